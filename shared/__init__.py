@@ -1,0 +1,1 @@
+"""What every leaf shares: summary block, step log, clock, device, offline text."""

@@ -1,0 +1,85 @@
+"""The training budget's clock: starts at the first step and charges every step after it.
+
+Imports, data, and compilation are start-up: nobody pays for them, and nobody may train in them.
+
+>>> clock = Clock("steps", budget_s=60, steps=4)
+>>> clock.start()
+>>> while not clock.done():
+...     clock.tick()
+>>> clock.steps_done, clock.progress()
+(4, 1.0)
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+READERS: dict[str, Callable[[], float]] = {
+    "wall": time.perf_counter,
+    "cpu": time.process_time,  # all threads of this process: a neighbour's load costs nothing
+}
+
+
+class Clock:
+    """How much of the budget is used, by wall seconds, CPU seconds or a number of steps."""
+
+    def __init__(self, mode: str, budget_s: float, steps: int = 0) -> None:
+        """`mode` is wall, cpu or steps; with steps, exactly `steps` of them are the budget."""
+        if mode not in (*READERS, "steps"):
+            raise ValueError(f"clock {mode!r}: choose wall, cpu or steps")
+        if mode == "steps" and steps < 1:
+            raise ValueError("a steps clock needs the number of steps, 1 or more")
+        if budget_s <= 0:
+            raise ValueError("a budget of zero seconds leaves nothing to train in")
+        self.mode, self.budget_s, self.steps = mode, budget_s, steps
+        self.steps_done = 0
+        self._started: dict[str, float] = {}
+        self._free = dict.fromkeys(READERS, 0.0)
+
+    def start(self) -> None:
+        """Start charging. Call it right before the first step that changes a weight."""
+        self._started = {name: read() for name, read in READERS.items()}
+
+    def tick(self, steps: int = 1) -> None:
+        """Count finished steps."""
+        self.steps_done += steps
+
+    def progress(self) -> float:
+        """Return the used share of the budget, from 0.0 before the start to 1.0."""
+        if self.mode == "steps":
+            return min(1.0, self.steps_done / self.steps)
+        return min(1.0, self.elapsed() / self.budget_s)
+
+    def done(self) -> bool:
+        """Return whether the budget is used up."""
+        return self.progress() >= 1.0
+
+    def elapsed(self) -> float:
+        """Return the training seconds by this clock; a steps clock tells wall seconds."""
+        return self.cpu_s if self.mode == "cpu" else self.wall_s
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds since the start, without what was excluded."""
+        return self._since("wall")
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of this process since the start, without what was excluded."""
+        return self._since("cpu")
+
+    @contextmanager
+    def excluded(self) -> Iterator[None]:
+        """Do not charge what happens inside: compiling or logging, never a weight update."""
+        before = {name: read() for name, read in READERS.items()}
+        try:
+            yield
+        finally:
+            if self._started:
+                for name, read in READERS.items():
+                    self._free[name] += read() - before[name]
+
+    def _since(self, name: str) -> float:
+        if not self._started:
+            return 0.0
+        return READERS[name]() - self._started[name] - self._free[name]
