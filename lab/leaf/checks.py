@@ -1,0 +1,313 @@
+"""Read `leaf.toml` and refuse what is wrong in it, naming file, key and what to type."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from lab import errors
+from lab.leaf.model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest, resolve
+from lab.leaf.places import find, folder_of, tidy
+
+Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
+REQUIREMENT = re.compile(
+    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(\[[\w., -]*\])?"
+    r"\s*((?:(?:===|==|!=|>=|<=|~=|>|<)\s*[\w.+!*-]+\s*,?\s*)*)"
+)
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) and value.strip() else "must be a text that is not empty"
+
+
+def _name(value: Any) -> str:
+    """A metric stands before a colon in the summary block, so it has neither colon nor space."""
+    plain = isinstance(value, str) and re.fullmatch(r"[^\s:<>=!]+", value)
+    return "" if plain else "must be one word without : < > = !"
+
+
+def _one_of(*words: str) -> Check:
+    said = " or ".join(f'"{word}"' for word in words)
+    return lambda value: "" if value in words else f"must be {said}, not {value!r}"
+
+
+def _flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else "must be true or false"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether `value` is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _seconds(value: Any) -> str:
+    return "" if is_number(value) and value > 0 else f"must be seconds above 0, not {value!r}"
+
+
+def _seconds_or_zero(value: Any) -> str:
+    return "" if is_number(value) and value >= 0 else f"must be seconds, 0 or more, not {value!r}"
+
+
+def _words(value: Any) -> str:
+    listed = isinstance(value, list) and value and all(isinstance(w, str) and w for w in value)
+    return "" if listed else 'must be a list of words, such as ["python", "train.py"]'
+
+
+def path_fault(value: Any) -> str:
+    """Return what keeps `value` from naming a file inside the leaf."""
+    if not isinstance(value, str) or not value.strip():
+        return f"{value!r} is not a file name"
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or "\\" in value or value.startswith("~"):
+        return f"{value!r} must be a path inside the leaf"
+    if any(sign in value for sign in "*?[") or not path.parts:
+        return f"{value!r} must name one file or folder, not a pattern"
+    return ""
+
+
+def _paths(value: Any) -> str:
+    if not isinstance(value, list):
+        return 'must be a list of files, such as ["train.py"]'
+    return next(filter(None, map(path_fault, value)), "")
+
+
+def _some_paths(value: Any) -> str:
+    return _paths(value) or ("" if value else "must name at least one file")
+
+
+def _requirements(value: Any) -> str:
+    if not isinstance(value, list):
+        return 'must be a list, such as ["torch>=2.9"]'
+    bad = [r for r in value if not isinstance(r, str) or not REQUIREMENT.fullmatch(r.strip())]
+    return f"{bad[0]!r} is not a requirement such as 'torch>=2.9'" if bad else ""
+
+
+def _constraints(value: Any) -> str:
+    if not isinstance(value, dict):
+        return 'must be a table, such as peak_memory_mb = "<= 80000"'
+    for name, bound in value.items():
+        if _name(name) or not isinstance(bound, str) or not _is_condition(f"{name} {bound}"):
+            return f'{name} = {bound!r} is not a bound such as "<= 80000"'
+    return ""
+
+
+def _hints(value: Any) -> str:
+    if not isinstance(value, dict):
+        return 'must be a table, such as "all_one_rate > 0.5" = "too easy"'
+    for condition, advice in value.items():
+        if not _is_condition(condition):
+            return f"{condition!r} is not a condition such as 'all_one_rate > 0.5'"
+        if _text(advice):
+            return f"{condition!r} must be followed by the advice as a text"
+    return ""
+
+
+def _is_condition(text: str) -> bool:
+    try:
+        return bool(Condition.parse(text))
+    except errors.Usage:
+        return False
+
+
+FIELDS: dict[str, Check] = {
+    "purpose": _text,
+    "metric": _name,
+    "direction": _one_of("minimize", "maximize"),
+    "prepare": _words,
+    "command": _words,
+    "evaluate": _words,
+    "mutable": _some_paths,
+    "frozen": _paths,
+    "requires": _requirements,
+    "interpreter": path_fault,
+    "budget_s": _seconds,
+    "startup_s": _seconds_or_zero,
+    "timeout_s": _seconds,
+    "eval_timeout_s": _seconds,
+    "needs": _one_of("gpu", "cpu", "none"),
+    "network": _flag,
+    "clock": _one_of("wall", "cpu", "steps"),
+    "deterministic": _flag,
+    "constraints": _constraints,
+    "hints": _hints,
+}
+REQUIRED = (
+    *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),
+)
+KNOB_KEYS = ["kind", "low", "high", "log", "choices", "why"]
+
+
+class _Page:
+    """One `leaf.toml` under the reader's eye, which knows how to refuse."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.file = "leaf.toml" if name == "root" else f"{name}/leaf.toml"
+
+    def refuse(self, key: str, fault: str, hint: str = "") -> NoReturn:
+        raise errors.Refused(
+            f"{self.file}: {key}: {fault}", hint or f"Edit {self.file}, then: lab check {self.name}"
+        )
+
+    def load(self) -> dict[str, Any]:
+        """Return the file as a table; Refused when it is no TOML."""
+        import tomllib  # commands that read no leaf do not pay for it
+
+        try:
+            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as fault:
+            self.refuse("not TOML", str(fault))
+        except OSError as fault:
+            raise errors.Environment(
+                f"{self.file}: {fault.strerror}", f"ls -l {self.file}"
+            ) from None
+
+    def known(self, where: str, keys: Mapping[str, Any], allowed: list[str]) -> None:
+        """Refuse the first of `keys` that is not `allowed`, naming the nearest."""
+        for key in keys:
+            if key not in allowed:
+                meant = nearest(key, allowed)
+                self.refuse(f"{where}{key}", f"no such key; the nearest is {meant!r}")
+
+    def fields(self, where: str, table: Mapping[str, Any]) -> None:
+        """Refuse the first value of `table` that its field does not take."""
+        for key, check in FIELDS.items():
+            if key in table and (fault := check(table[key])):
+                self.refuse(f"{where}{key}", fault)
+
+    def table(self, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        """Return the table at `key`, {} when absent."""
+        value = table.get(key, {})
+        if not isinstance(value, dict):
+            self.refuse(key, f"must be a table: [{key}]")
+        return value
+
+
+def read(root: Path, name: str) -> Leaf:
+    """Return the leaf `name` below `root`, every field checked.
+
+    NotFound for a name without `leaf.toml`; Refused for a fault in the file.
+    """
+    name = tidy(name)
+    folder = folder_of(root, name)
+    if folder is None:
+        raise _unknown(root, name)
+    page = _Page(name, folder)
+    table = page.load()
+    page.known("", table, [*FIELDS, "profiles", "knobs", "judge"])
+    for key in REQUIRED:
+        if key not in table:
+            page.refuse(key, "missing; every leaf must say it")
+    page.fields("", table)
+    profiles = _profiles(page, table)
+    knobs = {n: _knob(page, n, k) for n, k in page.table(table, "knobs").items()}
+    judge = _judge(page, table)
+    for profile in profiles:
+        _files(page, resolve(table, profile))
+    said = (table["purpose"], table["metric"], table["direction"])
+    return Leaf(name, root, folder, *said, profiles, table, knobs, judge)
+
+
+def _unknown(root: Path, name: str) -> errors.NotFound:
+    """Return the refusal of a name that is no leaf, with the nearest and the list."""
+    leaves = find(root)
+    if not leaves:
+        return errors.NotFound("no leaf here: no folder has a leaf.toml", "Make one: lab new NAME")
+    listed = ", ".join(leaves[:12]) + (", ..." if len(leaves) > 12 else "")
+    return errors.NotFound(
+        f"no leaf {name!r}; the nearest is {nearest(name, leaves)!r}", f"Leaves: {listed}"
+    )
+
+
+def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the profile names, `gpu` (the top level) first, each one's table checked."""
+    profiles = page.table(table, "profiles")
+    for name, own in profiles.items():
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            page.refuse(f"profiles.{name}", "a profile is named by letters, digits, . _ and -")
+        if not isinstance(own, dict):
+            near = f", or [profiles.{WELL_KNOWN[1]}]"
+            page.refuse(f"profiles.{name}", f"must be a table: [profiles.{name}]{near}")
+        page.known(f"profiles.{name}.", own, list(FIELDS))
+        page.fields(f"profiles.{name}.", own)
+    return ("gpu", *(name for name in profiles if name != "gpu"))
+
+
+def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the raw [judge] table; what its settings mean is the judge's to say."""
+    judge = page.table(table, "judge")
+    for key, value in judge.items():
+        if not is_number(value) and not isinstance(value, bool):
+            page.refuse(f"judge.{key}", f"must be a number, not {value!r}")
+    return judge
+
+
+def _knob(page: _Page, name: str, table: Any) -> Knob:
+    """Return the checked knob `name`: a range with low < high, or a list of choices."""
+    where = f"knobs.{name}"
+    if not isinstance(table, dict) or not name.isidentifier():
+        page.refuse(where, "must be a table named like a constant: [knobs.LEARNING_RATE]")
+    page.known(f"{where}.", table, KNOB_KEYS)
+    if fault := _text(table.get("why")):
+        page.refuse(f"{where}.why", f"{fault}: what is lost when it is too low or too high")
+    if fault := _flag(table.get("log", False)):
+        page.refuse(f"{where}.log", fault)
+    return _choice(page, name, table) if "choices" in table else _range(page, name, table)
+
+
+def _choice(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
+    """Return a knob that takes one of a few values."""
+    choices, where = table["choices"], f"knobs.{name}"
+    extra = [key for key in ("low", "high", "log") if key in table]
+    if extra or table.get("kind", "choice") != "choice":
+        page.refuse(f"{where}.{extra[0] if extra else 'kind'}", "does not go with choices")
+    plain = isinstance(choices, list) and all(
+        isinstance(c, str | bool) or is_number(c) for c in choices
+    )
+    if not plain or len({repr(c) for c in choices}) != len(choices) or len(choices) < 2:
+        page.refuse(f"{where}.choices", "must list two or more different texts or numbers")
+    return Knob(name, "choice", None, None, False, tuple(choices), table["why"])
+
+
+def _range(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
+    """Return a knob between two numbers; whole ones unless `kind` or a decimal point says so."""
+    where = f"knobs.{name}"
+    for key in ("low", "high"):
+        if not is_number(table.get(key)):
+            page.refuse(f"{where}.{key}", "must be a number (or give choices = [...])")
+    low, high, log = table["low"], table["high"], table.get("log", False)
+    if not low < high:
+        page.refuse(f"{where}.low", f"must be below high, but {low} >= {high}")
+    if log and low <= 0:
+        page.refuse(f"{where}.low", f"must be above 0 with log = true, not {low}")
+    whole = isinstance(low, int) and isinstance(high, int)
+    kind = table.get("kind", "int" if whole else "float")
+    if kind not in ("int", "float") or (kind == "int" and not whole):
+        page.refuse(
+            f"{where}.kind", f'{kind!r} does not fit; write "int" (whole bounds) or "float"'
+        )
+    return Knob(name, kind, low, high, log, (), table["why"])
+
+
+def _files(page: _Page, settings: Settings) -> None:
+    """Refuse mutable and frozen files that overlap, leave the leaf, or are always frozen."""
+    at = "" if settings.profile == "gpu" else f" (profile {settings.profile})"
+    for path in settings.mutable:
+        if within(path, "leaf.toml") or within(path, "task"):
+            page.refuse("mutable", f"{path!r} is always frozen{at}")
+        if within(path, "notes.md"):
+            page.refuse("mutable", f"{path!r} is for findings, not part of an experiment{at}")
+        for other in settings.frozen:
+            if within(path, other) or within(other, path):
+                page.refuse("mutable", f"{path!r} is also frozen: {other!r}{at}")
+    inside = page.folder.resolve()
+    for key, paths in (("mutable", settings.mutable), ("frozen", settings.frozen)):
+        for path in paths:
+            if not (page.folder / path).resolve().is_relative_to(inside):
+                page.refuse(key, f"{path!r} is a link that leads out of the leaf{at}")
+
+
+def within(path: str, folder: str) -> bool:
+    """Return whether `path` is `folder` or lies below it, both from the same place."""
+    return PurePosixPath(path).is_relative_to(PurePosixPath(folder))

@@ -1,0 +1,193 @@
+"""What a leaf is once its `leaf.toml` is read: settings by profile, knobs, conditions."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lab import errors
+
+Needs = Literal["gpu", "cpu", "none"]
+Clock = Literal["wall", "cpu", "steps"]
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_CONDITION = re.compile(r"\s*([^\s<>=!]+)\s*(<=|>=|==|!=|<|>)\s*([^\s<>=!]*[^\s<>=!x])(x?)\s*")
+
+WELL_KNOWN = ("gpu", "cpu", "smoke")  # profile names every leaf answers to
+STARTUP_S = 60.0  # imports, compilation and loading data, unless the leaf says otherwise
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison such as `peak_memory_mb <= 80000`, or `steps > 1.1x` the incumbent's.
+
+    >>> Condition.parse("steps > 1.1x").holds({"steps": 120}, {"steps": 100})
+    True
+    >>> Condition.parse("loss < 2").holds({"steps": 120}) is None
+    True
+    """
+
+    metric: str
+    op: str
+    value: float
+    relative: bool
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """Return the condition `text` states. Usage when it states none."""
+        match = _CONDITION.fullmatch(text)
+        try:
+            metric, op, number, times = match.groups()  # type: ignore[union-attr]
+            value = float(number)
+        except (AttributeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise errors.Usage(
+                f"{text!r} is not a condition",
+                "Write METRIC OP VALUE, such as 'grad_norm < 1.0' or 'steps > 1.1x'",
+            )
+        return cls(metric, op, value, times == "x", f"{metric} {op} {number}{times}")
+
+    def holds(
+        self, metrics: Mapping[str, float], incumbent_metrics: Mapping[str, float] | None = None
+    ) -> bool | None:
+        """Return whether it holds; None when a metric it needs was not reported."""
+        value, bound = metrics.get(self.metric), self.value
+        if self.relative:
+            base = (incumbent_metrics or {}).get(self.metric)
+            if base is None:
+                return None
+            bound *= base
+        return None if value is None else OPERATORS[self.op](value, bound)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A constant of the mutable file that the tuner may set: a range, or `choices`."""
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    low: float | None
+    high: float | None
+    log: bool
+    choices: tuple[Any, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A leaf as it runs in one profile; all times in seconds, file names from the leaf's folder.
+
+    `gpu_optional`: the leaf never said what device it needs, so a CPU will do where there is no
+    accelerator.
+    """
+
+    profile: str
+    metric: str
+    direction: str
+    prepare: list[str] | None
+    command: list[str]
+    evaluate: list[str]
+    mutable: tuple[str, ...]
+    frozen: tuple[str, ...]
+    requires: tuple[str, ...]
+    interpreter: str | None
+    budget_s: float
+    startup_s: float
+    timeout_s: float
+    eval_timeout_s: float
+    needs: Needs
+    network: bool
+    clock: Clock
+    deterministic: bool
+    constraints: tuple[Condition, ...]
+    hints: tuple[tuple[Condition, str], ...]
+    gpu_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A checked leaf. `name` is its path from `root`, `table` its `leaf.toml` as written."""
+
+    name: str
+    root: Path
+    folder: Path
+    purpose: str
+    metric: str
+    direction: str
+    profiles: tuple[str, ...]
+    table: Mapping[str, Any]
+    knobs: dict[str, Knob]
+    judge: Mapping[str, Any]
+
+    def settings(self, profile: str) -> Settings:
+        """Return the settings of `profile`; NotFound for a name nobody defined.
+
+        `gpu`, `cpu` and `smoke` are known to every leaf and fall back to the top level.
+        """
+        if profile not in self.profiles and profile not in WELL_KNOWN:
+            known = ", ".join(self.profiles)
+            raise errors.NotFound(
+                f"{self.name} has no profile {profile!r}",
+                f"Its profiles: {known}. Try: --profile {nearest(profile, self.profiles)}",
+            )
+        return resolve(self.table, profile)
+
+
+def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """Return the one of `known` (not empty) that `word` most likely meant."""
+    import difflib  # only a refusal pays for it
+
+    return (difflib.get_close_matches(word, known, 1, 0.0) or [known[0]])[0]
+
+
+def resolve(table: Mapping[str, Any], profile: str) -> Settings:
+    """Return the settings of a checked `table` in `profile`; a profile's own tables replace."""
+    own = table.get("profiles", {}).get(profile, {})
+    said = {**table, **own}
+    budget = float(said["budget_s"])
+    startup = float(said.get("startup_s", STARTUP_S))
+    timeout = float(said.get("timeout_s", 2 * budget + startup))
+    constraints = said.get("constraints", {}).items()
+    hints = said.get("hints", {}).items()
+    return Settings(
+        profile=profile,
+        metric=said["metric"],
+        direction=said["direction"],
+        prepare=list(said["prepare"]) if said.get("prepare") else None,
+        command=list(said["command"]),
+        evaluate=list(said["evaluate"]),
+        mutable=tuple(said["mutable"]),
+        frozen=tuple(said["frozen"]),
+        requires=tuple(said.get("requires", ())),
+        interpreter=said.get("interpreter"),
+        budget_s=budget,
+        startup_s=startup,
+        timeout_s=timeout,
+        eval_timeout_s=float(said.get("eval_timeout_s", timeout)),
+        needs=_needs(table, own, profile),
+        network=said.get("network", True),
+        clock=said.get("clock", "wall"),
+        deterministic=said.get("deterministic", False),
+        constraints=tuple(Condition.parse(f"{name} {bound}") for name, bound in constraints),
+        hints=tuple((Condition.parse(text), advice) for text, advice in hints),
+        gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
+    )
+
+
+def _needs(table: Mapping[str, Any], own: Mapping[str, Any], profile: str) -> Needs:
+    """Return the device: what the profile says, else a GPU; `cpu` and `smoke` inherit no GPU."""
+    inherited: Needs = own.get("needs", table.get("needs", "gpu"))
+    on_cpu = profile in ("cpu", "smoke") and "needs" not in own
+    return "cpu" if on_cpu and inherited == "gpu" else inherited
