@@ -1,0 +1,127 @@
+"""What a job prints and logs, kept within bounds: a capped log, a tail, a watch on the steps."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+DROPPED = "\n[... {:>15,} bytes of output dropped here ...]\n"
+
+
+class CappedLog:
+    """A file that keeps the first half of `cap` bytes and, behind a line saying so, the newest.
+
+    Written without buffering, so that it can be followed; appends to what is there already.
+    """
+
+    def __init__(self, path: Path, cap: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.size = self.base = os.lseek(self.fd, 0, os.SEEK_END)
+        self.cap, self.dropped = cap, 0
+
+    def write(self, data: bytes) -> None:
+        """Append `data`; raises OSError when the disk refuses."""
+        while data:
+            written = os.write(self.fd, data)
+            data = data[written:]
+            self.size += written
+        if self.size - self.base > self.cap:
+            self._drop_the_middle()
+
+    def _drop_the_middle(self) -> None:
+        """Keep the first half and the newest quarter, cut at the start of a line."""
+        head = self.base + self.cap // 2
+        newest = os.pread(self.fd, self.cap // 4, self.size - self.cap // 4)
+        newest = newest[newest.find(b"\n") + 1 :]
+        marker = len(DROPPED.format(0)) if self.dropped else 0
+        self.dropped += self.size - len(newest) - head - marker
+        os.ftruncate(self.fd, head)
+        self.size = os.lseek(self.fd, head, os.SEEK_SET)
+        self.write(DROPPED.format(self.dropped).encode() + newest)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
+
+
+class Tail:
+    """The last `limit` bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.kept = limit, bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Take `data` in, and let go of what is too old."""
+        self.kept += data
+        if len(self.kept) > 2 * self.limit:  # twice, so that bytes move rarely
+            del self.kept[: -self.limit]
+
+    def text(self) -> str:
+        """Return the tail as text; what is no UTF-8 is replaced."""
+        return bytes(self.kept[-self.limit :]).decode("utf-8", "replace")
+
+
+class StepWatch:
+    """Reads a step log as it grows and notices a loss that is not finite.
+
+    Only names with `loss` in them count: a gradient norm may be infinite where a loss scaler
+    then skips the step.
+    """
+
+    PIECE = 1 << 20  # read at once; a log that grows faster is caught up with later
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
+
+    def look(self) -> bool:
+        """Read what is new; return whether any loss so far was not finite."""
+        if self.path is None or self.diverged:
+            return self.diverged
+        try:
+            if self.path.stat().st_size <= self.offset:
+                self.offset = min(self.offset, self.path.stat().st_size)
+                return False
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                new = file.read(self.PIECE)
+        except OSError:  # not there yet
+            return False
+        self.offset += len(new)
+        *lines, rest = (self.rest + new).split(b"\n")
+        self.rest = rest[-self.PIECE :]
+        self.diverged = any(_diverged(line) for line in lines)
+        return self.diverged
+
+    def look_at_all(self) -> bool:
+        """Read to the end of the log."""
+        before = -1
+        while self.offset != before and not self.diverged:
+            before = self.offset
+            self.look()
+        return self.diverged
+
+
+def _diverged(line: bytes) -> bool:
+    """Return whether one line of the log reports a loss that is not finite.
+
+    >>> _diverged(b'{"step": 3, "loss": null, "nonfinite": ["loss"]}')
+    True
+    >>> _diverged(b'{"step": 3, "val_loss": NaN}'), _diverged(b'{"loss": 2.5, "grad_norm": NaN}')
+    (True, False)
+    """
+    if b"NaN" not in line and b"Infinity" not in line and b"nonfinite" not in line:
+        return False  # nearly every line: saves parsing it
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and any("loss" in name for name in _nonfinite(row))
+
+
+def _nonfinite(row: dict[str, Any]) -> list[str]:
+    """Return the names of values that are not finite, also those written as null."""
+    named = row.get("nonfinite")
+    bad = [str(name) for name in named] if isinstance(named, list) else []
+    return bad + [k for k, v in row.items() if isinstance(v, float) and not math.isfinite(v)]
