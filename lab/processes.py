@@ -95,7 +95,7 @@ def _from_ps() -> Iterable[Process]:
 def start_id(pid: int) -> str | None:
     """Return an id that no later process with the same `pid` shares; None when it is gone."""
     row = _look(pid) if LINUX else table().get(pid)
-    return f"{pid}:{row.started}:{_boot()}" if row and not row.dead else None
+    return f"{pid}:{row.started}:{boot()}" if row and not row.dead else None
 
 
 def alive(identity: str) -> bool:
@@ -105,7 +105,7 @@ def alive(identity: str) -> bool:
 
 
 @cache
-def _boot() -> str:
+def boot() -> str:
     """Return what differs after a restart, when process ids begin anew."""
     if LINUX:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -205,7 +205,7 @@ def end_group(leader: str, grace_s: float = 0.0) -> list[int]:
     Nothing happens when its id was recycled, or the machine restarted since.
     """
     pid = int(leader.partition(":")[0])
-    if not leader.endswith(f":{_boot()}") or start_id(pid) not in (None, leader):
+    if not leader.endswith(f":{boot()}") or start_id(pid) not in (None, leader):
         return []
     return _end(lambda rows: _group(pid, rows), grace_s)
 

@@ -1,0 +1,110 @@
+"""Locks of the operating system on files that several users may share; a dead holder's are free."""
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab import errors
+
+TRIES = 50  # half a second
+RECORD_BYTES = 2048  # records are padded to this, so that one write replaces one whole
+
+
+def shared_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of GPU locks, the same for all clones and users of this machine.
+
+    Made on first use, writable by everyone, sticky as a temporary directory is.
+    """
+    said = environ.get("LAB_SLOTS_DIR")
+    folder = Path(said) if said else Path(tempfile.gettempdir()) / "lab-slots"
+    try:
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        if made:
+            folder.chmod(0o1777)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+        usable &= bool(said) or not stat.S_ISLNK(folder.lstat().st_mode)
+    except OSError:
+        usable = False
+    if not usable:
+        raise errors.Environment(
+            f"cannot keep device locks in {folder}", "export LAB_SLOTS_DIR=<a folder you can write>"
+        )
+    return folder
+
+
+def open_lock(path: Path) -> int:
+    """Return a descriptor to lock `path` by, made when absent; children do not inherit it.
+
+    Created apart from opening: in a sticky folder Linux refuses O_CREAT on another user's file.
+    """
+    for _ in range(TRIES):
+        for flags in (os.O_RDWR, os.O_RDONLY):
+            with contextlib.suppress(PermissionError, FileNotFoundError):
+                return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            os.fchmod(fd, 0o644)  # others must be able to lock it whatever our umask
+            return fd
+        time.sleep(0.01)  # made by another user this instant, not yet readable
+    raise errors.Environment(f"cannot read the lock {path}", "Remove it, or set LAB_SLOTS_DIR")
+
+
+def try_lock(fd: int) -> bool:
+    """Take the lock if it is free."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Let go of the lock and keep the descriptor."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def is_still(fd: int, path: Path) -> bool:
+    """Return whether `path` is still the file behind `fd`, and not a later one of that name."""
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a living process holds the lock of `path`; a file that is gone has none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return path.exists()  # another user's that we may not read: take it for held
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def write_record(fd: int, record: Mapping[str, Any]) -> None:
+    """Replace the record in the file behind `fd` by one write."""
+    size = max(RECORD_BYTES, os.fstat(fd).st_size)  # nothing of a longer one must stay behind
+    os.pwrite(fd, json.dumps(record).encode().ljust(size), 0)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return the record in `path`; None when there is no whole one."""
+    try:
+        record = json.loads(path.read_bytes()[: 4 * RECORD_BYTES])
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
