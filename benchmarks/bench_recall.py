@@ -1,0 +1,151 @@
+"""Measure how well and how fast ideas are found again: recall@5, then seconds at three sizes.
+
+    python benchmarks/bench_recall.py                    # recall, then 1,000 / 100,000 / 1,000,000
+    python benchmarks/bench_recall.py --sizes 1000       # smaller
+    python benchmarks/bench_recall.py --misses           # also print the questions that failed
+
+The synthetic notebooks are the hard kind: every idea is made of the field's most common words, so
+each word of a question is held by a large share of all rows.
+"""
+
+import argparse
+import csv
+import json
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import recall
+from lab.notebook import search
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+QUERIES = (
+    "lower the learning rate",  # every word in a large share of the rows
+    "keep weight decay constant during training",
+    "wider FFN",
+    "sliding window of one sixth of the context",
+    "batch size learning rate warmup depth width weight decay embedding attention init seed",
+    "quaternion spline manifold",  # words no row holds
+    "the of to and with",  # nothing but quiet words
+    "learning rate " * 80_000,  # 1.1 MB
+)
+GROUPS = ("embedding", "matrix", "scalar", "unembedding", "muon", "adam", "attention", "mlp")
+KNOBS = (
+    *("lr", "learning rate", "weight decay", "wd", "warmup", "warmdown", "init scale", "beta2"),
+    *("momentum", "softcap", "depth", "width", "batch size", "window", "rope base", "seed"),
+)
+REASONS = (
+    "because gradients are noisy",
+    "so that fewer steps are wasted",
+    "to tame the early phase",
+    "since the optimum moves with width",
+    "as the loss curve is flat late in training",
+)
+
+
+def experiments(path: Path) -> list[dict[str, str]]:
+    """Read one results.tsv as plain rows."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def notebook(paths: list[Path]) -> tuple[sqlite3.Connection, dict[int, str]]:
+    """Index every row of `paths`; return the index and each idea's text."""
+    db, texts = sqlite3.connect(":memory:"), {}
+    db.execute(search.DDL)
+    for row in (row for path in paths for row in experiments(path)):
+        texts[len(texts) + 1] = row["description"]
+        failed = row["status"] in ("discard", "crash")
+        search.put(db, len(texts), claim=row["description"], leaf="demo", failed=failed)
+    return db, texts
+
+
+def found(db: sqlite3.Connection, texts: dict[int, str], question: dict) -> bool:
+    """Say whether a right answer is among the first five failures."""
+    hits = search.search(db, question["query"], leaf="demo", failed=True, limit=5)
+    return any(texts[idea] in question["hits"] for idea, _ in hits)
+
+
+def report_recall(misses: bool) -> None:
+    """Print recall@5 with each notebook alone and with all of them together."""
+    questions = [json.loads(line) for line in (DATA / "recall.jsonl").read_text().splitlines()]
+    every = sorted((DATA / "notebooks").glob("*.tsv"))
+    for name, alone in (("each notebook alone", True), ("all notebooks together", False)):
+        right = 0
+        for question in questions:
+            paths = [DATA / "notebooks" / question["notebook"]] if alone else every
+            db, texts = notebook(paths)
+            ok = found(db, texts, question)
+            db.close()
+            right += ok
+            if misses and not ok:
+                print(f"  missed: {question['query']}")
+        total = len(questions)
+        print(f"recall@5, {name:24} {right}/{total} = {right / total:.3f}   (to reach: 0.85)")
+
+
+def idea(dice: random.Random) -> tuple[str, str]:
+    """Make up a claim and a mechanism out of common words."""
+    group, knob, why = (dice.choice(part) for part in (GROUPS, KNOBS, REASONS))
+    low = dice.randint(1, 99) / 100
+    return f"{group} {knob} {low} to {low * 2:.2f}", f"raising {knob} helps {group} {why}"
+
+
+def fill(db: sqlite3.Connection, size: int) -> float:
+    """Index `size` ideas of three leaves, two thirds of them failed; return the seconds."""
+    dice = random.Random(0)
+    started = time.perf_counter()
+    db.execute(search.DDL)
+    for number in range(1, size + 1):
+        claim, mechanism = idea(dice)
+        leaf = "tiny" if number % (size // 10) == 0 else ("sft", "pretrain")[number % 2]
+        search.put(db, number, claim=claim, mechanism=mechanism, leaf=leaf, failed=number % 3 > 0)
+    db.commit()
+    return time.perf_counter() - started
+
+
+def report_speed(size: int) -> None:
+    """Print the time of every query on a notebook of `size` ideas, on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ideas.db"
+        db = sqlite3.connect(path)
+        seconds = fill(db, size)
+        print(f"\n{size:,} ideas: indexed in {seconds:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
+        for text in QUERIES:
+            times = []
+            for leaf, failed in (("pretrain", True), ("tiny", True), (None, False)):
+                started = time.perf_counter()
+                search.search(db, text, leaf=leaf, failed=failed)
+                times.append(f"{1e3 * (time.perf_counter() - started):7.1f}")
+            started = time.perf_counter()
+            search.near_duplicates(db, text, leaf="pretrain")
+            times.append(f"{1e3 * (time.perf_counter() - started):7.1f}")
+            print(" ".join(times), f"ms  {text[:60]}")
+        db.close()
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
+    parser.add_argument("--misses", action="store_true", help="print the questions that failed")
+    options = parser.parse_args()
+    started = time.perf_counter()
+    recall.lexicon()
+    print(f"vocabulary compiled in {1e3 * (time.perf_counter() - started):.1f} ms")
+    if DATA.is_dir():
+        report_recall(options.misses)
+    else:
+        print(f"no {DATA}: recall is not measured")
+    print("\ncolumns: failures of one leaf | of a leaf of ten ideas | all ideas | near-duplicates")
+    for size in options.sizes:
+        report_speed(size)
+
+
+if __name__ == "__main__":
+    main()
