@@ -1,0 +1,3 @@
+"""`lab`: a notebook and a harness for autonomous research."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m lab` is `lab`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,94 @@
+"""What is alive now: campaigns, runs, devices and their queue."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from . import queueing
+from .desk import Desk
+from .notebook import Notebook, read
+from .notebook.read import Found
+from .text import shorten, span
+
+
+def status(desk: Desk, book: Notebook) -> Found:
+    """Return the JSON of `lab status`."""
+    seen = queueing.snapshot(desk)
+    return {
+        "campaigns": [_campaign(book, row) for row in book.all(CAMPAIGNS)],
+        "runs": [_run(row) for row in read.in_flight(book)],
+        "slots": seen["slots"],
+        "queue": seen["queue"],
+    }
+
+
+CAMPAIGNS = "select * from campaigns order by id desc limit 64"
+
+
+def _campaign(book: Notebook, row: Any) -> Found:
+    newest = book.one(
+        f"{read.ENTRY} where s.campaign = ? and s.leaf = ? order by s.experiment desc limit 1",
+        *(row["name"], row["leaf"]),
+    )
+    counted = book.all(
+        "select count(*), coalesce(sum(verdict is 'keep'), 0) from state "
+        "where campaign = ? and leaf = ?",
+        *(row["name"], row["leaf"]),
+    )[0]
+    return {
+        "campaign": row["name"],
+        "leaf": row["leaf"],
+        "agent": row["agent"],
+        "worktree": row["worktree"],
+        "experiments": counted[0],
+        "keeps": counted[1],
+        "experiment": read.e(newest["experiment"]) if newest else None,
+        "status": newest["status"] if newest else "idle",
+        "verdict": newest["verdict"] if newest else None,
+    }
+
+
+def _run(row: Any) -> Found:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "run": row["run"],
+        "seed": row["seed"],
+        "leaf": row["leaf"],
+        "campaign": row["campaign"],
+        "status": row["status"],
+        "claim": row["claim"],
+        "for_s": round(time.time() - _epoch(row["started"] or row["at"]), 1),
+    }
+
+
+def _epoch(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def status_text(found: Found) -> str:
+    """Return the same for a person."""
+    lines = [_campaign_line(one) for one in found["campaigns"]]
+    for one in found["runs"]:
+        claim = shorten(one["claim"] or "baseline", 80)
+        whose = one["campaign"] or one["leaf"]
+        lines.append(
+            f"{one['experiment']} {one['status']} for {span(one['for_s'])} ({whose}): {claim}"
+        )
+    for one in found["slots"]:
+        lines.append(f"device {one['device']}: {one['label']} for {span(one['held_s'])}")
+    for one in found["queue"]:
+        eta = f", about {span(one['eta_s'])}" if one["eta_s"] is not None else ""
+        lines.append(f"queue {one['position']}: {one['label']} of {one['campaign']}{eta}")
+    return "\n".join(lines) or "Nothing is alive."
+
+
+def _campaign_line(one: Found) -> str:
+    newest = (
+        f", newest {one['experiment']} {one['verdict'] or one['status']}"
+        if one["experiment"]
+        else ""
+    )
+    agent = f" by {one['agent']}" if one["agent"] else ""
+    return (
+        f"{one['campaign']}{agent}: {one['experiments']} experiments, {one['keeps']} kept{newest}"
+    )

@@ -1,0 +1,57 @@
+"""Whom a change must beat: the nearest kept or baseline experiment among its own ancestors."""
+
+import sqlite3
+
+from . import repo
+from .desk import Desk
+from .notebook import Notebook, read
+
+
+def paths(desk: Desk) -> list[str]:
+    """Return the leaf's mutable files as git names them, from the checkout's top."""
+    return [_from_top(desk, name) for name in desk.settings.mutable]
+
+
+def notes(desk: Desk) -> str:
+    """Return the leaf's notes.md as git names it."""
+    return _from_top(desk, "notes.md")
+
+
+def _from_top(desk: Desk, name: str) -> str:
+    return name if desk.leaf.name in ("", ".") else f"{desk.leaf.name}/{name}"
+
+
+def incumbent(desk: Desk, book: Notebook, commit: str | None = None) -> sqlite3.Row | None:
+    """Return the incumbent for what is built on `commit` (HEAD), within the desk's scope.
+
+    A kept experiment counts where its commit is an ancestor; a baseline wherever an ancestor has
+    the same mutable contents.
+    """
+    start = commit or desk.place.head
+    if start is None:
+        return None
+    line = repo.ancestors(desk.place.top, start, paths(desk))
+    nearest = {sha: place for place, sha in enumerate(line)}
+    by_contents: dict[str, int] = {}
+    for place, contents in enumerate(line.values()):
+        by_contents.setdefault(contents, place)
+    rows = _candidates(desk, book, list(by_contents))
+    ranked = []
+    for row in rows:
+        place = by_contents[row["contents"]] if row["made"] == "baseline" else None
+        place = nearest.get(row["commit"], place)
+        if place is not None:
+            ranked.append((place, row["made"] == "baseline", -row["experiment"], row))
+    return min(ranked, key=lambda found: found[:3])[3] if ranked else None
+
+
+def _candidates(desk: Desk, book: Notebook, contents: list[str]) -> list[sqlite3.Row]:
+    scope = desk.scope
+    marks = ", ".join("?" * len(contents))
+    query = read.ENTRY.replace("h.claim,", "h.claim, e.contents,")
+    return book.all(
+        f"{query} where e.leaf = ? and e.contents in ({marks}) and s.verdict = 'keep' "
+        "and not s.claimed and s.value is not null "
+        "and e.profile = ? and e.platform = ? and e.yardstick = ?",
+        *(scope.leaf, *contents, scope.profile, scope.platform, scope.yardstick),
+    )

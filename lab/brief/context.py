@@ -1,0 +1,261 @@
+"""`lab context`: where a leaf stands and what to do next, mine first."""
+
+import sqlite3
+from typing import Any
+
+from .. import moves
+from ..desk import Desk
+from ..notebook import Notebook, read
+from ..notebook.read import Found
+from ..text import CHARACTERS_A_TOKEN, num, shorten, span
+from .budget import SENTENCES, fit_json
+from .failures import entry
+
+MANY = 5  # of each kind; the budget cuts further
+GIVE_WAY = (
+    "recent",
+    "axes",
+    "lessons",
+    "unsettled",
+    "queue",
+    "kept",
+    "failures",
+    "running",
+    "mine",
+)
+
+
+def context(desk: Desk, book: Notebook, about: str | None, tokens: int) -> Found:
+    """Collect what an agent should know, as the JSON of `lab context`, within `tokens`."""
+    leaf, scope, campaign = desk.leaf, desk.scope, desk.place.campaign
+    key = (scope.profile, scope.platform, scope.yardstick)
+    number = _scope(book, scope.leaf, *key)
+    incumbent = _incumbent(desk, book, number)
+    best = read.best(book, number)
+    noise = read.noise(book, number)
+    axes = read.axes(book, leaf.name)
+    near = read.near_misses(book, leaf.name, MANY)
+    kept = read.kept(book, leaf.name, MANY)
+    since = read.since_keep(book, leaf.name, campaign)
+    move = moves.propose(
+        since,
+        axes=axes,
+        near_misses=[f"e{row['experiment']}" for row in near],
+        kept=[f"e{row['experiment']}" for row in kept],
+        knobs=list(leaf.knobs),
+    )
+    counts = read.counts(book, leaf.name)
+    counts["incomparable"] = read.incomparable(book, scope.leaf, *key)
+    axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
+    found = {
+        "leaf": leaf.name,
+        "metric": leaf.metric,
+        "direction": leaf.direction,
+        "profile": scope.profile,
+        "platform": scope.platform,
+        "yardstick": scope.yardstick,
+        "counts": counts,
+        "mine": _mine(book, leaf.name, campaign),
+        "incumbent": incumbent,
+        "best": None if best is None else _standing(best) | {"campaign": best["campaign"]},
+        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df},
+        "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
+        "queue": _queue(desk),
+        "kept": [_kept(row) for row in kept],
+        "failures": _failures(book, leaf.name, about),
+        "unsettled": read.failures(book, leaf.name, None, MANY, kind="unsettled"),
+        "lessons": read.lessons(book, leaf.name, MANY),
+        "axes": axes[: 2 * MANY],
+        "since_keep": since,
+        "suggestion": _suggestion(move, incumbent, counts),
+        "recent": [_recent(row) for row in read.log(book, leaf.name, MANY)],
+    }
+    return dict(fit_json(found, tokens, GIVE_WAY))
+
+
+def _failures(book: Notebook, leaf: str, about: str | None) -> list[Found]:
+    found = read.failures(book, leaf, about, MANY, kind=None if about else "dead_end")
+    texts = ("experiment", "claim", "mechanism", "kind", "failure", "gain", "lesson", "parent")
+    return [
+        {name: one[name] for name in (*texts, "mechanism_outcome", "imported", "leaf")}
+        for one in found
+    ]
+
+
+def _scope(book: Notebook, *key: str) -> int:
+    from ..notebook.state import scope
+
+    return scope(book, *key)
+
+
+def _incumbent(desk: Desk, book: Notebook, scope: int) -> Found | None:
+    from ..ancestry import incumbent
+
+    row = incumbent(desk, book)
+    if row is None:
+        return None
+    from ..judge import Policy
+
+    side = read.side(book, row["experiment"])
+    record = side.record(Policy.from_table(desk.leaf.judge))
+    return {
+        "experiment": f"e{row['experiment']}",
+        "value": sum(record) / len(record) if record else row["value"],
+        "runs": len(record),
+    }
+
+
+def _standing(row: sqlite3.Row) -> Found:
+    return {"experiment": f"e{row['experiment']}", "value": row["value"], "runs": row["runs"]}
+
+
+def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Found]:
+    """What this campaign has in flight, without a verdict, or written down and never run."""
+    tried = [
+        {
+            "experiment": f"e{row['experiment']}",
+            "hypothesis": read.h(row["hypothesis"]),
+            "claim": row["claim"],
+            "status": row["status"],
+            "value": row["value"],
+            "gain": row["gain"],
+        }
+        for row in read.undecided(book, leaf, campaign)
+    ]
+    ideas = [
+        {"hypothesis": f"h{row['id']}", "claim": row["claim"], "status": "not run"}
+        for row in read.open_ideas(book, leaf, campaign)
+    ]
+    return tried + ideas
+
+
+def _flight(row: sqlite3.Row) -> Found:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "leaf": row["leaf"],
+        "campaign": row["campaign"],
+        "status": row["status"],
+        "claim": row["claim"],
+    }
+
+
+def _queue(desk: Desk) -> list[Found]:
+    from ..queueing import snapshot
+
+    return snapshot(desk)["queue"][: 2 * MANY]
+
+
+def _kept(row: sqlite3.Row) -> Found:
+    names = ("claim", "value", "gain", "mechanism")
+    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+
+
+def _recent(row: Found) -> Found:
+    names = ("experiment", "claim", "status", "verdict", "failure", "value", "gain")
+    return {name: row[name] for name in names}
+
+
+def _suggestion(move: moves.Move | None, incumbent: Found | None, counts: Found) -> str | None:
+    if incumbent is None:
+        return "No baseline here yet: lab run --baseline --seeds 3"
+    return move.text if move else None
+
+
+def context_text(found: Found, tokens: int) -> str:
+    """Return the context as text within the budget, the most needed lines first."""
+    room = tokens * CHARACTERS_A_TOKEN
+    for items in range(MANY, -1, -1):
+        for limit in SENTENCES[1:] if items == MANY else SENTENCES[-2:]:
+            words = "\n".join(_lines(found, limit, items))
+            if len(words) < room:
+                return words
+    return words[: room - 1]
+
+
+def _lines(found: Found, limit: int, items: int) -> list[str]:
+    counts = found["counts"]
+    lines = [
+        f"{found['leaf']}: {found['metric']} ({found['direction']}), profile {found['profile']} on "
+        f"{found['platform']}, yardstick {found['yardstick']}",
+        f"{counts['experiments']} experiments: {counts['keep']} kept, {counts['discard']} "
+        f"discarded, {counts['crash']} crashed; {found['since_keep']} since the last keep",
+    ]
+    if counts["incomparable"]:
+        lines.append(
+            f"The yardstick changed: {counts['incomparable']} results before it are not comparable."
+        )
+    lines += _section("Yours, open", [_open(one, limit) for one in found["mine"][:items]])
+    lines.append(f"Incumbent: {_value(found['incumbent'])}; noise {_noise(found['noise'])}")
+    best = found["best"]
+    whose = f", by {best['campaign']}" if best and best["campaign"] else ""
+    lines.append(f"The leaf's best: {_value(best)}{whose}")
+    running = [_running(one, limit) for one in found["running"][:items]]
+    lines += _section("Running", running)
+    lines += _section("Queue", [_queued(one) for one in found["queue"][:items]])
+    if found["suggestion"]:
+        lines.append(f"Next: {found['suggestion']}")
+    lines += _section("Kept, by gain", [_won(one, limit) for one in found["kept"][:items]])
+    lines += _section("Failures", [entry(one, limit) for one in found["failures"][:items]])
+    shown = {one["experiment"] for one in found["failures"][:items]}
+    unsettled = [one for one in found["unsettled"] if one["experiment"] not in shown]
+    lines += _section("Unsettled", [entry(one, limit) for one in unsettled[:items]])
+    lessons = [
+        f"{shorten(one['lesson'], limit)} ({', '.join(one['evidence'])})"
+        for one in found["lessons"][:items]
+    ]
+    lines += _section("Lessons", lessons)
+    axes = ", ".join(f"{one['axis']} {one['kept']}/{one['tried']}" for one in found["axes"])
+    if axes:
+        lines.append(f"Axes (kept/tried): {shorten(axes, 2 * limit)}")
+    recent = [_recently(one, limit) for one in found["recent"][:items]]
+    return lines + _section("Newest", recent)
+
+
+def _section(title: str, rows: list[str]) -> list[str]:
+    if not rows:
+        return []
+    return [f"{title}:", *("  " + row.replace("\n", "\n  ") for row in rows)]
+
+
+def _value(standing: Found | None) -> str:
+    if standing is None:
+        return "none yet"
+    runs = standing["runs"]
+    return f"{standing['experiment']} at {num(standing['value'])} ({runs} run{'s' * (runs != 1)})"
+
+
+def _noise(noise: Found | None) -> str:
+    if noise is None:
+        return "unknown: lab run --baseline --seeds 3"
+    return f"{num(noise['sd'])} (sd of one run, from {noise['df']} repeats)"
+
+
+def _open(one: Found, limit: int) -> str:
+    ids = " ".join(one[name] for name in ("experiment", "hypothesis") if one.get(name))
+    return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}"
+
+
+def _running(one: Found, limit: int) -> str:
+    whose = one["campaign"] or one["leaf"]
+    claim = shorten(one["claim"] or "baseline", limit)
+    return f"{one['experiment']} {one['status']} ({whose}): {claim}"
+
+
+def _queued(one: Found) -> str:
+    return f"{one['label']} of {one['campaign']}, waiting {span(one['waiting_s'])}"
+
+
+def _won(one: Found, limit: int) -> str:
+    outcome = f", mechanism {one['mechanism']}" if one["mechanism"] else ""
+    gain = num(one["gain"], sign=True)
+    return f"{one['experiment']} gain {gain}{outcome}: {shorten(one['claim'] or 'baseline', limit)}"
+
+
+def _recently(one: Found, limit: int) -> str:
+    what: list[Any] = [one["verdict"] or one["status"]]
+    if one["failure"]:
+        what.append(one["failure"])
+    if one["value"] is not None:
+        what.append(num(one["value"]))
+    claim = shorten(one["claim"] or "baseline", limit)
+    return f"{one['experiment']} {', '.join(map(str, what))}: {claim}"

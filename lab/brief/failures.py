@@ -1,0 +1,57 @@
+"""`lab failures` as text and as JSON, each within its budget."""
+
+from typing import Any
+
+from ..notebook.read import Found
+from ..text import CHARACTERS_A_TOKEN, num, shorten
+from .budget import SENTENCES, dump, fit_text
+
+NAMES = {"dead_end": "dead end", "unsettled": "unsettled"}
+
+
+def failures_text(found: list[Found], tokens: int) -> str:
+    """Return the failures as a person or an agent reads them."""
+    if not found:
+        return "No failures yet: nothing was discarded or crashed here."
+
+    def render(limit: int, items: int) -> str:
+        return "\n".join(entry(one, limit) for one in found[:items])
+
+    return fit_text(render, tokens, len(found))
+
+
+def entry(one: Found, limit: int) -> str:
+    """Return one failure in up to four lines."""
+    words = [f"{one['experiment']} {NAMES[one['kind']]}"]
+    if one["failure"]:
+        words.append(one["failure"])
+    if one["gain"] is not None:
+        words.append(f"gain {num(one['gain'], sign=True)}")
+    if one["mechanism_outcome"]:
+        words.append(f"mechanism {one['mechanism_outcome']}")
+    if one["parent"]:
+        words.append(f"on {one['parent'][:9]}")
+    if one.get("imported"):
+        words.append("imported")
+    lines = [", ".join(words) + f" ({one['leaf']}): {shorten(one['claim'], limit)}"]
+    if one["mechanism"]:
+        lines.append(f"  expected because: {shorten(one['mechanism'], limit)}")
+    if one["lesson"]:
+        lines.append(f"  learned: {shorten(one['lesson'], limit)}")
+    return "\n".join(lines)
+
+
+def fit_failures(found: list[Found], tokens: int) -> list[dict[str, Any]]:
+    """Return the failures for JSON, shortened and then fewer until they fit."""
+    room = tokens * CHARACTERS_A_TOKEN
+    for items in range(len(found), 0, -1):
+        for limit in SENTENCES if items == len(found) else SENTENCES[-2:]:
+            cut = [_cut(one, limit) for one in found[:items]]
+            if len(dump(cut)) <= room:
+                return cut
+    return []
+
+
+def _cut(one: Found, limit: int) -> Found:
+    texts = ("claim", "mechanism", "lesson")
+    return one | {name: shorten(one[name], limit) if one[name] else one[name] for name in texts}

@@ -1,0 +1,42 @@
+"""Versions and paths, for `lab doctor` and for every run's record."""
+
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import sys
+from typing import Any
+
+from . import __version__, repo
+from .desk import Desk
+from .notebook import Notebook
+
+PACKAGES = ("click", "sqlite-utils", "rich", "optuna", "matplotlib", "torch", "modal")
+
+
+def versions(desk: Desk, book: Notebook) -> dict[str, Any]:
+    """Return what a bug report needs: versions, paths, journal mode, schema."""
+    from . import slots
+
+    return {
+        "lab": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "git": repo.git("version", cwd=desk.place.top).removeprefix("git version "),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(),
+        "notebook": str(book.path),
+        "schema": book.db.execute("pragma user_version").fetchone()[0],
+        "journal": book.db.execute("pragma journal_mode").fetchone()[0],
+        "home": str(desk.place.home),
+        "worktree": str(desk.place.top),
+        "campaign": desk.place.campaign,
+        "devices": [str(one) for one in slots.accelerators(os.environ)],
+        "packages": {name: _installed(name) for name in PACKAGES},
+    }
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

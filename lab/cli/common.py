@@ -1,0 +1,47 @@
+"""What commands share: the options for leaf, profile and JSON, and ids as people type them."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..desk import Desk
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def here(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the desk it stands at, for the leaf in `--leaf` or the current folder."""
+
+    @click.option("--leaf", metavar="NAME", help="Another leaf than the one you stand in.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, leaf: str | None, **kwargs: Any) -> Any:
+        return command(Desk(Path.cwd(), leaf=leaf), *args, **kwargs)
+
+    return wrapped
+
+
+def here_with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the desk for `--leaf`, `--profile` and `--on`."""
+
+    @click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
+    @click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
+    @click.option("--leaf", metavar="NAME", help="Another leaf than the one you stand in.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, leaf: str | None, profile: str | None, runner: str | None, **kwargs: Any
+    ) -> Any:
+        desk = Desk(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
+        return command(desk, *args, **kwargs)
+
+    return wrapped
+
+
+def as_json(command: Command) -> Command:
+    """Add `--json`."""
+    option: Callable[[Command], Command] = click.option(
+        "--json", "json_", is_flag=True, help="Print JSON."
+    )
+    return option(command)

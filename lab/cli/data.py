@@ -1,0 +1,106 @@
+"""Data in and out, and the health of the notebook."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..desk import Desk
+from ..errors import Failed
+from ..notebook import state
+from ..text import plain
+from . import emit
+from .common import as_json, here
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of stdout.")
+@here
+def export(desk: Desk, output: Path | None) -> None:
+    """Write every record as JSON Lines, which `lab import` reads.
+
+    Examples:
+
+    \b
+        lab export -o notebook.jsonl
+        lab export | gzip > notebook.jsonl.gz
+    """
+    from ..notebook import transfer
+
+    with desk.open() as book:
+        if output is None:
+            for line in transfer.export(book):
+                sys.stdout.write(f"{line}\n")
+            return
+        part = output.with_name(f"{output.name}.part")
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in transfer.export(book))
+        part.replace(output)
+    click.echo(f"wrote {output}")
+
+
+@click.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+@here
+def import_(desk: Desk, file: Path, json_: bool) -> None:
+    """Read FILE: our JSON Lines, a results.tsv of autoresearch or PraxLab, an experiments.db.
+
+    What is here already stays as it is, so the same file twice changes nothing. Lines that cannot
+    be read are named on standard error and skipped.
+
+    Examples:
+
+    \b
+        lab import notebook.jsonl
+        lab import results.tsv --leaf pretrain
+    """
+    from ..notebook import transfer
+
+    known = desk.asked_leaf or desk.known_leaf()
+    with desk.open(write=True) as book:
+        found = transfer.load(book, file, known)
+    problems = found["problems"]
+    for line in problems:
+        click.echo(plain(line), err=True)
+    if json_:
+        emit(found)
+    else:
+        click.echo(
+            f"{found['new']} new, {found['known']} known already, {found['skipped']} skipped"
+        )
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Rebuild what is derived from the records.")
+@as_json
+@here
+def doctor(desk: Desk, fix: bool, json_: bool) -> None:
+    """Prove that the notebook is whole; print versions, paths and what is not as it should be.
+
+    Examples:
+
+    \b
+        lab doctor
+        lab doctor --fix
+    """
+    from ..checkup import versions
+
+    with desk.open() as book:
+        if fix:
+            state.rebuild(book)
+        problems = [row[0] for row in book.db.execute("pragma integrity_check") if row[0] != "ok"]
+        problems += [str(tuple(row)) for row in book.db.execute("pragma foreign_key_check")]
+        if not problems:
+            problems += list(state.differences(book))
+        found = versions(desk, book) | {"problems": problems, "ok": not problems}
+    if json_:
+        emit(found)
+    else:
+        for name, value in found.items():
+            if name != "problems":
+                click.echo(f"{name}: {plain(str(value))}")
+        for line in problems[:50]:
+            click.echo(f"problem: {plain(line)}")
+    if problems:
+        raise Failed(f"{len(problems)} problems.", "Rebuild what is derived: lab doctor --fix")

@@ -1,0 +1,216 @@
+"""Writing down: hypotheses, experiments that run elsewhere, verdicts, lessons."""
+
+import click
+
+from .. import verdicts
+from ..desk import Desk
+from ..errors import Usage
+from ..leaf import Condition, nearest
+from ..notebook import Notebook, read, record
+from ..text import num, shorten
+from . import emit
+from .common import as_json, here
+
+
+@click.command()
+@click.argument("claim")
+@click.option("-m", "--mechanism", required=True, help="Why this should work.")
+@click.option("--observe", metavar="EXPR", help='What would show it: "steps > 1.1x".')
+@click.option("--min-effect", type=float, metavar="X", help="The smallest gain worth having.")
+@click.option("--axis", metavar="WORD", help="Which direction of the search this is.")
+@as_json
+@here
+def hypothesis(
+    desk: Desk,
+    claim: str,
+    mechanism: str,
+    observe: str | None,
+    min_effect: float | None,
+    axis: str | None,
+    json_: bool,
+) -> None:
+    """Write down a CLAIM and why it should work, before anything runs.
+
+    Prints the id; ideas that say nearly the same, with what came of them, go to standard error.
+
+    Examples:
+
+    \b
+        lab hypothesis "halve the batch" -m "twice the updates in the same time"
+        lab hypothesis "raise the lr to 0.03" -m "loss still falls fast at the end" \\
+            --observe "grad_norm_max < 2" --axis lr
+    """
+    command = "lab hypothesis CLAIM -m MECHANISM"
+    claim = record.text("claim", claim, command)
+    mechanism = record.text("mechanism", mechanism, command)
+    if min_effect is not None and not 0 <= min_effect < float("inf"):
+        raise Usage(f"--min-effect {min_effect} is not a gain.", "Type: --min-effect 0.001")
+    leaf = desk.leaf_name
+    desk.leaf  # noqa: B018 (an unknown leaf is refused here)
+    with desk.open(write=True) as book:
+        if observe is not None:
+            _check_observable(book, leaf, observe)
+        made = record.hypothesis(
+            book,
+            **{"leaf": leaf, "claim": claim, "mechanism": mechanism, "observe": observe},
+            min_effect=min_effect,
+            axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
+            campaign=desk.place.campaign,
+        )
+        near = read.near_duplicates(book, leaf, claim, made)
+    for found in near:
+        click.echo(_near(found), err=True)
+    if json_:
+        emit({"hypothesis": f"h{made}", "leaf": leaf, "near_duplicates": near})
+    else:
+        click.echo(f"h{made}")
+
+
+def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
+    """Refuse an observable that no run of the leaf could show."""
+    try:
+        condition = Condition.parse(observe)
+    except ValueError as error:
+        raise Usage(f"--observe: {error}.", 'Type: --observe "steps > 1.1x"') from None
+    known = read.known_metrics(book, leaf)
+    if known and condition.metric not in known:
+        close = nearest(condition.metric, known)
+        raise Usage(
+            f"--observe: {leaf} has not reported {condition.metric!r}; it reports "
+            f"{', '.join(known)}.",
+            f'Type: --observe "{close} {condition.op} ..."',
+        )
+
+
+def _near(found: read.Found) -> str:
+    """Return one line on an earlier idea that says nearly the same."""
+    outcome = found["verdict"] or found["status"]
+    if found["failure"]:
+        outcome = f"{outcome}, {found['failure']}"
+    if found["gain"] is not None:
+        outcome += f", gain {num(found['gain'], sign=True)}"
+    on = f" on {found['parent'][:9]}" if found["parent"] else ""
+    who = f" by {found['campaign']}" if found["campaign"] else ""
+    ids = " ".join(word for word in (found["hypothesis"], found["experiment"]) if word)
+    return f"near: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}"
+
+
+@click.command()
+@click.argument("hypothesis")
+@as_json
+@here
+def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
+    """Register an experiment for HYPOTHESIS that runs elsewhere; prints its id.
+
+    Its numbers are then claims: `lab result e34 -v keep --metrics '{...}'`.
+
+    Examples:
+
+    \b
+        lab experiment h12
+        lab experiment h12 --json
+    """
+    with desk.open(write=True) as book:
+        idea = book.need(hypothesis, "h")
+        leaf = desk.leaf_or_none()
+        made = record.experiment(
+            book,
+            hypothesis=idea["id"],
+            leaf=idea["leaf"],
+            kind="elsewhere",
+            metric=leaf.metric if leaf and leaf.name == idea["leaf"] else None,
+            direction=leaf.direction if leaf and leaf.name == idea["leaf"] else None,
+            campaign=desk.place.campaign,
+        )
+    click.echo(f"e{made}") if not json_ else emit({"experiment": f"e{made}"})
+
+
+@click.command()
+@click.argument("experiment")
+@click.option(
+    "-v",
+    "--verdict",
+    required=True,
+    type=click.Choice(["keep", "discard", "crash"]),
+    help="What becomes of it.",
+)
+@click.option("--mechanism-confirmed", is_flag=True, help="You saw the mechanism at work.")
+@click.option("--mechanism-refuted", is_flag=True, help="You saw that it is not at work.")
+@click.option("--theory-revision", metavar="TEXT", help="What you now believe instead.")
+@click.option("--metrics", metavar="JSON", help="Numbers from elsewhere, recorded as claimed.")
+@click.option("--because", metavar="TEXT", help="Why you keep it against the suggestion.")
+@click.option("--keep-edits", is_flag=True, help="Leave your newer edits in the files.")
+@as_json
+@here
+def result(
+    desk: Desk,
+    experiment: str,
+    verdict: str,
+    mechanism_confirmed: bool,
+    mechanism_refuted: bool,
+    theory_revision: str | None,
+    metrics: str | None,
+    because: str | None,
+    keep_edits: bool,
+    json_: bool,
+) -> None:
+    """Give EXPERIMENT its verdict; keep leaves the branch there, the others move it back.
+
+    Examples:
+
+    \b
+        lab result e34 -v keep
+        lab result e34 -v discard --mechanism-refuted --theory-revision "warm-up wastes steps"
+        lab result e34 -v crash
+    """
+    if mechanism_confirmed and mechanism_refuted:
+        raise Usage(
+            "--mechanism-confirmed and --mechanism-refuted exclude each other.", "Type one of them."
+        )
+    outcome = "confirmed" if mechanism_confirmed else "refuted" if mechanism_refuted else None
+    asked = verdicts.Asked(
+        verdict=verdict,
+        mechanism=outcome,
+        theory_revision=_optional("theory revision", theory_revision),
+        because=_optional("reason", because),
+        metrics=record.claimed_metrics(metrics) if metrics is not None else None,
+        keep_edits=keep_edits,
+    )
+    with desk.open(write=True) as book:
+        row = book.need(experiment, "e")
+        done = verdicts.give(desk, book, row, asked)
+    emit(done) if json_ else click.echo(verdicts.told(done))
+
+
+def _optional(what: str, words: str | None) -> str | None:
+    option = {"theory revision": "--theory-revision", "reason": "--because"}[what]
+    return None if words is None else record.text(what, words, f"{option} TEXT")
+
+
+@click.command()
+@click.argument("text")
+@click.option("--evidence", required=True, metavar="e3,e7", help="The experiments that show it.")
+@click.option("--everywhere", is_flag=True, help="Show it on every leaf.")
+@as_json
+@here
+def lesson(desk: Desk, text: str, evidence: str, everywhere: bool, json_: bool) -> None:
+    """Keep a finding, with its evidence, that others will be shown.
+
+    Examples:
+
+    \b
+        lab lesson "below 60k tokens a step the lr matters more than depth" --evidence e3,e7
+        lab lesson "two threads collapse under a neighbour" --evidence e9 --everywhere
+    """
+    words = record.text("lesson", text, "lab lesson TEXT --evidence e3,e7")
+    ids = [word.strip() for word in evidence.split(",") if word.strip()]
+    if not ids:
+        raise Usage("a lesson needs evidence.", "Type: --evidence e3,e7")
+    with desk.open(write=True) as book:
+        numbers = [book.need(word, "e")["id"] for word in ids]
+        leaf = desk.known_leaf() or book.need(ids[0], "e")["leaf"]
+        made = record.lesson(book, leaf=leaf, words=words, evidence=numbers, everywhere=everywhere)
+    if json_:
+        emit({"lesson": made, "evidence": [f"e{n}" for n in numbers]})
+    else:
+        click.echo(f"noted, with evidence {', '.join(f'e{n}' for n in numbers)}")

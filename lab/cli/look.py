@@ -1,0 +1,303 @@
+"""Looking: context, failures, log, board, one experiment or several, the leaves."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from .. import leaf as leaves
+from ..desk import Desk
+from ..errors import LabError
+from ..notebook import Notebook, read
+from ..text import block, num, plain, shorten
+from . import emit
+from .common import as_json, here, here_with_profile
+
+
+@click.command()
+@click.option("--for", "about", metavar="TEXT", help="Show the failures nearest to this idea.")
+@click.option("--tokens", default=1500, show_default=True, help="At most so many.")
+@as_json
+@here_with_profile
+def context(desk: Desk, about: str | None, tokens: int, json_: bool) -> None:
+    """Where this leaf stands: yours, incumbent, noise, kept, dead ends, lessons, a next move.
+
+    Examples:
+
+    \b
+        lab context
+        lab context --for "longer warm-up" --tokens 800
+        lab context --json
+    """
+    from .. import brief
+    from ..brief.budget import check
+
+    check(tokens)
+    with desk.open() as book:
+        found = brief.context(desk, book, about, tokens)
+    emit(found) if json_ else click.echo(brief.context_text(found, tokens))
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--all-leaves", is_flag=True, help="Look beyond this leaf.")
+@click.option("-n", default=10, show_default=True, type=click.IntRange(1, 1000), help="At most.")
+@click.option("--tokens", default=800, show_default=True, help="At most so many.")
+@as_json
+@here
+def failures(
+    desk: Desk, text: str | None, all_leaves: bool, n: int, tokens: int, json_: bool
+) -> None:
+    """Dead ends and unsettled experiments, those nearest to TEXT first.
+
+    Examples:
+
+    \b
+        lab failures
+        lab failures "shared KV heads"
+        lab failures "shared KV heads" --all-leaves -n 3 --json
+    """
+    from .. import brief
+    from ..brief.budget import check
+
+    check(tokens)
+    leaf = None if all_leaves else desk.leaf_name
+    with desk.open() as book:
+        found = read.failures(book, leaf, (text or "").strip() or None, n)
+    if json_:
+        emit(brief.fit_failures(found, tokens))
+    else:
+        click.echo(brief.failures_text(found, tokens))
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[LEAF]")
+@click.option("-n", default=20, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--events", is_flag=True, help="Who did what, when, instead of experiments.")
+@as_json
+@here
+def log(desk: Desk, name: str | None, n: int, events: bool, json_: bool) -> None:
+    """The newest experiments of LEAF, or of all leaves at the root; newest first.
+
+    Examples:
+
+    \b
+        lab log
+        lab log pretrain -n 50 --json
+        lab log --events
+    """
+    with desk.open() as book:
+        if events:
+            _print_events(read.events(book, n), json_)
+            return
+        found = read.log(book, _named(desk, name), n)
+    if json_:
+        emit(found)
+        return
+    for row in found:
+        outcome = row["verdict"] or row["status"]
+        if row["failure"]:
+            outcome += f" ({row['failure']})"
+        mark = " imported" if row["imported"] else ""
+        figures = f"{num(row['value'])} {num(row['gain'], sign=True)}"
+        click.echo(
+            f"{row['at']} {row['experiment']} {row['leaf']} {outcome}{mark} {figures} "
+            f"{shorten(row['claim'] or 'baseline', 100)}"
+        )
+    if not found:
+        click.echo("Nothing yet. Begin with: lab run --baseline --seeds 3")
+
+
+def _named(desk: Desk, name: str | None) -> str | None:
+    """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
+    if name is not None:
+        desk.asked_leaf = name
+    if desk.asked_leaf is not None:
+        known = {*leaves.find(desk.place.top)}
+        with desk.open() as book:
+            known |= {*read.leaves(book)}
+        if desk.known_leaf() not in known:
+            leaves.read(desk.place.top, desk.asked_leaf)  # refuses, and names the nearest
+    if desk.asked_leaf is not None or desk.place.campaign:
+        return desk.known_leaf()
+    return leaves.here(desk.cwd, desk.place.top)
+
+
+def _print_events(found: list[read.Found], json_: bool) -> None:
+    if json_:
+        emit(found)
+        return
+    for row in found:
+        words = (row["at"], row["who"], row["verb"], row["subject"], row["detail"] or "")
+        click.echo(" ".join(plain(word) for word in words).rstrip())
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@as_json
+@here
+def show(desk: Desk, ids: tuple[str, ...], json_: bool) -> None:
+    """Everything about one hypothesis or experiment, or several side by side.
+
+    Examples:
+
+    \b
+        lab show e34
+        lab show e34 e21
+        lab show h12 --json
+    """
+    with desk.open() as book:
+        found = [_one(book, word) for word in ids]
+    if json_:
+        emit(found[0] if len(found) == 1 else found)
+        return
+    click.echo(_side_by_side(found) if len(found) > 1 else _page(found[0]))
+
+
+def _one(book: Notebook, word: str) -> read.Found:
+    if word[:1].lower() == "h":
+        return read.idea(book, book.need(word, "h"))
+    return read.whole(book, book.need(word, "e"))
+
+
+def _page(found: read.Found) -> str:
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, list):
+            lines += [f"{name}:", *(f"  {_line(item)}" for item in value)] if value else []
+        elif isinstance(value, dict):
+            lines.append(f"{name}: {_line(value)}")
+        elif value not in (None, ""):
+            lines.append(f"{name}: {plain(num(value) if isinstance(value, float) else str(value))}")
+    return "\n".join(lines)
+
+
+def _line(item: object) -> str:
+    """Return a record on one line, without what is empty."""
+    if not isinstance(item, dict):
+        return plain(str(item))
+    shown = {name: value for name, value in item.items() if value not in (None, "", {}, "{}")}
+    return ", ".join(
+        f"{name} {_line(value) if isinstance(value, dict) else shorten(_figure(value), 200)}"
+        for name, value in shown.items()
+    )
+
+
+def _figure(value: object) -> str:
+    return num(value) if isinstance(value, float) else str(value)
+
+
+def _side_by_side(found: list[read.Found]) -> str:
+    """Return several experiments as columns, a row for each thing that is known."""
+    names = list(dict.fromkeys(name for one in found for name in one))
+    rows = []
+    for name in names:
+        values = [one.get(name) for one in found]
+        if name == "measured":
+            metrics = dict.fromkeys(metric for value in values for metric in (value or {}))
+            for metric in metrics:
+                rows.append([metric, *(num((value or {}).get(metric)) for value in values)])
+        elif not any(isinstance(value, list | dict) for value in values) and any(values):
+            rows.append([name, *("-" if v is None else shorten(_figure(v), 36) for v in values)])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(found) + 1)]
+    return "\n".join(
+        "  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+@click.command()
+@click.argument("leaf_", required=False, metavar="[LEAF]")
+@as_json
+@here
+def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
+    """Counts, what was kept, and its claimed gain beside the gain to expect.
+
+    Examples:
+
+    \b
+        lab board
+        lab board pretrain --json
+    """
+    from .. import board as boards
+
+    name = _named(desk, leaf_)
+    with desk.open() as book:
+        names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
+        found = [boards.board(book, each) for each in names]
+    if json_:
+        emit(found[0] if name else found)
+        return
+    if not found:
+        click.echo("No leaf and no experiment here yet. Make a leaf: lab new NAME")
+    width = shutil.get_terminal_size((100, 24)).columns
+    click.echo("\n\n".join(boards.board_text(one, width) for one in found))
+
+
+@click.command(name="leaves")
+@as_json
+@here
+def leaves_(desk: Desk, json_: bool) -> None:
+    """List the leaves of this repository: metric, direction, purpose, what is known of each.
+
+    Examples:
+
+    \b
+        lab leaves
+        lab leaves --json
+    """
+    with desk.open() as book:
+        found = [_leaf(desk, book, name) for name in leaves.find(desk.place.top)]
+    if json_:
+        emit(found)
+        return
+    for row in found:
+        if row["problem"]:
+            click.echo(f"{row['leaf']}: {plain(row['problem'])}")
+        else:
+            click.echo(
+                f"{row['leaf']}: {row['metric']} ({row['direction']}), {row['experiments']} "
+                f"experiments, {row['keep']} kept. {block(row['purpose'])}"
+            )
+    if not found:
+        click.echo("No leaf here. Make one: lab new NAME")
+
+
+def _leaf(desk: Desk, book: Notebook, name: str) -> read.Found:
+    counts = read.counts(book, name)
+    try:
+        one = leaves.read(desk.place.top, name)
+    except LabError as error:
+        nothing = dict.fromkeys(("metric", "direction", "purpose", "profiles"))
+        return {"leaf": name, **nothing, **counts, "problem": error.message}
+    return {
+        "leaf": name,
+        "metric": one.metric,
+        "direction": one.direction,
+        "purpose": one.purpose,
+        "profiles": list(one.profiles),
+        **counts,
+        "problem": None,
+    }
+
+
+@click.command()
+@click.argument("leaf", required=False)
+@click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
+@click.option("--tokens", default=8000, show_default=True, help="At most so many.")
+def brief(leaf: str | None, profile: str | None, tokens: int) -> None:
+    """Everything an agent should read before it begins, in one document.
+
+    Examples:
+
+    \b
+        lab brief pretrain
+        lab brief pretrain | claude -p
+    """
+    from .. import brief as briefs
+    from ..brief.budget import check
+
+    check(tokens)
+    desk = Desk(Path.cwd(), leaf=leaf, profile=profile)
+    with desk.open() as book:
+        click.echo(briefs.whole(desk, book, tokens))

@@ -1,0 +1,188 @@
+"""Running: a worktree, a run, waiting for it, stopping it, what is alive."""
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import click
+
+from .. import waiting, worktrees
+from ..desk import Desk
+from ..errors import NotFound, Refused, Usage
+from ..notebook import Notebook
+from ..standing import told
+from . import emit
+from .common import as_json, here, here_with_profile
+
+
+@click.command()
+@click.argument("leaf")
+@click.argument("name")
+@click.option("--from", "start", metavar="WHERE", help="best, e34 or a git revision.")
+def worktree(leaf: str, name: str, start: str | None) -> None:
+    """Make a campaign's worktree for LEAF on branch lab/LEAF/NAME; prints the leaf's path in it.
+
+    Examples:
+
+    \b
+        cd "$(lab worktree pretrain ada)"
+        cd "$(lab worktree pretrain ada --from best)"
+    """
+    desk = Desk(Path.cwd(), leaf=leaf)
+    with desk.open(write=True) as book:
+        click.echo(worktrees.make(desk, book, name, start))
+
+
+def _waits(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options on how long to wait."""
+    command = click.option("--detach", is_flag=True, help="Do not wait at all.")(command)
+    return click.option(
+        "--wait", "wait_s", type=float, metavar="S", help="Wait at most so many seconds."
+    )(command)
+
+
+@click.command()
+@click.argument("what", required=False, metavar="[h12 | e34]")
+@click.option("--baseline", is_flag=True, help="Measure what is committed here.")
+@click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
+@click.option("--again", is_flag=True, help="Run contents that were run before.")
+@_waits
+@as_json
+@here_with_profile
+def run(
+    desk: Desk,
+    what: str | None,
+    baseline: bool,
+    seeds: int | None,
+    again: bool,
+    wait_s: float | None,
+    detach: bool,
+    json_: bool,
+) -> None:
+    """Run the edit in this worktree for hypothesis h12; or add runs to experiment e34.
+
+    The run belongs to a process of its own: it goes on when this command is cut off. Typing the
+    same command again, or `lab wait`, attaches to it. Exits 5 when the wait is over before the run.
+
+    Examples:
+
+    \b
+        lab run --baseline --seeds 3
+        lab run h12 --detach
+        lab run e34 --seeds 2
+    """
+    from ..trial import Trial
+
+    if baseline == (what is not None):
+        raise Usage(
+            "say what to run: a hypothesis, an experiment, or --baseline.",
+            "Type: lab run h12, lab run e34 --seeds 2, or lab run --baseline --seeds 3",
+        )
+    limit = waiting.seconds(wait_s, detach)
+    if desk.runner != "local" and not desk.runner.startswith("modal"):
+        raise Usage(f"--on {desk.runner}: there is no such runner.", "Type: --on local")
+    with desk.open(write=True) as book:
+        if baseline:
+            started = Trial(desk, book, seeds).baseline()
+        elif what is not None and what[:1].lower() == "e":
+            row = book.need(what, "e")
+            again_desk = _desk_of(desk, row)
+            started = Trial(again_desk, book, seeds).again(row)
+        else:
+            assert what is not None
+            started = Trial(desk, book, seeds).hypothesis(book.need(what, "h"), again=again)
+        if started.attached:
+            click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
+        _finish(desk, book, started.experiment, limit, json_)
+
+
+def _desk_of(desk: Desk, row: sqlite3.Row) -> Desk:
+    """Return the desk for an experiment's own leaf and profile."""
+    if desk.asked_profile and desk.asked_profile != row["profile"]:
+        raise Refused(
+            f"e{row['id']} was made for profile {row['profile']}.", f"Type: lab run e{row['id']}"
+        )
+    return Desk(desk.cwd, leaf=row["leaf"], profile=row["profile"], runner=desk.runner)
+
+
+def _finish(desk: Desk, book: Notebook, experiment: int, limit: float, json_: bool) -> None:
+    """Wait, print how it stands, exit with its code."""
+    waiting.until_done(book, desk.place, experiment, limit)
+    found = waiting.outcome(desk, book, experiment)
+    emit(found) if json_ else click.echo(told(found))
+    code = waiting.exit_code(found)
+    if code:
+        sys.stdout.flush()
+        sys.exit(code)
+
+
+@click.command()
+@click.argument("experiment", required=False)
+@_waits
+@as_json
+@here
+def wait(
+    desk: Desk, experiment: str | None, wait_s: float | None, detach: bool, json_: bool
+) -> None:
+    """Wait for EXPERIMENT (this campaign's newest) and print what `lab run` would have printed.
+
+    Examples:
+
+    \b
+        lab wait
+        lab wait e34 --wait 540 --json
+    """
+    limit = waiting.seconds(wait_s, detach)
+    with desk.open(write=desk.place.notebook.exists()) as book:
+        if experiment is None:
+            row = book.one(
+                "select * from experiments where campaign is ? order by id desc limit 1",
+                desk.place.campaign,
+            )
+            if row is None:
+                raise NotFound("there is no experiment here yet.", "Start one: lab run h12")
+        else:
+            row = book.need(experiment, "e")
+        _finish(desk, book, row["id"], limit, json_)
+
+
+@click.command()
+@click.argument("what", required=False, metavar="[NAME | e34]")
+@click.option("--all", "all_", is_flag=True, help="Everything that is alive.")
+@here
+def stop(desk: Desk, what: str | None, all_: bool) -> None:
+    """Stop an experiment's run, or a campaign with all that it runs.
+
+    Examples:
+
+    \b
+        lab stop e34
+        lab stop pretrain/ada
+        lab stop --all
+    """
+    from .. import stopping
+
+    if all_ == (what is not None):
+        raise Usage("say what to stop.", "Type: lab stop e34, lab stop NAME or lab stop --all")
+    with desk.open(write=True) as book:
+        for line in stopping.stop(desk, book, what):
+            click.echo(line)
+
+
+@click.command()
+@as_json
+@here
+def status(desk: Desk, json_: bool) -> None:
+    """What is alive: campaigns, runs, devices and their queue.
+
+    Examples:
+
+    \b
+        lab status
+        lab status --json
+    """
+    from .. import alive
+
+    with desk.open() as book:
+        found = alive.status(desk, book)
+    emit(found) if json_ else click.echo(alive.status_text(found))

@@ -1,0 +1,131 @@
+"""Where a command stands: its checkout, its leaf, the profile and platform, the notebook."""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import leaf as leaves
+from . import repo
+from .errors import LabError, NotFound, Usage
+from .notebook import Notebook
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Within what numbers may be compared."""
+
+    leaf: str
+    profile: str
+    platform: str
+    yardstick: str
+
+
+class Desk:
+    """Everything a command needs to know of its surroundings, looked up when it asks."""
+
+    def __init__(
+        self,
+        cwd: Path,
+        *,
+        leaf: str | None = None,
+        profile: str | None = None,
+        runner: str | None = None,
+    ) -> None:
+        self.cwd = cwd
+        self.asked_leaf = leaf
+        self.asked_profile = profile or os.environ.get("LAB_PROFILE") or None
+        self.runner = runner or os.environ.get("LAB_ON") or "local"
+
+    @functools.cached_property
+    def place(self) -> repo.Place:
+        """The checkout one stands in."""
+        return repo.place(self.cwd)
+
+    @functools.cached_property
+    def leaf_name(self) -> str:
+        """The leaf that was asked for, or the one that one stands in, or the only one."""
+        known = self.known_leaf()
+        if known is None:
+            names = leaves.find(self.place.top)
+            if not names:
+                raise NotFound(
+                    f"{self.place.top} has no leaf (no folder with a leaf.toml).",
+                    "Make one: lab new NAME",
+                )
+            raise Usage(
+                f"this repository has {len(names)} leaves: {', '.join(names[:8])}.",
+                f"Say which: --leaf {names[0]}",
+            )
+        return known
+
+    def known_leaf(self) -> str | None:
+        """Return the leaf meant, or None at the root of several."""
+        if self.asked_leaf is not None:
+            return self.asked_leaf.strip("/").removeprefix("./") or None
+        standing = leaves.here(self.cwd, self.place.top)
+        if standing is not None:
+            return standing
+        campaign = self.place.campaign
+        if campaign is not None and (self.place.top / campaign).parent != self.place.top:
+            folder = campaign.rpartition("/")[0]
+            if (self.place.top / folder / "leaf.toml").is_file():
+                return folder
+        names = leaves.find(self.place.top)
+        return names[0] if len(names) == 1 else None
+
+    @functools.cached_property
+    def leaf(self) -> leaves.Leaf:
+        """The leaf's checked table."""
+        return leaves.read(self.place.top, self.leaf_name)
+
+    @functools.cached_property
+    def profile(self) -> str:
+        """The profile asked for, or the one for this machine."""
+        if self.asked_profile:
+            return self.asked_profile
+        from . import slots
+
+        if self.runner.startswith("modal"):
+            return "gpu"
+        return leaves.default_profile(self.leaf, bool(slots.accelerators(os.environ)))
+
+    @functools.cached_property
+    def settings(self) -> leaves.Settings:
+        """The leaf's settings in this profile."""
+        return self.leaf.settings(self.profile)
+
+    @functools.cached_property
+    def scope(self) -> Scope:
+        """Within what a number measured here and now may be compared."""
+        from . import slots
+
+        if self.runner.startswith("modal"):
+            platform = self.runner.partition(":")[2] or "modal-cpu"
+        else:
+            platform = slots.platform_name(self.settings.needs, os.environ)
+        yardstick = leaves.yardstick(self.leaf, self.settings)
+        return Scope(self.leaf_name, self.profile, platform, yardstick)
+
+    def open(self, *, write: bool = False) -> Notebook:
+        """Open the notebook; a reader of a notebook that does not exist yet sees an empty one.
+
+        Whoever opens it first says what a killed keeper left behind.
+        """
+        if not write and not self.place.notebook.exists():
+            return Notebook(":memory:", who=self.place.who)
+        if not self.place.home.is_dir():
+            repo.make_home(self.place)
+        book = Notebook(self.place.notebook, who=self.place.who)
+        if book.one("select 1 from jobs where ended is null limit 1"):
+            from . import lost
+
+            lost.sweep(book, self.place)
+        return book
+
+    def leaf_or_none(self) -> leaves.Leaf | None:
+        """Return the leaf when there is one that can be read."""
+        try:
+            return self.leaf
+        except LabError:
+            return None

@@ -1,0 +1,205 @@
+"""The notebook on disk: one SQLite file, opened safely and written in whole transactions.
+
+`record` writes what happened, `state` keeps the derived tables true, `read` answers questions,
+`search` finds ideas by their words, `transfer` moves records in and out. No other room has SQL.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import Environment, NotFound, NotYet, Usage
+from ..migrations import STEPS
+
+BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
+TEXT_LIMIT = 20_000  # characters: ten pages; more is a file, not a claim
+
+
+def utc_now() -> datetime:
+    """Return the present as an aware UTC time."""
+    return datetime.now(UTC)
+
+
+def new_uid() -> str:
+    """Return an id that no other notebook will ever give."""
+    return uuid.uuid4().hex
+
+
+def number(word: str, letter: str) -> int:
+    """Return 12 for `h12`; say what an id looks like when it is none.
+
+    >>> number("e34", "e")
+    34
+    """
+    digits = word[1:]
+    if word[:1].lower() != letter or not digits.isascii() or not digits.isdigit():
+        kind = "a hypothesis" if letter == "h" else "an experiment"
+        raise Usage(f"{word!r} is not the id of {kind}.", f"Ids look like {letter}12: lab log")
+    return int(digits[:18])
+
+
+class Notebook:
+    """A notebook on disk. The path and the clock come in; nothing here looks at the folder."""
+
+    def __init__(
+        self, path: Path | str, *, who: str = "", now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.path, self.who, self.now = path, who, now
+        try:
+            self.db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            self.db.row_factory = sqlite3.Row
+            self.db.execute("pragma foreign_keys = on")
+            self.db.execute("pragma mmap_size = 0")  # a mapped file turns a full disk into SIGBUS
+            self._migrate()
+        except sqlite3.Error as error:
+            raise explain(error, path) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    def stamp(self) -> str:
+        """Return the time now as UTC ISO-8601 with milliseconds."""
+        return self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One whole transaction: everything inside is recorded, or nothing is.
+
+        BEGIN IMMEDIATE, since a deferred transaction that reads first fails at once, whatever
+        the timeout, when somebody else wrote in between.
+        """
+        if self.db.in_transaction:
+            yield self.db
+            return
+        try:
+            self.db.execute("begin immediate")
+            yield self.db
+            self.db.execute("commit")
+        except BaseException as error:
+            if self.db.in_transaction:
+                self.db.execute("rollback")
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise explain(error, self.path) from None
+            raise
+
+    def insert(self, table: str, **row: Any) -> int:
+        """Add one record, stamped and with a unique id of its own; return its number."""
+        row.setdefault("uid", new_uid())
+        row.setdefault("at", self.stamp())
+        return self.insert_plain(table, **row)
+
+    def insert_plain(self, table: str, **row: Any) -> int:
+        """Add one row exactly as given; return its number."""
+        columns = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" * len(row))
+        done = self.db.execute(
+            f"insert into {table} ({columns}) values ({marks})", list(row.values())
+        )
+        return int(done.lastrowid or 0)
+
+    def fill(self, table: str, row_id: int, **values: Any) -> None:
+        """Fill columns of a record that were empty until now."""
+        names = ", ".join(f'"{name}" = ?' for name in values)
+        self.db.execute(f"update {table} set {names} where id = ?", [*values.values(), row_id])
+
+    def event(self, verb: str, subject: str, detail: str | None = None) -> None:
+        """Note who did what, when."""
+        self.insert("events", who=self.who, verb=verb, subject=subject, detail=detail)
+
+    def one(self, query: str, *values: Any) -> sqlite3.Row | None:
+        """Return the first row, or None."""
+        row: sqlite3.Row | None = self.db.execute(query, values).fetchone()
+        return row
+
+    def all(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Return every row."""
+        return self.db.execute(query, values).fetchall()
+
+    def need(self, word: str, letter: str) -> sqlite3.Row:
+        """Return the hypothesis or experiment called `word`, or name the newest there is."""
+        table = "hypotheses" if letter == "h" else "experiments"
+        found = self.one(f"select * from {table} where id = ?", number(word, letter))
+        if found is None:
+            kind = "hypothesis" if letter == "h" else "experiment"
+            newest = self.db.execute(f"select max(id) from {table}").fetchone()[0]
+            there = f"the newest is {letter}{newest}" if newest else "there is none yet"
+            hint = (
+                "lab hypothesis CLAIM -m MECHANISM" if letter == "h" and not newest else "lab log"
+            )
+            raise NotFound(f"no {kind} {word}; {there}.", f"List them with: {hint}")
+        return found
+
+    def _migrate(self) -> None:
+        version = self._version()
+        if version > len(STEPS):
+            raise Environment(
+                f"{self.path} was written by a newer lab (schema {version}, this one knows "
+                f"{len(STEPS)}).",
+                "Update this installation: pip install --upgrade labtree",
+            )
+        if version == len(STEPS):
+            return
+        with self._alone():
+            if self._version() == 0 and self.path != ":memory:":
+                self.db.execute(
+                    "pragma journal_mode = wal"
+                )  # stays a rollback journal where it cannot
+            with self.write():
+                self._apply(self._version())
+
+    def _apply(self, version: int) -> None:
+        from sqlite_utils import Database
+
+        db = Database(self.db, execute_plugins=False)
+        for step in STEPS[version:]:
+            step(db)
+        self.db.execute(f"pragma user_version = {len(STEPS)}")
+
+    def _version(self) -> int:
+        return int(self.db.execute("pragma user_version").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the door while the file is made, so that a crowd of first users makes it once."""
+        if self.path == ":memory:":
+            yield
+            return
+        door = os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(door)
+
+
+def explain(error: sqlite3.Error, path: Path | str) -> Exception:
+    """Turn SQLite's error into one line that says what is wrong and one that says what to type."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return NotYet(
+            f"{path} was busy for {BUSY_S} s.", "Type the same command again in a moment."
+        )
+    if "not a database" in text or "malformed" in text:
+        return Environment(
+            f"{path} is not a notebook ({text}).",
+            f"Move it away and restore an export: mv {path} {path}.broken && lab import FILE",
+        )
+    if "disk is full" in text or "full" in text.split():
+        return Environment(
+            f"the disk with {path} is full.", "Free some space, then type the same again: lab gc"
+        )
+    if "readonly" in text or "read-only" in text or "unable to open" in text:
+        return Environment(
+            f"{path} cannot be written ({text}).",
+            "Make its folder writable, or choose another: LAB_HOME=FOLDER lab ...",
+        )
+    return Environment(f"the notebook {path} failed: {text}.", "Look at it with: lab doctor")

@@ -1,0 +1,385 @@
+"""Questions agents and people ask all day; each is answered by an index, whatever the size."""
+
+import json
+import sqlite3
+from typing import Any
+
+from ..judge import Noise, Side
+from . import Notebook, search
+
+Found = dict[str, Any]
+LOOK_BACK = 1000  # experiments counted one by one before "1000 or more" is said
+ENTRY = """
+    select s.*, e.kind as made, e."commit", e.parent, e.at, e.profile, e.platform, e.yardstick,
+           e.metric, e.direction, h.claim, h.mechanism as because
+    from state s join experiments e on e.id = s.experiment
+    left join hypotheses h on h.id = s.hypothesis"""
+
+
+def h(number: int | None) -> str | None:
+    """Return `h12` for 12."""
+    return None if number is None else f"h{number}"
+
+
+def e(number: int | None) -> str | None:
+    """Return `e34` for 34."""
+    return None if number is None else f"e{number}"
+
+
+def entry(row: sqlite3.Row) -> Found:
+    """Return one line of `lab log --json`."""
+    return {
+        "experiment": e(row["experiment"]),
+        "hypothesis": h(row["hypothesis"]),
+        "claim": row["claim"],
+        "status": row["status"],
+        "verdict": row["verdict"],
+        "failure": row["failure"],
+        "value": row["value"],
+        "gain": row["gain"],
+        "commit": row["commit"],
+        "parent": row["parent"],
+        "seconds": row["seconds"],
+        "at": row["at"],
+        "leaf": row["leaf"],
+        "imported": row["made"] == "import",
+        "claimed": bool(row["claimed"]),
+    }
+
+
+def log(book: Notebook, leaf: str | None, n: int) -> list[Found]:
+    """Return the newest experiments, newest first."""
+    where = "where s.leaf = ?" if leaf else "where ? is null"
+    rows = book.all(f"{ENTRY} {where} order by s.experiment desc limit ?", leaf, n)
+    return [entry(row) for row in rows]
+
+
+def events(book: Notebook, n: int) -> list[Found]:
+    """Return who did what, when; newest first."""
+    rows = book.all("select at, who, verb, subject, detail from events order by id desc limit ?", n)
+    return [dict(row) for row in rows]
+
+
+def leaves(book: Notebook) -> list[str]:
+    """Return the leaves that the notebook knows."""
+    return [row[0] for row in book.all("select leaf from tallies order by leaf")]
+
+
+def counts(book: Notebook, leaf: str) -> Found:
+    """Return how many experiments there were and what became of them."""
+    row = book.one("select * from tallies where leaf = ?", leaf)
+    names = ("experiments", "keep", "discard", "crash", "overruled")
+    return {name: row[name] if row else 0 for name in names}
+
+
+def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardstick: str) -> int:
+    """Return how many results of this profile and platform were measured by another yardstick."""
+    row = book.one(
+        "select sum(experiments) from scopes where leaf = ? and profile = ? and platform = ? "
+        "and yardstick <> ?",
+        *(leaf, profile, platform, yardstick),
+    )
+    return int(row[0] or 0) if row else 0
+
+
+def noise(book: Notebook, scope: int) -> Noise | None:
+    """Return the pooled spread between replicates within a scope, or None when unknown."""
+    row = book.one("select ss, df from scopes where id = ?", scope)
+    if row is None or row["df"] < 1:
+        return None
+    return Noise(sd=float((max(row["ss"], 0.0) / row["df"]) ** 0.5), df=int(row["df"]))
+
+
+def best(book: Notebook, scope: int) -> sqlite3.Row | None:
+    """Return the best kept or baseline experiment of a scope, whichever campaign made it."""
+    return book.one(
+        f"{ENTRY} where s.scope = ? and s.verdict = 'keep' and not s.claimed "
+        "and s.ordinal is not null order by s.ordinal limit 1",
+        scope,
+    )
+
+
+def kept(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
+    """Return kept changes, the largest gain first."""
+    query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
+    return book.all(f"{query} order by s.gain desc limit ?", leaf, n)
+
+
+def near_misses(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
+    """Return discarded changes that were better or inside the noise, newest first."""
+    query = f"{ENTRY} where s.leaf = ? and s.kind = 'unsettled' and s.gain > 0"
+    return book.all(f"{query} order by s.experiment desc limit ?", leaf, n)
+
+
+def undecided(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> list[sqlite3.Row]:
+    """Return what this campaign still has in flight or without a verdict, newest first."""
+    query = f"{ENTRY} where s.leaf = ? and s.campaign is ? and s.verdict is null"
+    return book.all(f"{query} order by s.experiment desc limit ?", leaf, campaign, n)
+
+
+def open_ideas(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> list[sqlite3.Row]:
+    """Return this campaign's hypotheses that were never run, newest first."""
+    return book.all(
+        "select h.* from pending p join hypotheses h on h.id = p.hypothesis "
+        "where p.leaf = ? and p.campaign is ? order by p.hypothesis desc limit ?",
+        *(leaf, campaign, n),
+    )
+
+
+def in_flight(book: Notebook) -> list[sqlite3.Row]:
+    """Return the experiments that a keeper owns now, with their newest run."""
+    return book.all(
+        "select j.experiment, j.id as job, j.at, s.leaf, s.campaign, s.status, h.claim, "
+        "r.started, r.seed, r.id as run from jobs j join state s on s.experiment = j.experiment "
+        "left join hypotheses h on h.id = s.hypothesis "
+        "left join runs r on r.id = (select max(id) from runs where job = j.id) "
+        "where j.ended is null order by j.id"
+    )
+
+
+def lessons(book: Notebook, leaf: str, n: int) -> list[Found]:
+    """Return lessons for a leaf and those meant for everywhere, newest first, with evidence."""
+    rows = book.all(
+        "select * from (select * from (select * from lessons where leaf = ?1 order by id desc "
+        "limit ?2) union select * from (select * from lessons where everywhere order by id desc "
+        "limit ?2)) order by id desc limit ?2",
+        *(leaf, n),
+    )
+    return [
+        {
+            "lesson": row["text"],
+            "leaf": row["leaf"],
+            "evidence": [
+                e(found[0])
+                for found in book.all(
+                    "select experiment from evidence where lesson = ? order by id", row["id"]
+                )
+            ],
+        }
+        for row in rows
+    ]
+
+
+def axes(book: Notebook, leaf: str) -> list[Found]:
+    """Return the axes tried and how often each gave a change that was kept."""
+    rows = book.all("select * from axes where leaf = ? and tried > 0 order by axis", leaf)
+    return [{"axis": row["axis"], "tried": row["tried"], "kept": row["kept"]} for row in rows]
+
+
+def since_keep(book: Notebook, leaf: str, campaign: str | None) -> int:
+    """Return how many judged experiments there were since the last keep (at most LOOK_BACK).
+
+    Within a campaign when there is one, over the whole leaf otherwise.
+    """
+    mine = "campaign = ? and leaf = ?" if campaign else "? is null and leaf = ?"
+    rows = book.db.execute(
+        f"select verdict, failure from state where {mine} and verdict is not null "
+        "order by experiment desc limit ?",
+        (campaign, leaf, LOOK_BACK),
+    )
+    count = 0
+    for row in rows:
+        if row["verdict"] == "keep":
+            break
+        count += row["failure"] not in ("infra", "interrupted", "lost")
+    return count
+
+
+def lesson_of(book: Notebook, experiment: int) -> str | None:
+    """Return the latest theory revision, else the newest lesson that cites the experiment."""
+    row = book.one(
+        "select theory_revision from results where experiment = ? and theory_revision is not null "
+        "order by id desc limit 1",
+        experiment,
+    ) or book.one(
+        "select l.text from evidence v join lessons l on l.id = v.lesson "
+        "where v.experiment = ? order by l.id desc limit 1",
+        experiment,
+    )
+    return row[0] if row else None
+
+
+def failures(
+    book: Notebook, leaf: str | None, text: str | None, n: int, *, kind: str | None = None
+) -> list[Found]:
+    """Return dead ends and unsettled experiments: nearest to `text`, else the most telling."""
+    rows = _nearest(book, leaf, text, n) if text else _telling(book, leaf, n, kind)
+    found: list[Found] = []
+    seen: set[tuple[str, str]] = set()
+    for row, score in rows:
+        key = (row["leaf"], row["claim"] or "")
+        if key not in seen and (kind is None or row["kind"] == kind):
+            seen.add(key)
+            found.append(_failure(book, row, score))
+    return found[:n]
+
+
+def _nearest(
+    book: Notebook, leaf: str | None, text: str | None, n: int
+) -> list[tuple[sqlite3.Row, float | None]]:
+    hits = search.search(book.db, text or "", leaf=leaf, failed=True, limit=3 * n)
+    rows = []
+    for number, score in hits:
+        query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null"
+        tried = book.all(f"{query} order by s.experiment desc limit 1", number)
+        rows += [(row, score) for row in tried]
+    return rows
+
+
+def _telling(
+    book: Notebook, leaf: str | None, n: int, kind: str | None
+) -> list[tuple[sqlite3.Row, float | None]]:
+    rows: list[sqlite3.Row] = []
+    for one in ("dead_end", "unsettled") if kind is None else (kind,):
+        where = f"s.kind = '{one}'" + (" and s.leaf = ?" if leaf else " and ? is null")
+        order = "order by s.telling desc, s.experiment desc limit ?"
+        rows += book.all(f"{ENTRY} where {where} {order}", leaf, 3 * n)
+    rows.sort(key=lambda row: (row["telling"], row["experiment"]), reverse=True)
+    return [(row, None) for row in rows]
+
+
+def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Found:
+    return {
+        "experiment": e(row["experiment"]),
+        "hypothesis": h(row["hypothesis"]),
+        "claim": row["claim"],
+        "mechanism": row["because"],
+        "kind": row["kind"],
+        "failure": row["failure"],
+        "gain": row["gain"],
+        "mechanism_outcome": row["mechanism"],
+        "lesson": lesson_of(book, row["experiment"]),
+        "leaf": row["leaf"],
+        "parent": row["parent"],
+        "score": None if score is None else round(score, 4),
+        "imported": row["made"] == "import",
+    }
+
+
+def near_duplicates(book: Notebook, leaf: str, claim: str, but: int) -> list[Found]:
+    """Return earlier ideas that say what `claim` says, with what came of each."""
+    found = []
+    for number, score in search.near_duplicates(book.db, claim, leaf=leaf, limit=4):
+        if number == but:
+            continue
+        idea = book.all("select * from hypotheses where id = ?", number)[0]
+        query = f"{ENTRY} where s.hypothesis = ? order by s.experiment desc limit 1"
+        tried = book.one(query, number)
+        found.append(
+            {
+                "hypothesis": h(number),
+                "claim": idea["claim"],
+                "campaign": idea["campaign"],
+                "score": score,
+                "experiment": e(tried["experiment"]) if tried else None,
+                "status": tried["status"] if tried else "not run",
+                "verdict": tried["verdict"] if tried else None,
+                "failure": tried["failure"] if tried else None,
+                "gain": tried["gain"] if tried else None,
+                "parent": tried["parent"] if tried else None,
+            }
+        )
+    return found
+
+
+def side(book: Notebook, experiment: int) -> Side:
+    """Return the runs that won an experiment its place, and those measured afterwards.
+
+    Nothing selected a baseline, so all its runs are fresh.
+    """
+    from .state import values_by_seed
+
+    runs = book.all("select * from runs where experiment = ? order by id", experiment)
+    made = book.all("select kind from experiments where id = ?", experiment)[0][0]
+    first = book.one(
+        "select min(at) from results where experiment = ? and verdict = 'keep'", experiment
+    )
+    kept_at = first[0] if first else None
+    if made == "baseline":
+        return Side(selecting=(), fresh=tuple(values_by_seed(runs)))
+    values = values_by_seed(runs)
+    used = values_by_seed([run for run in runs if kept_at is None or run["at"] <= kept_at])
+    return Side(selecting=tuple(used), fresh=tuple(values[len(used) :]))
+
+
+def metrics(book: Notebook, experiment: int) -> dict[str, float]:
+    """Return the mean of each metric over the experiment's runs; evaluate's numbers win."""
+    rows = book.all(
+        "select m.name, m.value, r.id from metrics m join runs r on r.id = m.run "
+        "where r.experiment = ? and r.status = 'finished' "
+        "order by r.id, case m.source when 'train' then 0 when 'harness' then 1 else 2 end",
+        experiment,
+    )
+    by_run: dict[tuple[str, int], float] = {(row[0], row[2]): row[1] for row in rows}
+    sums: dict[str, list[float]] = {}
+    for (name, _), value in by_run.items():
+        sums.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in sums.items()}
+
+
+def run_metrics(book: Notebook, run: int) -> dict[str, float]:
+    """Return one run's metrics; evaluate's numbers win over train's."""
+    rows = book.all(
+        "select name, value from metrics where run = ? "
+        "order by case source when 'train' then 0 when 'harness' then 1 else 2 end",
+        run,
+    )
+    return {row["name"]: row["value"] for row in rows}
+
+
+def known_metrics(book: Notebook, leaf: str) -> list[str]:
+    """Return the metrics that a leaf has reported, from its newest runs."""
+    rows = book.all(
+        "select distinct m.name from metrics m where m.run in (select r.id from runs r "
+        "where r.experiment in (select experiment from state where leaf = ? "
+        "order by experiment desc limit 20)) order by m.name",
+        leaf,
+    )
+    return [row[0] for row in rows]
+
+
+def whole(book: Notebook, experiment: sqlite3.Row) -> Found:
+    """Return everything that is known of one experiment, for `lab show`."""
+    number = experiment["id"]
+    row = book.all(f"{ENTRY} where s.experiment = ?", number)[0]
+    found = entry(row) | {
+        "mechanism": row["because"],
+        "mechanism_outcome": row["mechanism"],
+        "mechanism_source": row["mechanism_source"],
+        "kind": experiment["kind"],
+        "profile": experiment["profile"],
+        "platform": experiment["platform"],
+        "yardstick": experiment["yardstick"],
+        "metric": experiment["metric"],
+        "direction": experiment["direction"],
+        "incumbent": e(experiment["incumbent"]),
+        "campaign": experiment["campaign"],
+        "axis": row["axis"],
+        "attempt": experiment["attempt"],
+        "lines_changed": experiment["lines_changed"],
+        "lesson": lesson_of(book, number),
+        "measured": metrics(book, number),
+    }
+    found["runs"] = [
+        dict(run) | {"metrics": run_metrics(book, run["id"])}
+        for run in book.all("select * from runs where experiment = ? order by id", number)
+    ]
+    for table in ("judgements", "results"):
+        rows = book.all(f"select * from {table} where experiment = ? order by id", number)
+        found[table] = [_unpacked(dict(row)) for row in rows]
+    return found
+
+
+def idea(book: Notebook, hypothesis: sqlite3.Row) -> Found:
+    """Return a hypothesis with every experiment made for it."""
+    query = f"{ENTRY} where s.hypothesis = ? order by s.experiment"
+    tried = [entry(row) for row in book.all(query, hypothesis["id"])]
+    kept = {key: hypothesis[key] for key in hypothesis.keys() if key not in ("id", "uid")}  # noqa: SIM118 (a Row)
+    return {"hypothesis": h(hypothesis["id"])} | kept | {"experiments": tried}
+
+
+def _unpacked(row: Found) -> Found:
+    for name in ("metrics", "mechanism"):
+        if isinstance(row.get(name), str) and row[name].startswith("{"):
+            row[name] = json.loads(row[name])
+    return row

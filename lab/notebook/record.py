@@ -1,0 +1,283 @@
+"""Everything that is ever written down: one function a fact, each a part of one transaction."""
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import Refused, Usage
+from . import TEXT_LIMIT, Notebook, search, state
+
+
+def text(what: str, value: str, command: str) -> str:
+    """Return `value` trimmed, or refuse what is empty or longer than a page can hold."""
+    clean = value.encode("utf-8", "replace").decode().strip()
+    if not clean:
+        raise Usage(f"the {what} is empty.", f"Type: {command}")
+    if len(clean) > TEXT_LIMIT:
+        raise Usage(
+            f"the {what} has {len(clean):,} characters; at most {TEXT_LIMIT:,} are kept.",
+            "Say it in a paragraph, and put the rest into notes.md.",
+        )
+    return clean
+
+
+def claimed_metrics(words: str) -> dict[str, float]:
+    """Return metrics typed as JSON; refuse what is no object of finite numbers.
+
+    >>> claimed_metrics('{"val_bpb": 0.98}')
+    {'val_bpb': 0.98}
+    """
+    hint = """Type: --metrics '{"val_bpb": 0.9932}'"""
+    try:
+        found = json.loads(words)
+    except (ValueError, RecursionError) as error:
+        raise Usage(f"--metrics is not JSON ({error}).", hint) from None
+    if not isinstance(found, dict):
+        raise Usage("--metrics is not a JSON object of names and numbers.", hint)
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Usage(f"--metrics: {name!r} is not a number.", hint)
+        if not math.isfinite(value := _float(value)):
+            raise Usage(f"--metrics: {name!r} is not finite.", hint)
+        found[name] = value
+    return found
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def hypothesis(
+    book: Notebook,
+    *,
+    leaf: str,
+    claim: str,
+    mechanism: str,
+    observe: str | None = None,
+    min_effect: float | None = None,
+    axis: str | None = None,
+    campaign: str | None = None,
+    source: str | None = None,
+    uid: str | None = None,
+    at: str | None = None,
+) -> int:
+    """Write down what is expected and why; the same open claim of a campaign keeps its id."""
+    with book.write():
+        old = book.one(
+            "select h.id from hypotheses h join pending p on p.hypothesis = h.id "
+            "where h.leaf = ? and h.campaign is ? and h.claim = ?",
+            *(leaf, campaign, claim),
+        )
+        if old and uid is None:
+            return int(old[0])
+        made = book.insert(
+            "hypotheses",
+            **{"leaf": leaf, "claim": claim, "mechanism": mechanism, "observe": observe},
+            **{"min_effect": min_effect, "axis": axis, "campaign": campaign, "source": source},
+            **({"uid": uid} if uid else {}),
+            **({"at": at} if at else {}),
+        )
+        book.insert_plain("pending", hypothesis=made, leaf=leaf, campaign=campaign)
+        search.put(book.db, made, claim=claim, mechanism=mechanism, leaf=leaf)
+        book.event("hypothesis", f"h{made}")
+        return made
+
+
+def experiment(book: Notebook, **row: Any) -> int:
+    """Open an experiment. The row exists before its process does, so a crash leaves a trace."""
+    with book.write() as db:
+        made = book.insert("experiments", **row)
+        db.execute("delete from pending where hypothesis = ?", (row.get("hypothesis"),))
+        state.refresh(book, made)
+        book.event("experiment", f"e{made}")
+        return made
+
+
+def job(
+    book: Notebook,
+    experiment: int,
+    *,
+    seeds: Sequence[int],
+    runner: str = "local",
+    budget: str | None = None,
+    restore: Mapping[str, Any] | None = None,
+) -> int:
+    """Ask for runs of an experiment; `restore` says how to put the worktree back."""
+    with book.write():
+        made = book.insert(
+            "jobs",
+            experiment=experiment,
+            seeds=json.dumps(list(seeds)),
+            runner=runner,
+            budget=budget,
+            restore=json.dumps(restore) if restore else None,
+        )
+        state.refresh(book, experiment)
+        return made
+
+
+def keeper(book: Notebook, job: int, who: str) -> None:
+    """Note the process that owns the job from here on."""
+    with book.write():
+        book.fill("jobs", job, keeper=who)
+
+
+def run(book: Notebook, experiment: int, job: int, seed: int) -> int:
+    """Open one run: it waits in the queue from here on."""
+    with book.write():
+        made = book.insert("runs", experiment=experiment, job=job, seed=seed)
+        state.refresh(book, experiment)
+        return made
+
+
+def run_started(book: Notebook, experiment: int, run: int, **known: Any) -> None:
+    """Note that the run has its device and its child is about to start."""
+    with book.write():
+        book.fill("runs", run, started=book.stamp(), **known)
+        state.refresh(book, experiment)
+        book.event("run started", f"e{experiment}", f"run {run}")
+
+
+def run_ended(
+    book: Notebook,
+    experiment: int,
+    run: int,
+    *,
+    metrics: Iterable[tuple[str, str, float]] = (),
+    **facts: Any,
+) -> None:
+    """Close one run with what was measured: metrics are (name, source, value)."""
+    with book.write():
+        for name, source, value in metrics:
+            book.insert_plain("metrics", run=run, name=name, source=source, value=value)
+        book.fill("runs", run, ended=book.stamp(), **facts)
+        refresh(book, experiment)
+        book.event("run ended", f"e{experiment}", facts.get("failure") or "finished")
+
+
+def job_ended(book: Notebook, job: int, how: str) -> None:
+    """Close a job; `how` is done, or the failure that ended it early."""
+    with book.write():
+        row = book.all("select experiment, ended from jobs where id = ?", job)[0]
+        if row["ended"] is None:
+            book.fill("jobs", job, ended=book.stamp(), how=how)
+        refresh(book, row["experiment"])
+
+
+def judgement(book: Notebook, experiment: int, **row: Any) -> None:
+    """Record how an experiment stood against its incumbent at this moment."""
+    with book.write():
+        book.insert("judgements", experiment=experiment, **row)
+        refresh(book, experiment)
+
+
+def result(
+    book: Notebook,
+    experiment: sqlite3.Row,
+    verdict: str,
+    *,
+    mechanism: str | None = None,
+    theory_revision: str | None = None,
+    because: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+    suggested: str | None = None,
+    gain: float | None = None,
+    job: int | None = None,
+    uid: str | None = None,
+    at: str | None = None,
+) -> int:
+    """Add a verdict. Verdicts are appended, never rewritten; the newest one counts."""
+    name = experiment["metric"]
+    with book.write():
+        made = book.insert(
+            "results",
+            experiment=experiment["id"],
+            **{"verdict": verdict, "mechanism": mechanism, "theory_revision": theory_revision},
+            **{"because": because, "suggested": suggested, "gain": gain, "job": job},
+            metrics=json.dumps(metrics) if metrics else None,
+            value=metrics.get(name) if metrics and name else None,
+            by=book.who,
+            **({"uid": uid} if uid else {}),
+            **({"at": at} if at else {}),
+        )
+        refresh(book, experiment["id"], words=bool(theory_revision))
+        book.event("result", f"e{experiment['id']}", verdict)
+        return made
+
+
+def lesson(
+    book: Notebook, *, leaf: str, words: str, evidence: Sequence[int], everywhere: bool = False
+) -> int:
+    """Keep a finding with the experiments that show it."""
+    with book.write():
+        made = book.insert(
+            "lessons", leaf=leaf, text=words, everywhere=int(everywhere), by=book.who
+        )
+        for number in dict.fromkeys(evidence):
+            book.insert_plain("evidence", lesson=made, experiment=number)
+            refresh(book, number, words=True)
+        book.event("lesson", leaf, words[:200])
+        return made
+
+
+def refresh(book: Notebook, experiment: int, *, words: bool = False) -> None:
+    """Bring the derived state and the full-text index up to date with an experiment's records."""
+    old = book.one("select kind from state where experiment = ?", experiment)
+    new = state.refresh(book, experiment)
+    if new["hypothesis"] and (words or new["kind"] != (old["kind"] if old else None)):
+        index(book, new["hypothesis"])
+
+
+def index(book: Notebook, hypothesis: int) -> None:
+    """Put a hypothesis into the full-text index with all that was learned from it."""
+    row = book.all("select * from hypotheses where id = ?", hypothesis)[0]
+    lessons = book.all(
+        "select theory_revision from results where theory_revision is not null and experiment in "
+        "(select id from experiments where hypothesis = ?1) union all "
+        "select text from lessons where id in (select lesson from evidence join experiments e "
+        "on e.id = evidence.experiment where e.hypothesis = ?1)",
+        hypothesis,
+    )
+    failed = book.one("select 1 from state where hypothesis = ? and kind is not null", hypothesis)
+    search.put(
+        book.db,
+        hypothesis,
+        claim=row["claim"],
+        mechanism=row["mechanism"],
+        lesson="\n".join(found[0] for found in lessons),
+        leaf=row["leaf"],
+        failed=failed is not None,
+    )
+
+
+def campaign(book: Notebook, **row: Any) -> int:
+    """Note a campaign: one agent at work on one leaf in one worktree."""
+    with book.write():
+        taken = book.one("select id from campaigns where name = ?", row["name"])
+        if taken:
+            raise Refused(
+                f"the name {row['name']} was used by an earlier campaign.",
+                "Choose another: lab worktree LEAF NAME",
+            )
+        made = book.insert("campaigns", by=book.who, **row)
+        book.event("campaign", row["name"])
+        return made
+
+
+def session(book: Notebook, campaign: int, *, agent: str) -> int:
+    """Open one session of a campaign's agent."""
+    with book.write():
+        made = book.insert("sessions", campaign=campaign, agent=agent)
+        book.event("session", f"session {made}", agent)
+        return made
+
+
+def session_fills(book: Notebook, session: int, **facts: Any) -> None:
+    """Note what becomes known of a session: its process, its log, how it ended."""
+    with book.write():
+        book.fill("sessions", session, **facts)

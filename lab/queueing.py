@@ -1,0 +1,49 @@
+"""Who holds which device, who waits, and for how long: the queue as this notebook sees it."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from . import slots
+from .desk import Desk
+
+
+def queue(home: Path) -> slots.Queue:
+    """Return the machine's devices and queue for the notebook in `home`."""
+    return slots.Queue(home / "slots", None, os.environ)
+
+
+def snapshot(desk: Desk) -> dict[str, list[dict[str, Any]]]:
+    """Return `{"slots": holders, "queue": those waiting, in turn}`."""
+    if not desk.place.home.is_dir():
+        return {"slots": [], "queue": []}
+    devices = queue(desk.place.home)
+    return {
+        "slots": [_entry(one) for one in devices.holders()],
+        "queue": [_entry(one) for one in devices.waiting()],
+    }
+
+
+def place_of(home: Path, run_dir: Path) -> slots.Entry | None:
+    """Return the queue's entry of one run, or None when it neither waits nor holds a device."""
+    devices = queue(home)
+    entries = [*devices.waiting(), *devices.holders()]
+    return next((one for one in entries if one.run_dir == str(run_dir)), None)
+
+
+def _entry(one: slots.Entry) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "label": one.experiment,
+        "campaign": one.campaign,
+        "leaf": one.leaf,
+        "kind": one.kind,
+        "device": one.device,
+        "position": one.position,
+        "waiting_s": round(now - one.queued_at, 1) if not one.device else None,
+        "held_s": round(now - one.since, 1) if one.since else None,
+        "eta_s": None if one.eta_s is None else round(one.eta_s, 1),
+        "pid": one.pid,
+        "home": one.home,
+    }

@@ -1,0 +1,100 @@
+"""Waiting for a run that a keeper owns: to its end, for a while, or not at all."""
+
+import math
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import lost, queueing, repo, standing
+from .errors import Usage
+from .notebook import Notebook
+from .notebook.read import Found
+from .slots import locks
+from .text import span
+
+POLL_S = 0.05
+SAY_EVERY_S = 60.0
+SAY_AT_MOST = 10
+
+
+def seconds(asked: float | None, detach: bool) -> float:
+    """Return how long to wait: `--detach`, `--wait`, `$LAB_WAIT_S`, else to the end."""
+    if detach:
+        return 0.0
+    if asked is None:
+        said = os.environ.get("LAB_WAIT_S")
+        try:
+            asked = float(said) if said else math.inf
+        except ValueError:
+            raise Usage(f"LAB_WAIT_S is {said!r}, not seconds.", "export LAB_WAIT_S=540") from None
+    if math.isnan(asked) or asked < 0:
+        raise Usage(f"--wait {asked} is no time.", "Type: --wait 540")
+    return asked
+
+
+def until_done(book: Notebook, place: repo.Place, experiment: int, limit_s: float) -> bool:
+    """Wait until no job of the experiment is open; False when the wait is over before.
+
+    Ctrl-C stops the run, as it would a training that was started by hand.
+    """
+    began = said_at = time.monotonic()
+    said = 0
+    while True:
+        job = _open_job(book, experiment)
+        if job is None:
+            return True
+        if not locks.is_held(lost.lock_path(place.home, job["uid"])):
+            lost.sweep(book, place)
+            continue
+        now = time.monotonic()
+        if now - began >= limit_s:
+            return False
+        if now - said_at >= SAY_EVERY_S and said < SAY_AT_MOST:
+            said, said_at = said + 1, now
+            click.echo(f"e{experiment}: waiting for {span(now - began)}", err=True)
+        try:
+            time.sleep(min(POLL_S, max(0.0, limit_s - (now - began))))
+        except KeyboardInterrupt:
+            stop(place.home, experiment, job["id"])
+            click.echo(f"stopping e{experiment}", err=True)
+
+
+def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
+    return book.one("select * from jobs where experiment = ? and ended is null", experiment)
+
+
+def stop(home: Path, experiment: int, job: int) -> None:
+    """Ask a job's keeper to end its run and close the record."""
+    folder = home / "runs" / f"e{experiment}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"stop-{job}").touch()
+
+
+def outcome(desk: Any, book: Notebook, experiment: int) -> Found:
+    """Return the JSON of `lab run`, with the place in the queue while it is not done."""
+    row = book.all("select * from experiments where id = ?", experiment)[0]
+    leaf = desk.leaf_or_none()
+    table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
+    found = standing.as_found(book, row, standing.policy_of(table))
+    if found["status"] in ("queued", "running"):
+        _where(desk.place.home, found)
+    return found
+
+
+def _where(home: Path, found: Found) -> None:
+    """Add the place in the queue and the expected wait, in seconds."""
+    run = found["runs"][-1]["run"] if found["runs"] else None
+    entry = queueing.place_of(home, home / "runs" / found["experiment"] / str(run))
+    if entry is not None:
+        found["position"], found["eta_s"] = entry.position, entry.eta_s
+
+
+def exit_code(found: Found) -> int:
+    """Return 0 for a metric, 1 without one, 5 while it runs."""
+    if found["status"] in ("queued", "running"):
+        return 5
+    return 0 if found["status"] == "finished" else 1

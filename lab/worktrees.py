@@ -1,0 +1,84 @@
+"""A campaign's worktree: a checkout and a branch of its own, made under the notebook's folder."""
+
+import re
+from pathlib import Path
+
+from . import repo, verdicts
+from .desk import Desk
+from .errors import NotFound, Refused, Usage
+from .notebook import Notebook, number, read, record, state
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a path or a branch could misread."""
+    if not NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
+        raise Usage(
+            f"{name!r} is no name for a campaign.", "Letters, digits, '.', '_' and '-': ada-2"
+        )
+
+
+def make(
+    desk: Desk, book: Notebook, name: str, start: str | None, agent: str | None = None
+) -> Path:
+    """Make the worktree and its branch, note the campaign, return the leaf's path in it."""
+    check_name(name)
+    place, leaf = desk.place, desk.leaf
+    campaign = f"{leaf.name}/{name}"
+    folder, branch = place.home / "worktrees" / campaign, f"lab/{campaign}"
+    if book.one("select 1 from campaigns where name = ?", campaign) or folder.exists():
+        raise Refused(
+            f"there is a campaign {campaign} already.",
+            f"Go to it: cd {folder / leaf.name}; or choose another name",
+        )
+    base = resolve(desk, book, start)
+    if repo.ref(place.main, f"refs/heads/{branch}") is not None:
+        raise Refused(f"there is a branch {branch} already.", f"Choose another name than {name}.")
+    if not repo.tree_blobs(place.main, base, [f"{leaf.name}/leaf.toml".removeprefix("./")]):
+        raise Refused(
+            f"{leaf.name}/leaf.toml is not committed at {base[:12]}.", "Commit the leaf: git commit"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    repo.add_worktree(place.main, folder, branch, base)
+    verdicts.mark_tip(folder)
+    record.campaign(
+        book,
+        name=campaign,
+        leaf=leaf.name,
+        branch=branch,
+        worktree=str(folder),
+        base=base,
+        agent=agent,
+    )
+    return folder / leaf.name
+
+
+def resolve(desk: Desk, book: Notebook, start: str | None) -> str:
+    """Return the commit that `best`, `e34` or a git revision stands for; HEAD without one."""
+    top = desk.place.top
+    if start is None:
+        head = desk.place.head or repo.ref(desk.place.main, "HEAD")
+        if head is None:
+            raise Refused("there is no commit to start from.", "Make one: git commit")
+        return head
+    if start == "best":
+        scope = desk.scope
+        key = state.scope(book, scope.leaf, scope.profile, scope.platform, scope.yardstick)
+        best = read.best(book, key)
+        if best is None or best["commit"] is None:
+            raise NotFound(
+                f"{scope.leaf} has no best yet.", "Measure one: lab run --baseline --seeds 3"
+            )
+        return str(best["commit"])
+    if re.fullmatch(r"[eE]\d+", start):
+        row = book.need(start, "e")
+        if row["commit"] is None:
+            raise Refused(f"e{number(start, 'e')} has no commit.", "Choose another: lab log")
+        return str(row["commit"])
+    if start.startswith("-"):
+        raise Usage(f"{start!r} is no revision.", "Type: --from best, --from e34 or --from main")
+    found = repo.ref(top, start)
+    if found is None:
+        raise NotFound(f"git knows no revision {start!r}.", "Type: --from best or --from e34")
+    return found
