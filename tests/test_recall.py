@@ -213,6 +213,7 @@ def test_few_ideas_are_found_among_many_that_hold_the_same_words(db):
         search.put(db, number, claim=claim, leaf=LEAF, failed=True)
     search.put(db, many, claim="dropout", leaf="sft", failed=True)
     assert best(db, "cosine wd") == 1
+    assert best(db, "cosine wd with a quaternion") == 1  # a word nobody used spoils nothing
     assert best(db, "some weight decay or dropout", leaf="sft") == many
 
 

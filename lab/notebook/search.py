@@ -142,7 +142,7 @@ class _Pool:
             for concept, held in zip(query, holders, strict=True)
         ]
         if max(holders) >= SAMPLE:
-            self._climb_down()
+            self._climb_down([i for i, held in enumerate(holders) if held])
 
     def _read(self, chosen: Sequence[int], limit: int) -> list[int]:
         """Return the newest ideas under the tag that hold all chosen concepts."""
@@ -166,9 +166,9 @@ class _Pool:
             return len(newest)
         return SAMPLE * self.span / (newest[0] - newest[-1] + 1)
 
-    def _climb_down(self) -> None:
+    def _climb_down(self, present: Sequence[int]) -> None:
         """Look for ideas that hold several concepts: all, ever fewer, then triples and pairs."""
-        order = sorted(range(len(self.asked)), key=lambda i: -self.weights[i])
+        order = sorted(present, key=lambda i: -self.weights[i])
         rungs = [tuple(order[:size]) for size in range(len(order), 3, -1)]
         rungs += [*combinations(order[:4], 3), *combinations(order[:4], 2)]
         found: set[int] = set()
