@@ -44,6 +44,7 @@ def main() -> None:
     """Run the job named on the command line to its end."""
     home, job, fd = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     os.set_inheritable(fd, False)  # the lock must die with this process, not with a child
+    os.chdir(home)
     processes.become_subreaper()
     with Notebook(home / "notebook.db", who="keeper") as book:
         Keeper(book, home, job).keep()

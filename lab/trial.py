@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -243,7 +242,7 @@ class Trial:
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], rival: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the keeper."""
-        desk, place, paths = self.desk, self.place, ancestry.paths(self.desk)
+        place, paths = self.place, ancestry.paths(self.desk)
         assert place.head is not None
         restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}
         uid = new_uid()
@@ -467,18 +466,20 @@ def start_keeper(home: Path, job: int, lock: int) -> None:
     """Start the process that owns the run from here on, with the job's lock in its hands."""
     source = str(Path(__file__).resolve().parents[1])
     paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    argv = [sys.executable, "-P", "-m", "lab.keeper", str(home), str(job), str(lock)]
     os.set_inheritable(lock, True)
     try:
-        with open(os.devnull) as nothing, (home / "keeper.log").open("a") as log:
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "lab.keeper", str(home), str(job), str(lock)],
-                cwd=home,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                stdin=nothing,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),
-            )
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        log = os.open(home / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        streams = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ((0, nothing), (1, log), (2, log))]
+        os.posix_spawn(
+            sys.executable,
+            argv,
+            {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            file_actions=streams,
+            setsid=True,
+        )
+        os.close(nothing)
+        os.close(log)
     except OSError as error:
         raise Environment(f"cannot start the keeper: {error}.", "Look with: lab doctor") from None

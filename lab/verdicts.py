@@ -143,9 +143,8 @@ class Worktree:
         moved = False
         if asked.verdict != "keep" and self.at_tip:
             moved = self._back(asked.keep_edits)
-        elif asked.verdict != "keep" and self.at_parent and self.files == self.tried:
-            if not asked.keep_edits:
-                repo.restore(top, self.row["parent"], self.paths)
+        elif asked.verdict != "keep" and self.at_parent and not asked.keep_edits:
+            repo.restore(top, self.row["parent"], self.paths)
         noted = False
         if self.at_tip or self.at_parent:
             noted = commit_notes(top, self.notes, f"notes: e{number}")

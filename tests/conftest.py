@@ -1,0 +1,36 @@
+"""Fixtures: a toy repository, with and without a baseline."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import toy as toys
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[toys.Toy]:
+    """A repository with one committed toy leaf."""
+    made = toys.make(tmp_path)
+    yield made
+    made.lab("stop", "--all", code=None)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a repository whose baseline e1 was measured with three seeds, to copy."""
+    made = toys.make(tmp_path_factory.mktemp("measured"))
+    made.lab("run", "--baseline", "--seeds", "3", cwd=made.root / "toy")
+    return made.root
+
+
+@pytest.fixture
+def campaign(measured: Path, toy: toys.Toy) -> Path:
+    """A campaign `ada` on the toy leaf, its baseline measured with three seeds."""
+    shutil.rmtree(toy.root)
+    shutil.copytree(measured, toy.root, symlinks=True)
+    return toy.campaign()

@@ -1,0 +1,232 @@
+"""A campaign as an agent lives it: worktree, hypothesis, edit, run, wait, verdict."""
+
+import json
+from pathlib import Path
+
+from toy import TRAIN, Toy, slope
+
+
+def test_a_better_edit_is_replicated_kept_and_the_branch_stays(toy: Toy, campaign: Path) -> None:
+    base = toy.git("rev-parse", "HEAD")
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0)
+    first = toy.lab("run", idea, "--json", cwd=campaign).json
+    assert first["status"] == "finished"
+    assert first["incumbent"]["experiment"] == "e1"
+    assert first["suggest"] == "replicate"
+    assert first["next"] == "lab run e2 --seeds 1"
+    toy.lab("run", "e2", "--seeds", "1", cwd=campaign)
+    found = toy.lab("wait", "e2", "--json", cwd=campaign).json
+    assert found["suggest"] == "keep"
+    assert [run["seed"] for run in found["runs"]] == [0, 1]
+    toy.lab("result", "e2", "-v", "keep", cwd=campaign)
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == found["commit"]
+    assert toy.git("rev-parse", "refs/lab/e2") == found["commit"]
+    assert found["parent"] == base
+    assert toy.git("log", "-1", "--format=%s", cwd=campaign) == "e2: raise the slope"
+    assert toy.git("status", "--porcelain", cwd=campaign) == ""
+
+
+def test_a_worse_edit_is_discarded_and_remembered(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("lower the slope", cwd=campaign)
+    slope(campaign, 0.5)
+    found = toy.lab("run", idea, "--json", cwd=campaign).json
+    assert (found["suggest"], found["reason"]) == ("discard", "worse")
+    toy.lab("result", "e2", "-v", "discard", "--theory-revision", "up, not down", cwd=campaign)
+    assert (campaign / "train.py").read_text() == TRAIN
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == found["parent"]
+    assert "SLOPE = 0.5" in toy.git("show", "refs/lab/e2:toy/train.py")
+    (failure,) = toy.lab("failures", "--json", cwd=campaign).json
+    assert failure["kind"] == "dead_end"
+    assert failure["lesson"] == "up, not down"
+    assert failure["gain"] < 0
+
+
+def test_a_crash_leaves_the_edit_and_puts_the_branch_back(toy: Toy, campaign: Path) -> None:
+    head = toy.git("rev-parse", "HEAD", cwd=campaign)
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    raise ValueError('no such layer')\n")
+    found = toy.lab("run", idea, "--json", cwd=campaign, code=1).json
+    assert (found["status"], found["failure"]) == ("failed", "bug")
+    assert found["detail"]["last"] == "ValueError: no such layer"
+    assert found["detail"]["place"].startswith("train.py:")
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == head
+    assert "no such layer" in (campaign / "train.py").read_text()
+    assert toy.git("diff", "--cached", "--name-only", cwd=campaign) == ""
+    slope(campaign, 2.0)
+    again = toy.lab("run", idea, "--json", cwd=campaign).json
+    assert (again["experiment"], again["status"]) == ("e3", "finished")
+    shown = toy.lab("show", "e3", "--json", cwd=campaign).json
+    assert shown["attempt"] == 2
+
+
+def test_a_crash_that_is_dropped_takes_its_edit_with_it(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    raise ValueError('no such layer')\n")
+    toy.lab("run", idea, cwd=campaign, code=1)
+    toy.lab("result", "e2", "-v", "crash", cwd=campaign)
+    assert (campaign / "train.py").read_text() == TRAIN
+
+
+def test_dropping_a_crash_refuses_to_take_a_newer_edit_along(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    raise ValueError('no such layer')\n")
+    toy.lab("run", idea, cwd=campaign, code=1)
+    slope(campaign, 4.0)
+    refused = toy.lab("result", "e2", "-v", "crash", cwd=campaign, code=4)
+    assert "--keep-edits" in refused.err
+    toy.lab("result", "e2", "-v", "crash", "--keep-edits", cwd=campaign)
+    assert "SLOPE = 4.0" in (campaign / "train.py").read_text()
+
+
+def test_the_next_idea_may_be_edited_while_a_run_is_at_work(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    import time; time.sleep(1.5)\n")
+    started = toy.lab("run", idea, "--detach", "--json", cwd=campaign, code=5).json
+    assert started["status"] in ("queued", "running")
+    assert started["next"] == "lab wait e2"
+    slope(campaign, 2.5)
+    found = toy.lab("wait", "--json", cwd=campaign).json
+    assert found["experiment"] == "e2"
+    assert abs(found["value"] - 1.0) < 0.2  # (2 - 3)², not (2.5 - 3)²
+    refused = toy.lab("result", "e2", "-v", "discard", cwd=campaign, code=4)
+    assert "--keep-edits" in refused.err
+    toy.lab("result", "e2", "-v", "discard", "--keep-edits", cwd=campaign)
+    assert "SLOPE = 2.5" in (campaign / "train.py").read_text()
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == found["parent"]
+
+
+def test_typing_the_same_run_again_attaches_to_it(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    import time; time.sleep(1.5)\n")
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    slope(campaign, 9.0)
+    found = toy.lab("run", idea, "--json", cwd=campaign)
+    assert found.json["experiment"] == "e2"
+    assert len(found.json["runs"]) == 1
+    assert "attached" in found.err
+
+
+def test_another_run_is_refused_while_the_tip_is_at_work(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    other = toy.idea("another", cwd=campaign)
+    slope(campaign, 2.0, "    import time; time.sleep(1.5)\n")
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    slope(campaign, 9.0)
+    refused = toy.lab("run", other, cwd=campaign, code=4)
+    assert "lab wait e2" in refused.err
+    toy.lab("wait", "e2", cwd=campaign)
+
+
+def test_the_very_same_contents_are_not_run_twice(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 0.5)
+    toy.lab("run", idea, cwd=campaign)
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    other = toy.idea("the same under another name", cwd=campaign)
+    slope(campaign, 0.5)
+    refused = toy.lab("run", other, cwd=campaign, code=4)
+    assert "e2 ran the very same contents" in refused.err
+    assert "--again" in refused.err
+    assert toy.lab("run", other, "--again", "--json", cwd=campaign).json["experiment"] == "e3"
+
+
+def test_notes_survive_every_verdict_and_are_committed_alone(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 0.5)
+    toy.lab("run", idea, cwd=campaign)
+    (campaign / "notes.md").write_text("lower is worse\n")
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    assert (campaign / "notes.md").read_text() == "lower is worse\n"
+    assert toy.git("show", "--format=%s", "--name-only", "HEAD", cwd=campaign).split("\n")[-1] == (
+        "toy/notes.md"
+    )
+    slope(campaign, 2.0)
+    toy.lab("run", toy.idea("up", cwd=campaign), cwd=campaign)
+
+
+def test_the_numbers_are_measured_and_a_claim_never_replaces_them(
+    toy: Toy, campaign: Path
+) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 0.5, '    print("---\\nloss: 0.0\\n---")\n')
+    found = toy.lab("run", idea, "--json", cwd=campaign).json
+    assert found["value"] > 6
+    assert "claim_differs" in found["flags"]
+    toy.lab("result", "e2", "-v", "discard", "--metrics", '{"loss": 0.0}', cwd=campaign)
+    shown = toy.lab("show", "e2", "--json", cwd=campaign).json
+    assert shown["value"] > 6
+    assert shown["results"][0]["metrics"] == {"loss": 0.0}
+
+
+def test_an_observable_is_measured_and_outranks_a_claim(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("up", "--observe", "loss < 0.5x", cwd=campaign)
+    slope(campaign, 2.5)
+    found = toy.lab("run", idea, "--json", cwd=campaign).json
+    assert found["mechanism"] == {
+        "outcome": "confirmed",
+        "source": "measured",
+        "observable": "loss < 0.5x",
+    }
+    told = toy.lab(
+        "result", "e2", "-v", "keep", "--because", "test", "--mechanism-refuted", "--json",
+        cwd=campaign,
+    ).json
+    assert told["mechanism"]["outcome"] == "confirmed"
+
+
+def test_a_keep_against_the_suggestion_needs_a_reason(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 0.5)
+    toy.lab("run", idea, cwd=campaign)
+    refused = toy.lab("result", "e2", "-v", "keep", cwd=campaign, code=4)
+    assert "--because" in refused.err
+    toy.lab("result", "e2", "-v", "keep", "--because", "it is simpler to explain", cwd=campaign)
+    board = toy.lab("board", "toy", "--json").json
+    assert board["counts"]["overruled"] == 1
+
+
+def test_two_runs_of_one_experiment_have_seeds_of_their_own(toy: Toy, campaign: Path) -> None:
+    found = toy.lab("run", "e1", "--seeds", "2", "--json", cwd=campaign).json
+    assert [run["seed"] for run in found["runs"]] == [0, 1, 2, 3, 4]
+    assert len({run["value"] for run in found["runs"]}) == 5
+
+
+def test_a_seed_that_is_ignored_is_flagged_and_counts_once(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    text = TRAIN.replace("SLOPE = 1.0", "SLOPE = 2.0").replace(
+        'random.seed(int(os.environ["LAB_SEED"]))', "random.seed(0)"
+    )
+    (campaign / "train.py").write_text(text)
+    found = toy.lab("run", idea, "--seeds", "2", "--json", cwd=campaign).json
+    assert "seed_ignored" in found["flags"]
+    shown = toy.lab("board", "toy", "--json").json["experiments"][-1]
+    assert shown["runs"] == 1
+
+
+def test_doctor_proves_what_is_derived(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0)
+    toy.lab("run", idea, "--seeds", "2", cwd=campaign)
+    toy.lab("result", "e2", "-v", "keep", cwd=campaign)
+    assert toy.lab("doctor", "--json").json["ok"]
+
+
+def test_an_export_read_twice_changes_nothing(toy: Toy, campaign: Path, tmp_path: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 0.5)
+    toy.lab("run", idea, cwd=campaign)
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    toy.lab("lesson", "up, not down", "--evidence", "e2", cwd=campaign)
+    path = tmp_path / "all.jsonl"
+    toy.lab("export", "-o", str(path))
+    again = toy.lab("import", str(path), "--json").json
+    assert (again["new"], again["skipped"]) == (0, 0)
+    there = {"LAB_HOME": str(tmp_path / "other")}
+    first = toy.lab("import", str(path), "--json", **there).json
+    assert first["new"] == len(path.read_text().splitlines())
+    copy = toy.lab("export", **there).out
+    assert [json.loads(line) for line in copy.splitlines()] == [
+        json.loads(line) for line in path.read_text().splitlines()
+    ]
+    assert toy.lab("doctor", "--json", **there).json["ok"]
