@@ -29,6 +29,7 @@ DDL = (
 CLAIM_CHARS, OTHER_CHARS = 2_000, 2_000  # what is indexed of a text; a mechanism may be 1 MB
 SAMPLE = 1_000  # rows read for one concept: enough to see how common it is, under 2 ms
 RUNG = 200  # rows read for several concepts at once
+WALK = 250_000  # index entries walked in all while looking for several concepts, about 1 us each
 POOL = 300  # rows whose words are compared, about 10 us each
 CLOSE = 40  # near-duplicates whose meaning is compared in full, about 0.2 ms each
 NEAR = 0.6  # similarity from which a claim is worth showing as a near-duplicate
@@ -142,7 +143,7 @@ class _Pool:
             for concept, held in zip(query, holders, strict=True)
         ]
         if max(holders) >= SAMPLE:
-            self._climb_down([i for i, held in enumerate(holders) if held])
+            self._climb_down({i: held for i, held in enumerate(holders) if held})
 
     def _read(self, chosen: Sequence[int], limit: int) -> list[int]:
         """Return the newest ideas under the tag that hold all chosen concepts."""
@@ -166,16 +167,23 @@ class _Pool:
             return len(newest)
         return SAMPLE * self.span / (newest[0] - newest[-1] + 1)
 
-    def _climb_down(self, present: Sequence[int]) -> None:
-        """Look for ideas that hold several concepts: all, ever fewer, then triples and pairs."""
-        order = sorted(present, key=lambda i: -self.weights[i])
-        rungs = [tuple(order[:size]) for size in range(len(order), 3, -1)]
-        rungs += [*combinations(order[:4], 3), *combinations(order[:4], 2)]
+    def _climb_down(self, holders: dict[int, float]) -> None:
+        """Look for ideas that hold several concepts: all, the four best, triples, pairs.
+
+        Such a read may walk every holder of its rarest concept and find nothing, so the walk is
+        what is counted, and a rung that would overdraw the budget is left out.
+        """
+        order = sorted(holders, key=lambda i: -self.weights[i])
+        rungs = [tuple(order), *(combinations(order[:4], 4) if len(order) > 4 else ())]
+        rungs += [*(combinations(order[:4], 3) if len(order) > 3 else ())]
+        rungs += [*(combinations(order[:4], 2) if len(order) > 2 else ())]
         found: set[int] = set()
+        budget = float(WALK)
         for rung in rungs:
-            found.update(self._read(rung, RUNG))
-            if len(found) >= POOL:
-                return
+            walk = min(holders[i] for i in rung)
+            if walk <= budget and len(found) < POOL:
+                budget -= walk
+                found.update(self._read(rung, RUNG))
 
     def rows(self, columns: str) -> list[tuple[int, str]]:
         """Return the most promising ideas: number, then the indexed `columns`."""
