@@ -104,7 +104,7 @@ class Toy:
     def lab(self, *words: str, cwd: Path | None = None, code: int | None = 0, **env: str) -> Answer:
         """Type `lab WORDS`; fail when its exit code is not `code` (None: any)."""
         done = subprocess.run(
-            [sys.executable, "-m", "lab", *words],
+            [sys.executable, "-P", "-m", "lab", *words],
             cwd=cwd or self.root,
             env=self.environ(**env),
             capture_output=True,
@@ -121,7 +121,7 @@ class Toy:
     def start(self, *words: str, cwd: Path | None = None, **env: str) -> "subprocess.Popen[str]":
         """Start `lab WORDS` and do not wait for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "lab", *words],
+            [sys.executable, "-P", "-m", "lab", *words],
             cwd=cwd or self.root,
             env=self.environ(**env),
             stdout=subprocess.PIPE,

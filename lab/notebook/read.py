@@ -259,7 +259,7 @@ def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Found:
 def near_duplicates(book: Notebook, leaf: str, claim: str, but: int) -> list[Found]:
     """Return earlier ideas that say what `claim` says, with what came of each."""
     found = []
-    for number, score in search.near_duplicates(book.db, claim, leaf=leaf, limit=4):
+    for number, score in search.near_duplicates(book.db, claim, leaf=leaf, limit=6):
         if number == but:
             continue
         idea = book.all("select * from hypotheses where id = ?", number)[0]
@@ -279,7 +279,7 @@ def near_duplicates(book: Notebook, leaf: str, claim: str, but: int) -> list[Fou
                 "parent": tried["parent"] if tried else None,
             }
         )
-    return found
+    return found[:3]
 
 
 def side(book: Notebook, experiment: int) -> Side:

@@ -149,7 +149,7 @@ def _load_foreign(book: Notebook, path: Path, leaf: str | None) -> dict[str, Any
         for row in foreign.read(path):
             if isinstance(row, foreign.Problem):
                 problems.append(f"{path}:{row.line}: {row.text}")
-                counts["skipped"] += 1
+                counts["skipped"] += row.skipped
             else:
                 gain = ladder.climb(row)
                 counts[_take_foreign(book, row, leaf, gain)] += 1
