@@ -30,6 +30,7 @@ class Run:
     seed: int
     budget_s: float  # training seconds by `clock`
     clock: str  # "wall", "cpu" or "steps"
+    steps: int  # the budget of a steps clock; 0 on the others
     settings: dict[str, Any]  # leaf.toml with the profile's overrides applied
     by_hand: bool  # True when no harness started this process
 
@@ -52,6 +53,7 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
     profile = environ.get("LAB_PROFILE") or machine_profile()
     settings = resolve(table, profile)
     default_dir, default_cache = folder / "runs/by-hand", folder / "runs/cache" / profile
+    clock = _clock(environ.get("LAB_CLOCK") or settings.get("clock", "wall"))
     run = Run(
         leaf=folder,
         dir=Path(environ.get("LAB_RUN_DIR") or default_dir).resolve(),
@@ -59,7 +61,8 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
         profile=profile,
         seed=int(_number("LAB_SEED", environ.get("LAB_SEED") or 0)),
         budget_s=_budget(environ.get("LAB_BUDGET_S") or settings.get("budget_s", 0)),
-        clock=_clock(environ.get("LAB_CLOCK") or settings.get("clock", "wall")),
+        clock=clock,
+        steps=_steps(settings.get("steps", 0)) if clock == "steps" else 0,
         settings=settings,
         by_hand=by_hand,
     )
@@ -131,3 +134,10 @@ def _clock(value: Any) -> str:
     if value not in CLOCKS:
         raise SystemExit(f"clock is {value!r}; choose one of {', '.join(CLOCKS)}")
     return str(value)
+
+
+def _steps(value: Any) -> int:
+    """Return how many steps a steps clock counts to, or stop with a sentence."""
+    if not isinstance(value, int) or value < 1:
+        raise SystemExit(f"steps is {value!r}; a steps clock needs 1 or more, set in leaf.toml")
+    return value

@@ -128,11 +128,12 @@ def test_a_profile_without_a_table_is_the_top_level(leaf: Path) -> None:
     [
         ({"LAB_PROFILE": "empty"}, "no time to train"),
         ({"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "nan"}, "no time to train"),
-        ({"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "soon"}, "LAB_BUDGET_S|budget_s is 'soon'"),
+        ({"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "soon"}, "budget_s is 'soon'"),
         ({"LAB_PROFILE": "odd"}, "choose one of wall, cpu, steps"),
         ({"LAB_PROFILE": "cpu", "LAB_SEED": "x"}, "LAB_SEED is 'x'"),
+        ({"LAB_PROFILE": "cpu", "LAB_CLOCK": "steps"}, "a steps clock needs 1 or more"),
     ],
-    ids=["zero", "nan", "word", "clock", "seed"],
+    ids=["zero", "nan", "word", "clock", "seed", "no-steps"],
 )
 def test_what_cannot_be_used_stops_with_a_sentence(
     leaf: Path, environ: dict[str, str], sentence: str

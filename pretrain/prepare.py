@@ -1,0 +1,266 @@
+"""Make the tokenizer and the packed rows of tokens. Read-only during experiments.
+
+    python prepare.py                # the profile for this machine
+    LAB_PROFILE=cpu python prepare.py
+
+A change here makes every earlier number incomparable, so it needs a pull request. Leaves in the
+cache: `tokenizer.json`, `train.bin` (uint16, packed rows of ROW_TOKENS + 1), `held_out.bin`
+(uint16, the held-out documents one after the other) and, last of all, `meta.json`.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import data
+import numpy as np
+from data import pack, read_meta, write_rows
+
+from shared import run, text
+
+BOS = "<|bos|>"  # opens every document; token 0; stands for no byte
+# Digits in pairs beat runs of three at small vocabularies (nanochat's log: 0.965 against 0.969);
+# a newline keeps its indentation and an identifier its underscores, because most text is code.
+PATTERN = (
+    r"'(?i:[sdmt]|ll|ve|re)|[\r\n]+[ \t]*|[^\r\n\p{L}\p{N}]?[\p{L}_]+|\p{N}{1,2}"
+    r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
+TOKENIZER_CHARS = 200_000_000  # merges of an 8k vocabulary settle long before
+BATCH = 256  # documents handed to the tokenizer's threads at once
+PASSAGE_CHARS = 8_000  # a corpus of few files is split by passages of about this size
+TOLD = ("row_tokens", "vocab_size", "max_tokens", "held_out_bytes", "shards", "held_out_shard")
+FEW_FILES = 40  # below this, one file in twenty may be none
+
+
+def main() -> None:
+    """Prepare the profile's data, or say that it is ready."""
+    started, here = time.perf_counter(), run.here(__file__)
+    key = fingerprint(here)
+    if read_meta(here.cache).get("key") == key:
+        run.say(f"ready: {here.cache}")
+        return
+    try:
+        meta = build(here)
+    except OSError as error:
+        raise SystemExit(f"cannot write {here.cache}: {error.strerror}; free some space") from None
+    meta |= {"key": key, "seconds": round(time.perf_counter() - started, 1)}
+    part = here.cache / "meta.json.part"
+    part.write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    part.replace(here.cache / "meta.json")  # last, so that a half-made cache is made again
+    run.say(
+        f"made {here.cache} in {meta['seconds']} s: {meta['train_tokens']:,} tokens to train on, "
+        f"{meta['held_out_bytes']:,} bytes held out, sha256 {meta['corpus_sha256'][:12]}"
+    )
+
+
+def fingerprint(here: run.Run) -> str:
+    """Return the hash of everything the cache depends on, without reading the corpus itself."""
+    source = corpus_of(here)
+    told = {name: here.settings.get(name) for name in TOLD}
+    digest = hashlib.sha256(json.dumps([str(source), told, sys.version]).encode())
+    for file in (__file__, data.__file__, text.__file__):
+        digest.update(Path(file).read_bytes())
+    for file in text.files(source) if isinstance(source, Path) else []:
+        # A person's own folder comes from git, which sets no dates; a big corpus has them.
+        stamp = file.read_bytes() if source == here.leaf / "task" else file.stat().st_mtime_ns
+        digest.update(f"{file.name}:{file.stat().st_size}:{stamp!r}".encode())
+    return digest.hexdigest()
+
+
+# -- Where the text comes from ------------------------------------------------
+
+
+def corpus_of(here: run.Run) -> Path | str:
+    """Return the text to use: the person's own in `task/`, else the profile's `corpus`."""
+    if text.files(here.leaf / "task"):
+        return here.leaf / "task"
+    corpus = str(here.settings.get("corpus", "stdlib"))
+    if corpus == "stdlib" or corpus.startswith("hub:"):
+        return corpus
+    path = (here.leaf / Path(corpus).expanduser()).resolve()
+    if not path.exists():
+        raise SystemExit(
+            f"corpus {corpus!r} is neither stdlib, hub:OWNER/NAME nor a path that exists; "
+            "set corpus in leaf.toml"
+        )
+    return path
+
+
+def documents(here: run.Run) -> tuple[Iterator[str], list[str]]:
+    """Return (training documents, held-out documents); the first may be larger than memory."""
+    source, limit = corpus_of(here), int(here.settings.get("held_out_bytes", 10**9))
+    if source == "stdlib":
+        train, held = text.split(text.standard_library().items())
+    elif isinstance(source, str):
+        return hub_documents(here, source.removeprefix("hub:"), limit)
+    elif len(text.files(source)) < FEW_FILES and folder_bytes(source) < TOKENIZER_CHARS:
+        train, held = text.split(passages(text.documents(source)))
+        if not held and len(train) > 1:
+            held = [train.pop()]
+    else:  # too many to hold: one pass for what is held out, one for the rest
+        pairs = text.documents(source)
+        held = list(first_bytes((body for name, body in pairs if text.held_out(name)), limit))
+        return (b for name, b in text.documents(source) if not text.held_out(name)), held
+    return iter(train), list(first_bytes(held, limit))
+
+
+def folder_bytes(path: Path) -> int:
+    """Return the size of a corpus on disk; what is compressed counts as ten times larger."""
+    return sum(
+        file.stat().st_size * (10 if file.suffix in {".xz", ".parquet"} else 1)
+        for file in text.files(path)
+    )
+
+
+def passages(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Cut documents at line ends into passages, so that a corpus of one file can be split too."""
+    for name, body in pairs:
+        passage, size = [], 0
+        for line in body.splitlines(keepends=True):
+            passage.append(line)
+            size += len(line)
+            if size >= PASSAGE_CHARS:
+                yield f"{name}#{size}{passage[0]}", "".join(passage)
+                passage, size = [], 0
+        if passage:
+            yield f"{name}#{size}{passage[0]}", "".join(passage)
+
+
+def first_bytes(bodies: Iterable[str], limit: int) -> Iterator[str]:
+    """Yield whole documents until `limit` bytes are passed."""
+    seen = 0
+    for body in bodies:
+        if seen >= limit:
+            return
+        seen += len(body.encode())
+        yield body
+
+
+def hub_documents(here: run.Run, name: str, limit: int) -> tuple[Iterator[str], list[str]]:
+    """Fetch parquet shards from the hub; the last shard of the data set is held out."""
+    shards = int(here.settings.get("shards", 10))
+    held_shard = int(here.settings.get("held_out_shard", 6542))
+    folder = Path(os.environ.get("LAB_HUB_DIR") or here.cache / "shards")
+    paths = [fetch(name, number, folder) for number in [*range(shards), held_shard]]
+    held = first_bytes((body for _, body in text.documents(paths[-1])), limit)
+    train = chain.from_iterable(text.documents(path) for path in paths[:-1])
+    return (body for _, body in train), list(held)
+
+
+def fetch(name: str, number: int, folder: Path) -> Path:
+    """Return the local path of one shard, downloading it when it is missing."""
+    file = f"shard_{number:05d}.parquet"
+    if (folder / file).exists():
+        return folder / file
+    run.say(f"fetching {name} {file}")
+    try:
+        from huggingface_hub import hf_hub_download
+
+        return Path(hf_hub_download(name, file, repo_type="dataset", local_dir=folder))
+    except ImportError:
+        why = "huggingface_hub is not installed"
+    except Exception as error:  # the hub's client raises a dozen kinds, all mean the same here
+        why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    raise SystemExit(
+        f"cannot fetch {file} of {name}: {why}\n"
+        "without the hub use --profile cpu, or set corpus in leaf.toml to a folder of parquet or "
+        f"text; to fetch elsewhere: hf download {name} {file} --repo-type dataset --local-dir DIR"
+    )
+
+
+# -- Tokens and rows ----------------------------------------------------------
+
+
+def build(here: run.Run) -> dict[str, Any]:
+    """Write tokenizer, rows and held-out tokens; return what `meta.json` records."""
+    row, vocab = int(here.settings["row_tokens"]), int(here.settings["vocab_size"])
+    if not 257 <= vocab <= 65536:
+        raise SystemExit(f"vocab_size is {vocab}; uint16 rows and bytes need 257 to 65536")
+    train, held = documents(here)
+    sample = list(first_bytes(train, TOKENIZER_CHARS))
+    if not sample or not held:
+        raise SystemExit("the corpus is empty or too small to split; give it a few pages of text")
+    tokenizer = train_tokenizer(sample, vocab)
+    tokenizer.save(str(here.cache / "tokenizer.json"))
+    held_tokens = np.concatenate(list(encode(tokenizer, held)))
+    held_tokens.tofile(here.cache / "held_out.bin")
+    digest = hashlib.sha256(text.sha256(held).encode())
+    limit = int(here.settings.get("max_tokens", 2**62))
+    pieces = until(limit, encode(tokenizer, chain(sample, train), digest))
+    rows = write_rows(pack(pieces, row + 1), here.cache / "train.bin")
+    if rows == 0:
+        raise SystemExit(f"the corpus has fewer than {row} tokens; give it more text")
+    return {
+        "row_tokens": row,
+        "vocab_size": tokenizer.get_vocab_size(),
+        "rows": rows,
+        "train_tokens": rows * row,
+        "held_out_tokens": len(held_tokens),
+        "held_out_documents": len(held),
+        "held_out_bytes": sum(len(body.encode()) for body in held),
+        "corpus_sha256": digest.hexdigest(),
+        "tokenizer_sha256": hashlib.sha256(
+            (here.cache / "tokenizer.json").read_bytes()
+        ).hexdigest(),
+    }
+
+
+def train_tokenizer(sample: list[str], vocab: int) -> Any:
+    """Return a byte-level BPE: any text is encoded, and decoded to the same bytes."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    run.say(f"training a tokenizer of {vocab} on {sum(map(len, sample)):,} characters")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=[BOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sample, trainer)
+    # A corpus that spells BOS out must come back as those bytes, not as the mark of a document.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def encode(tokenizer: Any, bodies: Iterable[str], digest: Any = None) -> Iterator[np.ndarray]:
+    """Yield each document as uint16 tokens with BOS first; tells progress on stderr."""
+    bodies, done, told = iter(bodies), 0, time.monotonic()
+    while batch := list(islice(bodies, BATCH)):
+        for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+            ids = np.zeros(len(encoding) + 1, dtype=np.uint16)  # position 0 stays BOS
+            ids[1:] = encoding.ids
+            done += len(ids)
+            yield ids
+        if digest is not None:
+            digest.update(text.sha256(batch).encode())
+        if time.monotonic() - told > 5:
+            told = time.monotonic()
+            run.say(f"tokenised {done:,} tokens")
+
+
+def until(limit: int, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield documents until `limit` tokens are passed."""
+    seen = 0
+    for piece in pieces:
+        if seen >= limit:
+            return
+        seen += len(piece)
+        yield piece
+
+
+if __name__ == "__main__":
+    main()
