@@ -204,11 +204,13 @@ def test_a_checkout_that_is_itself_a_leaf_is_called_root(tmp_path):
     (tmp_path / "leaf.toml").write_text(LINE)
     assert leaf.find(tmp_path) == ["root"]
     assert leaf.here(tmp_path, tmp_path) == "root"
-    assert leaf.read(tmp_path, ".").folder == tmp_path
+    whole = leaf.read(tmp_path, ".")
+    assert (whole.name, whole.folder, whole.prefix) == ("root", tmp_path, "")
 
 
 def test_one_stands_in_the_nearest_leaf_above(tree):
     (tree / "line/task/deep").mkdir(parents=True)
+    assert leaf.read(tree, "line/").prefix == "line/"
     assert leaf.here(tree / "line/task/deep", tree) == "line"
     assert leaf.here(tree, tree) is None
     assert leaf.here(tree.parent, tree) is None

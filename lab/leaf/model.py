@@ -131,6 +131,11 @@ class Leaf:
     knobs: dict[str, Knob]
     judge: Mapping[str, Any]
 
+    @property
+    def prefix(self) -> str:
+        """What stands before the leaf's files seen from the root: `pretrain/`, "" for the root."""
+        return "" if self.folder == self.root else f"{self.name}/"
+
     def settings(self, profile: str) -> Settings:
         """Return the settings of `profile`; NotFound for a name nobody defined.
 

@@ -7,54 +7,21 @@ whose time is that of its last turn. A file belongs to whoever made it, so users
 
 import contextlib
 import hashlib
-import heapq
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab import errors, processes
 from lab.slots import locks
 from lab.slots.devices import Device, accelerators, cpus
+from lab.slots.entries import Entry, entry_of, expect
 
 POLL_S = 0.05  # 1% of a 5 s run; a look costs some 20 microseconds while the device is busy
 CONTENDED_S = 0.005  # somebody else is deciding; that takes about a millisecond
 ALIVE_S = 1.0  # a waiting ticket shows this often that its process still looks
 STALE_S = 10.0  # a process that has not looked for so long is stopped and loses its turn
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run that waits for a device or holds one, as `lab status` shows it. Times in seconds.
-
-    `position` is 1 for the next in turn, 0 for a holder; `eta_s` the expected wait, or what is left
-    of a holder's time; None when nobody said how long such a run takes.
-    """
-
-    id: str
-    pid: int
-    user: int
-    home: str
-    campaign: str
-    experiment: str
-    leaf: str
-    run_dir: str
-    kind: str
-    devices: tuple[str, ...]
-    device: str | None  # the key of the device it holds
-    queued_at: float  # epoch
-    since: float | None  # epoch, when it got the device
-    expected_s: float | None
-    position: int = 0
-    eta_s: float | None = None
-
-    @property
-    def owner(self) -> tuple[int, str, str]:
-        """Who takes turns: a campaign of a notebook of a user."""
-        return self.user, self.home, self.campaign
 
 
 class Queue:
@@ -142,7 +109,7 @@ class Pool:
     def entries(self) -> list[Entry]:
         """Return the living tickets: holders first, then those waiting, in turn."""
         living = {n: r for n, r in self.records().items() if locks.is_held(self.folder / n)}
-        entries = [_entry(name, record) for name, record in living.items()]
+        entries = [entry_of(name, record) for name, record in living.items()]
         holders = [entry for entry in entries if entry.device]
         return expect(holders, self.in_turn([e for e in entries if not e.device]), time.time())
 
@@ -252,7 +219,7 @@ class Ticket:
             return None
         self.record |= {"device": mine.key, "since": time.time()}
         locks.write_record(self.fd, self.record)
-        pool.serve(_entry(self.id, self.record))
+        pool.serve(entry_of(self.id, self.record))
         return mine
 
     def _first_of(self, pool: Pool, free: list[Device]) -> Device | None:
@@ -290,7 +257,7 @@ class Ticket:
 
     def place(self) -> Entry:
         """Return this ticket as others see it, with its position and expected wait."""
-        own = _entry(self.id, self.record)
+        own = entry_of(self.id, self.record)
         entries = self.pool.entries() if self.pool else []
         return next((entry for entry in entries if entry.id == self.id), own)
 
@@ -332,51 +299,3 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _entry(name: str, record: Mapping[str, Any]) -> Entry:
-    """Return a ticket's record as an entry."""
-    return Entry(
-        id=name,
-        pid=int(record.get("pid") or 0),
-        user=int(record.get("user") or 0),
-        home=str(record.get("home", "")),
-        campaign=str(record.get("campaign", "")),
-        experiment=str(record.get("experiment", "")),
-        leaf=str(record.get("leaf", "")),
-        run_dir=str(record.get("run_dir", "")),
-        kind=str(record.get("kind", "")),
-        devices=tuple(record.get("devices") or ()),
-        device=record.get("device"),
-        queued_at=float(record.get("queued_at") or 0.0),
-        since=record.get("since"),
-        expected_s=record.get("expected_s"),
-    )
-
-
-def expect(holders: list[Entry], waiting: list[Entry], now: float) -> list[Entry]:
-    """Return all entries with positions and expected seconds, at the epoch time `now`.
-
-    The waiting ones, in turn, each take the device that is free first; a device whose holder never
-    said how long it takes is counted on by nobody.
-    """
-    timed = [replace(e, eta_s=_left(e, now)) for e in holders]
-    idle = {key for e in waiting for key in e.devices} - {e.device for e in holders}
-    free_at = [0.0] * len(idle) + [math.inf if e.eta_s is None else e.eta_s for e in timed]
-    heapq.heapify(free_at)
-    placed = []
-    for position, entry in enumerate(waiting, start=1):
-        at = free_at[0] if free_at else math.inf
-        placed.append(replace(entry, position=position, eta_s=at if math.isfinite(at) else None))
-        if free_at:
-            heapq.heapreplace(
-                free_at, at + (math.inf if not entry.expected_s else entry.expected_s)
-            )
-    return timed + placed
-
-
-def _left(entry: Entry, now: float) -> float | None:
-    """Return how long a holder will still take; at least 0."""
-    if entry.expected_s is None or entry.since is None:
-        return None
-    return max(0.0, entry.since + entry.expected_s - now)
