@@ -1,0 +1,67 @@
+# make demo    see it work: a tuner on pretrain, the board, and the plot demo.png
+# make test    everything CI runs: the quick checks, then all tests with coverage
+# make check   the quick checks alone
+# make docs    write the generated pages again
+#
+# Every step leaves a stamp in .venv, so a second call goes straight to the point.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+WANT   := $(STAMPS)/constraints.txt
+
+# What a leaf may ask for beyond the extras; the heavy trainers are left to who needs them.
+PRETRAIN := numpy tokenizers
+TOOLS    := tuner,plot
+
+# Two at a time; a file's tests stay together, since they share what is slow to make.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --cov
+PAGES  := $(wildcard docs/*.md)
+
+.PHONY: help demo test check docs
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(STAMPS)/venv:
+	@echo "== an environment in $(VENV)"
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# A build for CUDA is gigabytes, so it is not fetched for a machine without a GPU.
+$(STAMPS)/torch: $(STAMPS)/venv
+	@echo "== torch, unless $(VENV) has one"
+	@PIP="$(PIP)" sh .ci/torch $(BIN)/python
+	@touch $@
+
+# The torch that is there stays, whichever build or version it is.
+$(WANT): constraints.txt $(STAMPS)/torch
+	@grep -v '^torch==' constraints.txt > $@
+
+$(STAMPS)/demo: pyproject.toml $(WANT)
+	@echo "== lab and what the demo needs"
+	$(PIP) install -c $(WANT) -e '.[$(TOOLS)]' $(PRETRAIN)
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml $(WANT)
+	@echo "== lab, its tools and what the tests need"
+	$(PIP) install -c $(WANT) -e '.[dev,$(TOOLS)]' $(PRETRAIN)
+	@touch $@
+
+demo: $(STAMPS)/demo
+	@echo "== eight short trainings: a baseline with three seeds, then five ideas of the tuner"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
+
+check: $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cog --check $(PAGES) || { echo "Write them again: make docs"; exit 1; }
+
+test: check
+	$(PYTEST)
+
+docs: $(STAMPS)/dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r $(PAGES)
