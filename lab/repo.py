@@ -330,6 +330,34 @@ def show_file(cwd: Path, commit: str, path: str) -> str | None:
         return None
 
 
+def blobs(cwd: Path, names: Sequence[str]) -> dict[str, bytes | None]:
+    """Return many files at once, each by `COMMIT:path`; None for what is not there."""
+    if not names:
+        return {}
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"],
+        cwd=cwd,
+        input="".join(f"{name}\n" for name in names).encode(),
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise GitFailed(done.stderr.decode(errors="replace").strip())
+    found: dict[str, bytes | None] = {}
+    out, at = done.stdout, 0
+    for name in names:
+        end = out.index(b"\n", at)
+        head, at = out[at:end], end + 1
+        if head.endswith(b" missing"):
+            found[name] = None
+            continue
+        size = int(head.rpartition(b" ")[2])
+        found[name] = out[at : at + size] if b" blob " in head else None
+        at += size + 1
+    return found
+
+
 def add_worktree(main: Path, folder: Path, branch: str, start: str) -> None:
     """Make a worktree with a new branch, or say what stands in the way."""
     try:

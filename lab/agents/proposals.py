@@ -1,0 +1,222 @@
+"""Which knob to turn next and how far: Optuna's ask and tell, one study a knob.
+
+Each knob has a study of its own, told the values tried so far and how much worse than the best
+known value each was. What other changes gave does not blur it: a gain is always measured against
+the incumbent of its time, so losses along one knob can be chained from value to value.
+"""
+
+import math
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import Environment
+from ..leaf import Knob
+from ..moves import Move
+from .tried import Change, Tried
+
+ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
+CLOSE = 0.02  # of a knob's range: nearer than this to a value already tried is that value
+DIGITS = 3  # significant digits of a proposed number: more would be noise, and hard to read
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change of one knob or two, and why just this one."""
+
+    changes: tuple[Change, ...]
+    reason: str
+
+
+class Proposer:
+    """Turns what was tried into proposals, best first. The same history gives the same ones."""
+
+    def __init__(self, turned: Mapping[str, Knob], current: Mapping[str, Any], seed: str) -> None:
+        self.knobs = {name: knob for name, knob in turned.items() if name in current}
+        self.current, self.seed = current, seed
+
+    def proposals(self, tried: Sequence[Tried], move: Move | None) -> Iterator[Proposal]:
+        """Yield what to try next, the move that is due first."""
+        if move is not None and move.kind == "combine":
+            yield from self._combined(tried, move)
+        if move is not None and move.kind == "ablate":
+            yield from self._taken_back(tried, move)
+        for name in self._ranked(tried, move):
+            records = [one for one in tried if self._only(one, name)]
+            reason = f"tried {len(records)} times" if records else "not yet tried"
+            if tried and self._only(tried[0], name) and tried[0].verdict == "keep":
+                reason = f"e{tried[0].experiment} was kept: further on the same axis"
+            for value in self._values(name, records):
+                yield Proposal((Change(name, self.current[name], value),), reason)
+
+    def _only(self, one: Tried, name: str) -> bool:
+        return len(one.changes) == 1 and one.changes[0].name == name
+
+    def _ranked(self, tried: Sequence[Tried], move: Move | None) -> list[str]:
+        """Return the knobs, the most promising first.
+
+        What was kept or nearly kept raises a knob, each try lowers it, and a value far from the
+        middle of the range that the leaf's author drew is likelier to be a bad one.
+        """
+        named = {about.lower() for about in move.about} if move and move.kind == "axis" else set()
+
+        def promise(name: str) -> float:
+            records = [one for one in tried if self._only(one, name)]
+            kept = sum(one.verdict == "keep" for one in records)
+            near = sum(one.near_miss for one in records)
+            score = (0.5 + kept + near / 2 + self._off_centre(name)) / (1 + len(records))
+            hot = bool(tried) and self._only(tried[0], name) and tried[0].verdict == "keep"
+            return score + 2 * hot + 2 * (name.lower() in named)
+
+        return sorted(self.knobs, key=lambda name: (-promise(name), self._toss(name)))
+
+    def _off_centre(self, name: str) -> float:
+        """Return 0 for a value in the middle of its range, 1 at or beyond an end."""
+        place = position(self.knobs[name], self.current[name])
+        return 0.0 if place is None else min(1.0, abs(2 * place - 1))
+
+    def _toss(self, name: str) -> int:
+        return zlib.crc32(f"{self.seed}/{name}".encode())
+
+    def _values(self, name: str, records: Sequence[Tried]) -> Iterator[Any]:
+        """Yield new values of one knob as Optuna suggests them."""
+        knob = self.knobs[name]
+        points = losses(name, self.current[name], records)
+        seen = [value for value, _ in points]
+        for value in ask(knob, points, self._toss(name)):
+            if not any(_alike(knob, value, other) for other in seen):
+                seen.append(value)
+                yield value
+
+    def _combined(self, tried: Sequence[Tried], move: Move) -> Iterator[Proposal]:
+        """Yield the two near-misses at once, where both turned knobs only."""
+        by_id = {f"e{one.experiment}": one for one in tried}
+        pair = [by_id[name] for name in move.about if name in by_id]
+        new = {change.name: change.new for one in pair for change in one.changes}
+        changes = self._changes(new)
+        if len(pair) == 2 and len(changes) >= 2:
+            yield Proposal(changes, f"combines the near-misses {' and '.join(move.about)}")
+
+    def _taken_back(self, tried: Sequence[Tried], move: Move) -> Iterator[Proposal]:
+        """Yield a kept change undone, to see whether it still carries."""
+        for one in tried:
+            if f"e{one.experiment}" in move.about:
+                old = {change.name: change.old for change in one.changes}
+                changes = self._changes(old)
+                if changes:
+                    yield Proposal(
+                        changes, f"takes back {move.about[0]}, to see if it still carries"
+                    )
+
+    def _changes(self, new: Mapping[str, Any]) -> tuple[Change, ...]:
+        return tuple(
+            Change(name, self.current[name], value)
+            for name, value in new.items()
+            if name in self.knobs and value != self.current[name]
+        )
+
+
+def losses(name: str, current: Any, records: Sequence[Tried]) -> list[tuple[Any, float]]:
+    """Return each value tried on a knob with its loss, chained from the value it was tried on.
+
+    >>> one = Tried(5, (Change("LR", 0.1, 0.2),), 0.5, "keep", False)
+    >>> losses("LR", 0.2, [one])
+    [(0.1, 0.0), (0.2, -0.5)]
+    """
+    known: dict[Any, float] = {}
+    for one in reversed(records):
+        change = next(change for change in one.changes if change.name == name)
+        base = known.setdefault(change.old, 0.0)
+        loss = math.inf if one.gain is None else base - one.gain
+        known[change.new] = min(loss, known.get(change.new, math.inf))
+    known.setdefault(current, 0.0)
+    return list(known.items())
+
+
+def ask(knob: Knob, points: Sequence[tuple[Any, float]], seed: int) -> Iterator[Any]:
+    """Yield Optuna's suggestions for one knob, told `points` (value, loss)."""
+    optuna = load()
+    dist = _distribution(knob)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=2)
+    study = optuna.create_study(sampler=sampler, direction="minimize")
+    for value, loss in points:
+        inside = _inside(knob, value)
+        if inside is not None:
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params={knob.name: inside}, distributions={knob.name: dist}, value=loss
+                )
+            )
+    for _ in range(ASKS):
+        yield _tidy(knob, study.ask({knob.name: dist}).params[knob.name])
+
+
+def load() -> Any:
+    """Return Optuna, quiet; Environment when it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its own imports: nothing a user could act upon
+            import optuna
+    except ImportError:
+        raise Environment(
+            "the tuner needs Optuna, which is not installed.",
+            "Install it: pip install 'labtree[tuner]'",
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _distribution(knob: Knob) -> Any:
+    make = load().distributions
+    if knob.kind == "choice":
+        return make.CategoricalDistribution(list(knob.choices))
+    if knob.kind == "int":
+        return make.IntDistribution(int(knob.low or 0), int(knob.high or 0), log=knob.log)
+    return make.FloatDistribution(knob.low, knob.high, log=knob.log)
+
+
+def _inside(knob: Knob, value: Any) -> Any:
+    """Return a value the study can be told: clipped to the range; None for an unknown choice."""
+    if knob.kind == "choice":
+        return next((one for one in knob.choices if _same_choice(one, value)), None)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    assert knob.low is not None
+    assert knob.high is not None
+    clipped = min(max(value, knob.low), knob.high)
+    return round(clipped) if knob.kind == "int" else float(clipped)
+
+
+def _tidy(knob: Knob, value: Any) -> Any:
+    """Return a suggestion as one would write it down."""
+    if knob.kind != "float":
+        return value
+    return _inside(knob, float(f"{value:.{DIGITS}g}"))
+
+
+def _alike(knob: Knob, one: Any, other: Any) -> bool:
+    """Return whether two values are the same for all that an experiment could show."""
+    if knob.kind != "float":
+        return _same_choice(one, other)
+    here, there = position(knob, one), position(knob, other)
+    return here is not None and there is not None and abs(here - there) < CLOSE
+
+
+def _same_choice(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+def position(knob: Knob, value: Any) -> float | None:
+    """Return where in its range a number lies: 0 at the low end, 1 at the high one.
+
+    On a logarithmic knob the middle is the geometric mean.
+    """
+    if knob.low is None or knob.high is None or isinstance(value, bool):
+        return None
+    if not isinstance(value, int | float) or (knob.log and value <= 0):
+        return None
+    scale: Callable[[float], float] = math.log if knob.log else float
+    low, high = scale(knob.low), scale(knob.high)
+    return (scale(value) - low) / (high - low)

@@ -1,0 +1,346 @@
+"""The built-in agent: it turns one knob at a time, as Optuna suggests, and keeps what holds.
+
+Each round is what an agent would type: `lab hypothesis`, an edit, `lab run`, replicates while
+the harness asks for them, `lab result`. All it knows lies in the notebook and the worktree, so a
+tuner that was killed goes on where it was.
+"""
+
+import ast
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import ancestry, repo, verdicts
+from ..campaign import Campaign, Ending, Over, verdict_words
+from ..desk import Desk
+from ..errors import Failed, Refused
+from ..leaf import Knob
+from ..moves import Move
+from ..notebook import campaigns, read, record
+from ..notebook.read import Found
+from ..notebook.state import SAYS_NOTHING
+from ..text import num
+from ..trial import Trial
+from . import knobs, proposals
+from .tried import Change, History
+
+BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
+LOOKS = 12  # at one experiment: at most 6 runs of it, as many of its incumbent
+TRIES = 3  # of a run that failed for reasons outside the idea
+_AGAIN = re.compile(r"lab run e(\d+) --seeds (\d+)")
+_LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
+_CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
+
+
+def turnable(desk: Desk) -> dict[str, Knob]:
+    """Return the leaf's knobs that are constants of its mutable files; Refused when none is."""
+    leaf = desk.leaf
+    if not leaf.knobs:
+        raise Refused(
+            f"{leaf.name} has no knobs for the tuner to turn.",
+            f"Name some in {leaf.name}/leaf.toml: [knobs.LEARNING_RATE] with low, high and why",
+        )
+    known = current(desk)
+    found = {name: knob for name, knob in leaf.knobs.items() if name in known}
+    if not found:
+        files = ", ".join(desk.settings.mutable)
+        raise Refused(
+            f"none of the knobs of {leaf.name} is a constant of {files}.",
+            f"Write one at its top: {next(iter(leaf.knobs))} = 1.0",
+        )
+    return found
+
+
+def files(desk: Desk) -> list[Path]:
+    """Return the leaf's mutable Python files."""
+    names = [name for name in desk.settings.mutable if name.endswith(".py")]
+    return [path for name in names if (path := desk.leaf.folder / name).is_file()]
+
+
+def plain_constants(path: Path) -> dict[str, Any]:
+    """Return the constants of one file that a knob could be."""
+    found = knobs.constants(path.read_bytes(), path.name)
+    plain = (bool, int, float, str)
+    return {name: one.value for name, one in found.items() if isinstance(one.value, plain)}
+
+
+def current(desk: Desk) -> dict[str, Any]:
+    """Return the constants of the mutable files as they stand; the first file's win."""
+    values: dict[str, Any] = {}
+    for path in reversed(files(desk)):
+        values |= plain_constants(path)
+    return values
+
+
+def write(desk: Desk, changes: tuple[Change, ...]) -> None:
+    """Write constants into the file that has each."""
+    left = {change.name: change.new for change in changes}
+    for path in files(desk):
+        here = {name: left.pop(name) for name in plain_constants(path) if name in left}
+        if here:
+            path.write_bytes(knobs.write(path.read_bytes(), here, path.name))
+
+
+def check(desk: Desk) -> None:
+    """Refuse a leaf that the tuner cannot turn, before anything is made."""
+    proposals.load()
+    turnable(desk)
+
+
+class Tuner:
+    """One campaign of the tuner."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign, self.book = campaign, campaign.book
+        self.history = History()
+
+    # -- Picking up --------------------------------------------------------------------
+
+    def pick_up(self) -> None:
+        """Wait for what runs, judge what has no verdict, leave the files as committed."""
+        for number in self.campaign.in_flight():
+            self.campaign.wait(number)
+        row = campaigns.newest(self.book, self.campaign.name)
+        if row is not None and self._is_open(row):
+            self._decide(row["id"])
+        elif row is not None:
+            self._settle(row)
+        self._tidy()
+        self._note_lesson()
+        self._baseline()
+
+    def _is_open(self, row: Any) -> bool:
+        """Return whether an experiment still waits for this campaign's own verdict."""
+        return row["verdict"] is None or campaigns.judged_by_keeper(self.book, row["id"])
+
+    def _settle(self, row: Any) -> None:
+        """Put the branch where a recorded verdict says, when a kill came in between."""
+        desk = self.campaign.desk()
+        if row["verdict"] != "keep" and row["commit"] == desk.place.head:
+            verdicts.finish(desk, row, row["verdict"])
+
+    def _tidy(self) -> None:
+        """Put edited files back as committed; an edit that no experiment holds is set aside."""
+        desk = self.campaign.desk()
+        top, paths = desk.place.top, ancestry.paths(desk)
+        assert desk.place.head is not None
+        edited = repo.worktree_blobs(top, paths)
+        if edited == repo.tree_blobs(top, desk.place.head, paths):
+            return
+        known = campaigns.has_contents(self.book, repo.contents_id(edited), desk.scope)
+        if known is None and self._pending(desk) is None:
+            self._set_aside(desk, paths)
+        repo.restore(top, desk.place.head, paths)
+
+    def _set_aside(self, desk: Desk, paths: list[str]) -> None:
+        folder = self.campaign.home / "campaigns" / self.campaign.name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
+        path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=desk.place.top) + "\n")
+        self.campaign.progress.say(f"an edit that nobody ran was set aside: {path}")
+
+    # -- The baseline ------------------------------------------------------------------
+
+    def _baseline(self) -> None:
+        """Measure what is committed here with three seeds, unless that is done."""
+        for attempt in range(TRIES + 1):
+            desk = self.campaign.desk()
+            rival = ancestry.incumbent(desk, self.book)
+            missing = BASELINE_SEEDS
+            if rival is not None:
+                missing = BASELINE_SEEDS - rival["runs"] if rival["made"] == "baseline" else 0
+            if missing <= 0:
+                return self._remember(rival)
+            if attempt == TRIES:
+                break
+            self.campaign.progress.say(f"baseline: {missing} seeds of what is committed")
+            started = Trial(desk, self.book, missing).baseline()
+            found = self.campaign.wait(started.experiment)
+            if found["status"] == "failed" and found["failure"] not in SAYS_NOTHING:
+                break
+        raise Failed(
+            f"the baseline did not run: {found['failure']} {found['detail'].get('last', '')}",
+            f"Look at it: lab show {found['experiment']}; log {found['log']}",
+        )
+
+    def _remember(self, rival: Any) -> None:
+        self.campaign.best = f"{num(rival['value'])} (e{rival['experiment']})"
+
+    # -- One round ----------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Do one experiment: a hypothesis, an edit, runs, a verdict."""
+        desk = self.campaign.desk()
+        found = self._pending(desk)
+        if found is None:
+            changes, reason = self._propose(desk)
+            number = self._hypothesis(desk, changes, reason)
+        else:
+            number, changes = found
+        write(desk, changes)
+        self._run(number)
+
+    def _pending(self, desk: Desk) -> tuple[int, tuple[Change, ...]] | None:
+        """Return this campaign's newest idea that was never run, if it still fits the commit."""
+        for idea in read.open_ideas(self.book, desk.leaf_name, desk.place.campaign, 1):
+            changes = parse(idea["claim"])
+            old = {change.name: change.old for change in changes}
+            committed = self._committed(desk, old)
+            if changes and committed == old:
+                return idea["id"], changes
+        return None
+
+    def _committed(self, desk: Desk, names: Any) -> dict[str, Any]:
+        """Return constants as the commit has them."""
+        found: dict[str, Any] = {}
+        specs = [f"{desk.place.head}:{path}" for path in ancestry.paths(desk)]
+        for text in repo.blobs(desk.place.top, specs).values():
+            known = knobs.constants(text) if text is not None else {}
+            found |= {name: known[name].value for name in names if name in known}
+        return found
+
+    def _propose(self, desk: Desk) -> tuple[tuple[Change, ...], str]:
+        """Return the first proposal whose contents have not run in this scope."""
+        turned = turnable(desk)
+        done = campaigns.counted(self.book, self.campaign.name, desk.leaf_name)
+        move = self.campaign.move(self.campaign.counted)
+        proposer = proposals.Proposer(turned, current(desk), f"{self.campaign.name}/{done}")
+        tried = self.history.read(desk, self.book, turned)
+        for one in proposer.proposals(tried, move):
+            if self._is_new(desk, one.changes):
+                return one.changes, self._reason(one.reason, move)
+        raise Over(Ending("stagnation", "every value of every knob was tried"))
+
+    def _reason(self, reason: str, move: Move | None) -> str:
+        return f"{reason}; {move.kind} is due" if move is not None else reason
+
+    def _is_new(self, desk: Desk, changes: tuple[Change, ...]) -> bool:
+        """Return whether no experiment of this scope ran these contents; leaves the files alone."""
+        blobs = {}
+        for path in ancestry.paths(desk):
+            file = desk.place.top / path
+            if file.is_file():
+                data, known = (
+                    file.read_bytes(),
+                    plain_constants(file) if path.endswith(".py") else {},
+                )
+                here = {change.name: change.new for change in changes if change.name in known}
+                blobs[path] = repo.blob(knobs.write(data, here, path) if here else data)
+        contents = repo.contents_id(blobs)
+        return campaigns.has_contents(self.book, contents, desk.scope) is None
+
+    def _hypothesis(self, desk: Desk, changes: tuple[Change, ...], reason: str) -> int:
+        """Write down what is tried and why it should work."""
+        whys = [f"{change.name}: {desk.leaf.knobs[change.name].why}" for change in changes]
+        return record.hypothesis(
+            self.book,
+            leaf=desk.leaf_name,
+            claim=", ".join(map(str, changes)),
+            mechanism=f"{'; '.join(whys)} ({reason})",
+            axis="+".join(change.name.lower() for change in changes),
+            campaign=desk.place.campaign,
+        )
+
+    def _run(self, hypothesis: int) -> None:
+        idea = self.book.need(f"h{hypothesis}", "h")
+        started = Trial(self.campaign.desk(), self.book, None).hypothesis(idea, again=False)
+        self.campaign.progress.say(f"e{started.experiment} {idea['claim']}: {idea['mechanism']}")
+        self._decide(started.experiment)
+
+    # -- The verdict ----------------------------------------------------------------------
+
+    def _decide(self, experiment: int) -> None:
+        """Replicate while the harness asks for it, then give the verdict it suggests."""
+        for _ in range(LOOKS):
+            found = self.campaign.wait(experiment)
+            if found["status"] == "failed":
+                return self._failed(experiment, found)
+            again = _AGAIN.fullmatch(found["next"] or "")
+            if again is None:
+                break
+            self._again(int(again[1]), int(again[2]))
+        suggested = found["suggest"] if found["suggest"] in ("keep", "discard") else "discard"
+        return self._give(experiment, suggested, self._revision(found, suggested), found)
+
+    def _again(self, experiment: int, seeds: int) -> None:
+        """Add runs to the candidate or the incumbent."""
+        row = self.book.need(f"e{experiment}", "e")
+        campaign, leaf = self.campaign, row["leaf"]
+        desk = Desk(campaign.folder, leaf=leaf, profile=row["profile"], runner=campaign.runner)
+        started = Trial(desk, self.book, seeds).again(row)
+        self.campaign.wait(started.experiment)
+
+    def _failed(self, experiment: int, found: Found) -> None:
+        """Run it again when the idea is not to blame; else the crash is the verdict."""
+        if found["failure"] in SAYS_NOTHING or found["failure"] is None:
+            if campaigns.jobs(self.book, experiment) >= TRIES:
+                last = found["detail"].get("last", "")
+                raise Failed(
+                    f"e{experiment} failed {TRIES} times and the idea is not to blame: "
+                    f"{found['failure']} {last}".strip(),
+                    "See what is wrong: lab doctor; then type the same command again.",
+                )
+            return self._once_more(int(found["hypothesis"][1:]))
+        why = found["detail"].get("last") or found["failure"]
+        words = f"{self._claim(found)}: {found['failure']}, {why}"
+        return self._give(experiment, "crash", words, found)
+
+    def _once_more(self, hypothesis: int) -> None:
+        """Run an idea again whose run said nothing about it."""
+        desk = self.campaign.desk()
+        assert desk.place.head is not None
+        repo.restore(desk.place.top, desk.place.head, ancestry.paths(desk))
+        write(desk, parse(self.book.need(f"h{hypothesis}", "h")["claim"]))
+        self._run(hypothesis)
+
+    def _give(self, experiment: int, verdict: str, revision: str, found: Found) -> None:
+        row = self.book.need(f"e{experiment}", "e")
+        asked = verdicts.Asked(verdict=verdict, theory_revision=revision)
+        verdicts.give(self.campaign.desk(), self.book, row, asked)
+        done, of = self.campaign.counted, self.campaign.limits.experiments
+        count = f" ({done} of {of})" if of else f" ({done})"
+        self.campaign.progress.say(f"e{experiment} {verdict}: {verdict_words(found)}{count}")
+
+    def _claim(self, found: Found) -> str:
+        return str(self.book.need(found["hypothesis"], "h")["claim"])
+
+    def _revision(self, found: Found, verdict: str) -> str:
+        """Return what the numbers say about the knob."""
+        claim = self._claim(found)
+        figures = verdict_words(found)
+        if found["constraints"]["broken"]:
+            return f"{claim} breaks {', '.join(found['constraints']['broken'])}: {figures}"
+        if verdict == "keep":
+            return f"{claim} holds: {figures}"
+        if (found["gain"] or 0) > 0:
+            return f"{claim} may help, too little to tell: {figures}"
+        return f"{claim} does not help: {figures}"
+
+    def _note_lesson(self) -> None:
+        """Leave a lesson on the newest experiment when it was kept and none cites it yet."""
+        row = campaigns.newest(self.book, self.campaign.name)
+        if row is None or row["verdict"] != "keep" or campaigns.is_cited(self.book, row["id"]):
+            return
+        revision = read.lesson_of(self.book, row["id"])
+        if revision is None:
+            return
+        evidence = [row["id"], *([row["incumbent"]] if row["incumbent"] else [])]
+        record.lesson(self.book, leaf=row["leaf"], words=revision, evidence=evidence)
+
+
+def parse(claim: str) -> tuple[Change, ...]:
+    """Return the changes that a claim of the tuner states; () for anybody else's.
+
+    >>> parse("LR 0.1 -> 0.2, MODE 'a, b' -> 'c'")[1].old
+    'a, b'
+    """
+    found, at = [], 0
+    while match := _CHANGE.match(claim, at):
+        try:
+            old, new = ast.literal_eval(match[2]), ast.literal_eval(match[3])
+        except (ValueError, SyntaxError):
+            return ()
+        found.append(Change(match[1], old, new))
+        at = match.end()
+    return tuple(found) if at == len(claim) else ()

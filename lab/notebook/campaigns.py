@@ -1,0 +1,142 @@
+"""What the notebook knows of campaigns: how far each came, what it owes, what it cost."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from . import Notebook
+from .state import SAYS_NOTHING
+
+MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
+# An experiment counts once it is judged; a baseline has no hypothesis, a replicate no row of its
+# own, and a crash that says nothing about the idea is run again.
+COUNTS = (
+    "hypothesis is not null and verdict is not null "
+    f"and not (verdict = 'crash' and ifnull(failure, '') in ({MARKS}))"
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a loop began: judged experiments and the time before its first one."""
+
+    counted: int
+    at: str
+
+
+def named(book: Notebook, name: str) -> sqlite3.Row | None:
+    """Return a campaign's record by its full name, LEAF/NAME."""
+    return book.one("select * from campaigns where name = ?", name)
+
+
+def counted(book: Notebook, name: str, leaf: str) -> int:
+    """Return how many of a campaign's experiments were judged."""
+    row = book.one(
+        f"select count(*) from state where campaign = ? and leaf = ? and {COUNTS}", name, leaf
+    )
+    return int(row[0]) if row else 0
+
+
+def begin(book: Notebook, name: str, leaf: str, asked: dict[str, Any]) -> Start:
+    """Note that a loop starts, or goes on after a cut; return where it first began."""
+    with book.write():
+        last = book.one(
+            "select verb, detail from events where subject = ? and verb in ('loop', 'loop ended') "
+            "order by id desc limit 1",
+            name,
+        )
+        if last is not None and last["verb"] == "loop":
+            before = json.loads(last["detail"])
+            start = Start(before["start"], before["since"])
+        else:
+            start = Start(counted(book, name, leaf), book.stamp())
+        detail = {**asked, "start": start.counted, "since": start.at}
+        book.event("loop", name, json.dumps(detail))
+        return start
+
+
+def loop_of(book: Notebook, name: str) -> dict[str, Any] | None:
+    """Return what the campaign's open loop was asked for; None when none is open."""
+    last = book.one(
+        "select verb, detail from events where subject = ? and verb in ('loop', 'loop ended') "
+        "order by id desc limit 1",
+        name,
+    )
+    return json.loads(last["detail"]) if last is not None and last["verb"] == "loop" else None
+
+
+def ended(book: Notebook, name: str, why: str) -> None:
+    """Note that a loop reached its end, so that the next one begins anew."""
+    with book.write():
+        book.event("loop ended", name, why)
+
+
+def cut(book: Notebook, name: str, why: str) -> None:
+    """Note that a loop stopped before its end; the same command goes on."""
+    with book.write():
+        book.event("loop stopped", name, why)
+
+
+def newest(book: Notebook, name: str) -> sqlite3.Row | None:
+    """Return the campaign's newest experiment for a hypothesis, with its state."""
+    return book.one(
+        "select e.*, s.status, s.failure, s.verdict, s.gain from experiments e "
+        "join state s on s.experiment = e.id where e.campaign = ? and e.kind = 'run' "
+        "order by e.id desc limit 1",
+        name,
+    )
+
+
+def judged_by_keeper(book: Notebook, experiment: int) -> bool:
+    """Return whether the newest verdict is the crash that the keeper noted."""
+    row = book.one(
+        "select job from results where experiment = ? order by id desc limit 1", experiment
+    )
+    return row is not None and row["job"] is not None
+
+
+def jobs(book: Notebook, experiment: int) -> int:
+    """Return how often runs of an experiment were asked for."""
+    return int(book.all("select count(*) from jobs where experiment = ?", experiment)[0][0])
+
+
+def tried(book: Notebook, leaf: str, scope: int, n: int) -> list[sqlite3.Row]:
+    """Return the newest judged experiments of a leaf within a scope, newest first."""
+    return book.all(
+        'select e.id, e."commit", e.parent, e.campaign, s.gain, s.verdict, s.kind, s.failure, '
+        "s.value from state s join experiments e on e.id = s.experiment "
+        "where s.leaf = ? and s.scope = ? and e.kind = 'run' and s.verdict is not null "
+        'and e."commit" is not null order by s.experiment desc limit ?',
+        *(leaf, scope, n),
+    )
+
+
+def has_contents(book: Notebook, contents: str, scope: Any) -> int | None:
+    """Return the experiment that ran these contents within a scope (leaf, profile, ...)."""
+    row = book.one(
+        "select id from experiments where leaf = ? and contents = ? and profile = ? "
+        "and platform = ? and yardstick = ? order by id desc limit 1",
+        *(scope.leaf, contents, scope.profile, scope.platform, scope.yardstick),
+    )
+    return int(row[0]) if row else None
+
+
+def is_cited(book: Notebook, experiment: int) -> bool:
+    """Return whether a lesson cites the experiment."""
+    return book.one("select 1 from evidence where experiment = ? limit 1", experiment) is not None
+
+
+def cost(book: Notebook, name: str, since: str) -> float:
+    """Return what sessions and runs of a campaign cost since a moment, in US dollars."""
+    sessions = book.one(
+        "select sum(s.cost_usd) from sessions s join campaigns c on c.id = s.campaign "
+        "where c.name = ? and s.at >= ?",
+        *(name, since),
+    )
+    runs = book.one(
+        "select sum(r.cost_usd) from experiments e join runs r on r.experiment = e.id "
+        "where e.campaign = ? and r.at >= ?",
+        *(name, since),
+    )
+    return sum(float(row[0]) for row in (sessions, runs) if row and row[0] is not None)

@@ -1,0 +1,122 @@
+"""What a person watches while a campaign works: a live line on a terminal, else plain lines."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from .notebook import Notebook
+from .text import num, plain, shorten, span
+
+PLAIN_EVERY_S = 60.0  # a log file wants a sign of life, not a film
+TAIL_BYTES = 4096  # of the step log: a step's line is far shorter
+
+
+class Progress:
+    """Says what happens; shows what is going on."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.live = self._live() if self.stream.isatty() else None
+        self._key: Any = None
+        self._shown_at = 0.0
+
+    def _live(self) -> Any:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self.stream, highlight=False)
+        live = Live("", console=console, transient=True, refresh_per_second=4)
+        live.start()
+        return live
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def say(self, words: str) -> None:
+        """Print a line that stays."""
+        if self.live is not None:
+            from rich.text import Text
+
+            self.live.console.print(Text(plain(words)), soft_wrap=True)
+        else:
+            print(plain(words), file=self.stream, flush=True)
+
+    def show(self, key: object, words: str) -> None:
+        """Show what goes on: at once on a terminal, else when `key` changes or a minute passed."""
+        if self.live is not None:
+            from rich.text import Text
+
+            self.live.update(Text(shorten(words, self.live.console.width)))
+            return
+        now = time.monotonic()
+        if key != self._key or now - self._shown_at >= PLAIN_EVERY_S:
+            self._key, self._shown_at = key, now
+            self.say(words)
+
+
+class Watch:
+    """One experiment at work: its stage, how much of its budget is gone, the loss so far."""
+
+    def __init__(self, book: Notebook, home: Path, experiment: int, budget_s: float) -> None:
+        self.book, self.home, self.experiment = book, home, experiment
+        self.budget_s = budget_s
+
+    def look(self) -> tuple[object, str]:
+        """Return a key that changes with the stage, and the line to show."""
+        row = self.book.one(
+            "select * from runs where experiment = ? order by id desc limit 1", self.experiment
+        )
+        name = f"e{self.experiment}"
+        if row is None:
+            return (name, "starting"), f"{name} starting"
+        folder = self.home / "runs" / name / str(row["id"])
+        stage = _stage(row["started"], folder)
+        words = [f"{name} seed {row['seed']} {stage}"]
+        step = last_step(folder / "steps.jsonl") if stage == "training" else None
+        if step:
+            words += _told(step, self.budget_s)
+        return (name, row["id"], stage), ", ".join(words)
+
+
+def _stage(started: str | None, folder: Path) -> str:
+    if started is None:
+        return "preparing or waiting for a device"
+    return "evaluating" if (folder / "evaluate.log").exists() else "training"
+
+
+def _told(step: dict[str, Any], budget_s: float) -> list[str]:
+    """Return the newest step in words: how far, and the first number it logged."""
+    words = []
+    if isinstance(step.get("elapsed_s"), int | float):
+        words.append(f"{span(step['elapsed_s'])} of {span(budget_s)}")
+    if "step" in step:
+        words.append(f"step {step['step']}")
+    others = [name for name in step if name not in ("step", "elapsed_s", "nonfinite")]
+    known = [name for name in others if isinstance(step[name], int | float)]
+    words += [f"{name} {num(step[name])}" for name in known[:1]]
+    return words
+
+
+def last_step(path: Path) -> dict[str, Any] | None:
+    """Return the last whole line of a step log, or None."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return None
