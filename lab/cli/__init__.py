@@ -14,34 +14,50 @@ import click
 from .. import __version__
 from ..errors import Environment, LabError, Usage
 
-# Who each command is for, the order of `lab --help`, and the module that holds it.
-COMMANDS: dict[str, dict[str, str]] = {
-    "Agents, all day": {
-        **dict.fromkeys(("context", "failures"), "look"),
-        **dict.fromkeys(("hypothesis", "experiment"), "ideas"),
-        **dict.fromkeys(("run", "wait"), "runs"),
-        "result": "ideas",
-        **dict.fromkeys(("samples", "diff"), "tree"),
-        "show": "look",
-        "lesson": "ideas",
-        **dict.fromkeys(("move", "apply"), "tree"),
+# Who each command is for, in the order of `lab --help`; its module, and what it does in a line.
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "agents": {
+        "context": ("look", "where the leaf stands, what is yours, a next move"),
+        "failures": ("look", "what did not work and why, nearest to your idea first"),
+        "hypothesis": ("ideas", "write down a claim and why it should work"),
+        "experiment": ("ideas", "register an experiment that runs elsewhere"),
+        "run": ("runs", "run your edit for a hypothesis, or the baseline"),
+        "wait": ("runs", "wait for a run and see how it stands"),
+        "result": ("ideas", "give the verdict: keep, discard or crash"),
+        "samples": ("tree", "what the trained model says: best, worst, random"),
+        "show": ("look", "everything about one experiment, or several"),
+        "diff": ("tree", "what an experiment changed"),
+        "lesson": ("ideas", "keep a finding, with its evidence"),
+        "move": ("tree", "continue from another experiment"),
+        "apply": ("tree", "bring a kept change to the current branch"),
     },
-    "People": {
-        **dict.fromkeys(("worktree",), "runs"),
-        **dict.fromkeys(("loop", "launch"), "campaigns"),
-        **dict.fromkeys(("status", "output", "stop"), "runs"),
-        **dict.fromkeys(("board", "log"), "look"),
-        **dict.fromkeys(("plot", "report"), "look"),
-        "reproduce": "tree",
+    "people": {
+        "worktree": ("runs", "make a campaign's worktree"),
+        "loop": ("campaigns", "put an agent to work, in the foreground"),
+        "launch": ("campaigns", "put agents to work, detached"),
+        "status": ("runs", "what is alive: campaigns, runs, devices, queue"),
+        "output": ("runs", "what a campaign or a run printed"),
+        "stop": ("runs", "end a run or a campaign"),
+        "board": ("look", "what was kept, claimed and expected gain"),
+        "log": ("look", "the newest experiments, newest first"),
+        "plot": ("look", "progress as a picture"),
+        "report": ("look", "everything as one page of HTML"),
+        "reproduce": ("tree", "run an experiment again, exactly"),
     },
-    "Contributors": {
-        "leaves": "look",
-        **dict.fromkeys(("new", "check"), "contribute"),
-        "brief": "look",
+    "contributors": {
+        "leaves": ("look", "the leaves of this repository"),
+        "new": ("contribute", "make a leaf"),
+        "check": ("contribute", "prove that a leaf keeps its contract"),
+        "brief": ("look", "all an agent should read, on one page"),
     },
-    "Data": dict.fromkeys(("export", "import", "doctor", "gc"), "data"),
+    "data": {
+        "export": ("data", "every record as JSON Lines"),
+        "import": ("data", "read an export, or another tool's log"),
+        "doctor": ("data", "prove that the notebook is whole"),
+        "gc": ("data", "remove old worktrees and artefacts"),
+    },
 }
-HOME = {name: module for group in COMMANDS.values() for name, module in group.items()}
+HOME = {name: where for group in COMMANDS.values() for name, (where, _) in group.items()}
 
 
 class Lab(click.Group):
@@ -55,7 +71,13 @@ class Lab(click.Group):
         """Return a command by its name, or None."""
         if cmd_name not in HOME:
             return None
-        module = importlib.import_module(f".{HOME[cmd_name]}", __package__)
+        where = f"{__package__}.{HOME[cmd_name]}"
+        try:
+            module = importlib.import_module(where)
+        except ModuleNotFoundError as error:
+            if error.name != where:
+                raise
+            return None
         named = (getattr(module, name, None) for name in (f"{cmd_name}_", cmd_name))
         return next((found for found in named if isinstance(found, click.Command)), None)
 
@@ -69,28 +91,25 @@ class Lab(click.Group):
             raise Usage(f"no such command: {args[0]}.", hint)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands, grouped by who they are for."""
-        for title, names in COMMANDS.items():
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                if command is not None:
-                    rows.append((name, command.get_short_help_str(66)))
-            formatter.write(f"{title}:\n")
-            for name, caption in rows:
-                formatter.write(f"  {name:<11} {caption}\n")
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, grouped by who they are for; the two options need no block."""
+        for title, group in COMMANDS.items():
+            for name, (_, caption) in group.items():
+                if self.get_command(ctx, name) is not None:
+                    formatter.write(f"{title:<13} {name:<11} {caption}\n")
+                    title = ""
 
 
 @click.group(
     cls=Lab,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no such thing, 4 refused, 5 not yet, "
-    "6 environment.",
+    options_metavar="[--version]",
+    epilog="Examples of each: lab COMMAND --help. Exit codes: 0 done, 1 failed, 2 usage, "
+    "3 no such thing, 4 refused, 5 not yet, 6 environment.",
 )
 @click.version_option(__version__, prog_name="lab")
 def cli() -> None:
-    """Remember what was tried, why, and what came of it. LEAF is where you stand, or --leaf."""
+    """Remember what was tried, why, and what came of it."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
