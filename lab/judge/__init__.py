@@ -1,0 +1,31 @@
+"""Judging: is a change better, or was it luck? Pure functions over numbers, no notebook.
+
+student   Student's t, the only distribution needed
+policy    every threshold with its reason
+noise     what a change of seed does, and the runs an incumbent is known by
+verdict   keep, replicate or discard, and why
+board     claimed gain, and the true one to expect
+"""
+
+from lab.judge.board import Kept, claimed_gain, expected_gain, shrunk
+from lab.judge.noise import Noise, Side, mean, pool
+from lab.judge.policy import Policy
+from lab.judge.student import student_cdf, student_quantile
+from lab.judge.verdict import Judgement, failed, judge
+
+__all__ = [
+    "Judgement",
+    "Kept",
+    "Noise",
+    "Policy",
+    "Side",
+    "claimed_gain",
+    "expected_gain",
+    "failed",
+    "judge",
+    "mean",
+    "pool",
+    "shrunk",
+    "student_cdf",
+    "student_quantile",
+]
