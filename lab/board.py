@@ -1,33 +1,41 @@
-"""The board: what was kept, what it claims and what is truly to be expected, as JSON or text."""
+"""The board: counts, what was kept, and what it claims beside what is truly to be expected."""
 
+import math
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
-from .judge import expected_gain
-from .notebook import Notebook, read
+from .judge import Kept, Noise, Policy, expected_gain, mean
+from .notebook import Notebook, history, read
 from .notebook.read import Found
-from .text import num, shorten, span
 
-MOST = 1000  # experiments on one board, newest first; `lab export` has all
-LEAST_ROOM = 16  # characters that a claim keeps on the narrowest terminal
+MOST = 1000  # experiments on one board, the newest; `lab export` has all
+SIGN = {"minimize": -1.0, "maximize": 1.0}
+DEFAULT = Policy()
 
 
-def board(book: Notebook, leaf: str, n: int = MOST) -> Found:
-    """Return the JSON of `lab board` for one leaf."""
+def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) -> Found:
+    """Return the JSON of `lab board` for one leaf; `policy` is the leaf's own."""
     rows = book.all(f"{read.ENTRY} where s.leaf = ? order by s.experiment desc limit ?", leaf, n)
     rows.reverse()
     named = next((row for row in reversed(rows) if row["metric"]), None)
     counts = read.counts(book, leaf)
+    keeps = history.keeps(book, leaf)
+    errors = {row["experiment"]: row["se"] for row in keeps}
+    won = chain(keeps)
+    scope = history.newest_scope(book, leaf)
+    shown = history.points(book, leaf, scope["id"], n) if scope else []
     return {
         "leaf": leaf,
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
-        "experiments": [_row(row) for row in rows],
-        "claimed_gain": claimed_gain(rows),
-        "expected_gain": expected(book, rows),
+        "experiments": [_row(row) | {"se": errors.get(row["experiment"])} for row in rows],
+        "claimed_gain": math.fsum(row["gain"] for row in won) if won else None,
+        "expected_gain": expected(book, won, policy),
         "counts": counts,
         "truncated": counts["experiments"] > len(rows),
+        "best": _best(book, scope),
+        "best_so_far": [value for value in best_so_far(shown) if value is not None],
+        "running": [_flight(row) for row in read.in_flight(book) if row["leaf"] == leaf],
     }
 
 
@@ -50,53 +58,96 @@ def _row(row: sqlite3.Row) -> Found:
     }
 
 
-def _kept(rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
-    return [row for row in rows if row["verdict"] == "keep" and row["gain"] is not None]
+def _flight(row: sqlite3.Row) -> Found:
+    names = ("campaign", "status", "claim")
+    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
 
 
-def claimed_gain(rows: Sequence[sqlite3.Row]) -> float | None:
-    """Return the sum of the gains that were kept, as they were measured when they were kept."""
-    gains = [row["gain"] for row in _kept(rows)]
-    return sum(gains) if gains else None
+def _best(book: Notebook, scope: sqlite3.Row | None) -> Found | None:
+    row = read.best(book, scope["id"]) if scope else None
+    if row is None:
+        return None
+    names = ("value", "runs", "campaign", "profile", "platform")
+    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
 
 
-def expected(book: Notebook, rows: Sequence[sqlite3.Row]) -> float | None:
-    """Return the gain to expect of what was kept, shrunk for the luck that selection collects."""
-    judged = {
-        row["experiment"]: book.one(
-            "select gain, se, noise, runs from judgements where experiment = ? "
-            "order by id desc limit 1",
-            row["experiment"],
-        )
-        for row in _kept(rows)
-    }
-    return expected_gain_of(book, judged)
+def best_so_far(points: Sequence[Found]) -> list[float | None]:
+    """Return, at each point, the best measured mean of those kept until then (or a baseline's).
+
+    >>> row = {"verdict": "keep", "claimed": 0, "direction": "minimize"}
+    >>> best_so_far([row | {"value": 3.0}, row | {"value": 4.0}, row | {"value": 2.0}])
+    [3.0, 3.0, 2.0]
+    """
+    found: list[float | None] = []
+    best: float | None = None
+    for point in points:
+        value = point["value"]
+        if point["verdict"] == "keep" and value is not None and not point["claimed"]:
+            better = max if point["direction"] == "maximize" else min
+            best = value if best is None else better(best, value)
+        found.append(best)
+    return found
 
 
-def expected_gain_of(book: Notebook, judged: dict[int, Any]) -> float | None:
-    """Return the expected gain, or None where no kept change has a known noise."""
-    return None
+# -- Claimed beside expected ---------------------------------------------------
 
 
-def board_text(found: Found, width: int = 80) -> str:
-    """Return the board for a terminal of `width` columns, without colour."""
-    counts = found["counts"]
-    if not counts["experiments"]:
-        return f"{found['leaf']}: nothing yet. Begin with: lab run --baseline --seeds 3"
-    lines = [
-        f"{found['leaf']}: {found['metric'] or 'no metric'} ({found['direction'] or '-'}), "
-        f"{counts['experiments']} experiments, {counts['keep']} kept, {counts['discard']} "
-        f"discarded, {counts['crash']} crashed",
-        f"claimed gain {num(found['claimed_gain'], sign=True)}, expected "
-        f"{num(found['expected_gain'], sign=True)}",
-    ]
-    if counts["overruled"]:
-        lines.append(f"{counts['overruled']} kept against the suggestion")
-    for row in found["experiments"]:
-        verdict = row["verdict"] or row["status"]
-        figures = f"{row['experiment']:>6} {verdict:<8} {num(row['value']):>10} "
-        gain = num(row["gain"], sign=True) if row["gain"] is not None else ""
-        figures += f"{gain:>10} {span(row['seconds']):>7} "
-        room = max(LEAST_ROOM, width - len(figures) - 1)
-        lines.append(figures + shorten(row["claim"] or "baseline", room))
-    return "\n".join(line[: max(width, 40)] for line in lines)
+def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return the kept changes that lead to the best, oldest first.
+
+    Two campaigns may each have won 0.01 from the same start, and that is not 0.02. So: the
+    campaign that has the best measured change, its newest keep, and from there back from
+    incumbent to incumbent. Imported keeps know no incumbent; all of their campaign are taken.
+    """
+    keeps = [row for row in keeps if row["scope"] == keeps[-1]["scope"]]
+    if not keeps:
+        return []
+    best = min(keeps, key=lambda row: math.inf if row["ordinal"] is None else row["ordinal"])
+    mine = [row for row in keeps if row["campaign"] == best["campaign"]]
+    if any(row["kind"] == "import" for row in mine):
+        return mine
+    known = {row["experiment"]: row for row in mine}
+    found = [mine[-1]]
+    while (before := known.get(found[-1]["incumbent"])) is not None:
+        found.append(before)
+    return found[::-1]
+
+
+def expected(book: Notebook, won: Sequence[sqlite3.Row], policy: Policy) -> float | None:
+    """Return the gain to expect of a chain of kept changes; None where noise is unknown."""
+    if not won:
+        return None
+    noise = read.noise(book, won[-1]["scope"])
+    previous = [0, *(row["experiment"] for row in won)]
+    pairs = zip(won, previous, strict=False)
+    links = [_link(book, row, before, noise, policy) for row, before in pairs]
+    known = [link for link in links if link is not None]
+    return expected_gain(known) if len(known) == len(links) else None
+
+
+def _link(
+    book: Notebook, row: sqlite3.Row, previous: int, noise: Noise | None, policy: Policy
+) -> Kept | None:
+    """Return one kept change as the judge sees it; None where nothing is known of its error."""
+    fresh = _fresh_gain(book, row, policy)
+    error = row["se"]
+    if error is None and noise is not None:
+        error = noise.sd * math.sqrt(2 / max(1, row["runs"]))
+    if error is None and fresh is None:
+        return None
+    return Kept(
+        gain=row["gain"],
+        se=error or 0.0,
+        looks=history.looks(book, row, previous),
+        fresh=fresh,
+    )
+
+
+def _fresh_gain(book: Notebook, row: sqlite3.Row, policy: Policy) -> float | None:
+    """Return the gain by runs measured after the keep, once as many as are due are there."""
+    if row["kind"] == "import" or row["incumbent"] is None:
+        return None
+    mine, rival = (read.side(book, row[name]) for name in ("experiment", "incumbent"))
+    if not mine.selecting or mine.missing(policy) or not rival.record(policy):
+        return None
+    return SIGN[row["direction"]] * (mean(mine.record(policy)) - mean(rival.record(policy)))

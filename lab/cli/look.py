@@ -1,6 +1,7 @@
 """Looking: context, failures, log, board, one experiment or several, the leaves."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from .. import leaf as leaves
 from ..desk import Desk
 from ..errors import LabError
+from ..judge import Policy
 from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from . import emit
@@ -220,18 +222,31 @@ def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
         lab board pretrain --json
     """
     from .. import board as boards
+    from .. import board_view
 
     name = _named(desk, leaf_)
     with desk.open() as book:
         names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
-        found = [boards.board(book, each) for each in names]
+        found = [boards.board(book, each, policy=_policy(desk, each)) for each in names]
     if json_:
         emit(found[0] if name else found)
-        return
-    if not found:
+    elif not found:
         click.echo("No leaf and no experiment here yet. Make a leaf: lab new NAME")
-    width = shutil.get_terminal_size((100, 24)).columns
-    click.echo("\n\n".join(boards.board_text(one, width) for one in found))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        board_view.show(found, Console())
+    else:
+        width = shutil.get_terminal_size((100, 24)).columns
+        click.echo("\n\n".join(board_view.text(one, width) for one in found))
+
+
+def _policy(desk: Desk, name: str) -> Policy:
+    """Return the leaf's own thresholds; the usual ones where leaf.toml cannot be read."""
+    try:
+        return Policy.from_table(leaves.read(desk.place.top, name).judge)
+    except (LabError, ValueError):
+        return Policy()
 
 
 @click.command(name="leaves")

@@ -1,0 +1,54 @@
+"""What a board and a plot are drawn from: experiments in order, and what won the kept ones."""
+
+import sqlite3
+from typing import Any
+
+from . import Notebook
+
+# The judgement that stood when a change was last kept: what was claimed for it, and how surely.
+KEEP = """
+    select s.experiment, s.scope, s.campaign, s.ordinal, s.runs, e.kind, e.direction, e.incumbent,
+           coalesce(j.gain, s.gain) as gain, j.se, j.incumbent_value
+    from state s join experiments e on e.id = s.experiment
+    left join judgements j on j.id = (
+        select max(id) from judgements where experiment = s.experiment and at <= (
+            select max(at) from results where experiment = s.experiment and verdict = 'keep'))"""
+
+
+def keeps(book: Notebook, leaf: str) -> list[sqlite3.Row]:
+    """Return every kept change of a leaf, oldest first, with its gain and se as it was kept."""
+    where = "where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
+    return book.all(f"{KEEP} {where} order by s.experiment", leaf)
+
+
+def looks(book: Notebook, kept: sqlite3.Row, previous: int) -> int:
+    """Return how many ideas this campaign had measured since `previous`, `kept` included."""
+    row = book.one(
+        "select count(*) from state where campaign is ? and leaf = ("
+        "select leaf from state where experiment = ?2) and experiment > ?3 and experiment <= ?2 "
+        "and scope = ?4 and value is not null and gain is not null",
+        *(kept["campaign"], kept["experiment"], previous, kept["scope"]),
+    )
+    return max(1, int(row[0])) if row else 1
+
+
+def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
+    """Return the scope of the newest experiment with a value; of the newest one, without any."""
+    newest = "from state where leaf = ? {} order by experiment desc limit 1"
+    for measured in ("and value is not null", ""):
+        row = book.one(f"select scope {newest.format(measured)}", leaf)
+        if row is not None:
+            return book.one("select * from scopes where id = ?", row["scope"])
+    return None
+
+
+def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[dict[str, Any]]:
+    """Return the newest `n` experiments of one scope (all when negative), oldest first."""
+    rows = book.all(
+        "select s.experiment, s.status, s.verdict, s.value, s.gain, s.claimed, s.failure, "
+        "e.kind, e.metric, e.direction, h.claim from state s join experiments e on e.id = "
+        "s.experiment left join hypotheses h on h.id = s.hypothesis "
+        "where s.leaf = ? and s.scope = ? order by s.experiment desc limit ?",
+        *(leaf, scope, n),
+    )
+    return [dict(row) for row in reversed(rows)]
