@@ -53,9 +53,9 @@ class Trial:
             base = self._base()
             self._only_mutable(base)
             tried = self._tried()
+            self._able()
             rival = self._rival()
             same = None if again else self._same(tried)
-            self._able()
             if same is not None:
                 return self._rerun_lost(same)
             return self._begin(idea, tried, rival)
@@ -119,11 +119,21 @@ class Trial:
             del self.desk.place
             self.place = self.desk.place
         tip = repo.ref(self.top, "refs/worktree/lab-tip")
-        if tip is not None and tip != self.place.head and row is None:
+        if tip is not None and tip != self.place.head and row is None and self._foreign(tip):
             raise Refused(
                 "there are commits here that lab did not make.",
                 f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
             )
+
+    def _foreign(self, tip: str) -> bool:
+        """Return whether commits since `tip` hold more than notes.md.
+
+        A `lab result` that was killed may have moved the branch, or committed the notes, without
+        remembering it.
+        """
+        since = ("log", "--format=", "--name-only", "-z", f"{tip}..HEAD")
+        names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
+        return bool(names - {ancestry.notes(self.desk)})
 
     def _base(self) -> str:
         row = self.book.one("select base from campaigns where name = ?", self.place.campaign)
@@ -155,8 +165,7 @@ class Trial:
 
     def _frozen(self, path: str) -> bool:
         """Return whether a path (from the top) must stay as it was when the worktree began."""
-        name = self.desk.leaf.name
-        prefix = "" if name in ("", ".") else f"{name}/"
+        prefix = self.desk.leaf.prefix
         files = {f"{prefix}{one}" for one in (*self.desk.settings.frozen, *ALWAYS_FROZEN)}
         folders = ("shared/", "lab/", f"{prefix}task/")
         return path in files or (path.startswith(folders) and not _is_litter(path))
@@ -222,23 +231,15 @@ class Trial:
 
     def _able(self) -> None:
         """Refuse what this machine cannot run, before anything is written down."""
-        settings, top = self.desk.settings, self.desk.leaf.root
+        settings = self.desk.settings
         policy_of(self.desk.leaf.judge)
         if self.desk.runner == "local":
             slots.choose(settings.needs, os.environ, settings.gpu_optional)
-        python = leaf.interpreter(settings, top, os.environ)
+        python = leaf.interpreter(settings, self.place.main, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate):
             if command:
-                self._command_exists(leaf.argv(command, python))
+                leaf.argv(command, python, self.desk.leaf.folder)
         leaf.check_requires(settings, python)
-
-    def _command_exists(self, argv: list[str]) -> None:
-        script = argv[1] if len(argv) > 1 else ""
-        if script.endswith(".py") and not (self.desk.leaf.folder / script).is_file():
-            raise Refused(
-                f"{self.desk.leaf.name}/leaf.toml: there is no {script}.",
-                "Name a file that is there, or make it.",
-            )
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], rival: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the keeper."""
@@ -322,8 +323,7 @@ class Trial:
 
     def _clean(self) -> None:
         """Refuse a baseline of what is not committed."""
-        name = self.desk.leaf.name
-        prefix = "" if name in ("", ".") else f"{name}/"
+        prefix = self.desk.leaf.prefix
         notes = ancestry.notes(self.desk)
         for _, path in repo.status(self.top):
             ours = path.startswith((prefix, "shared/")) or self._frozen(path)
