@@ -9,16 +9,12 @@ from .notebook import Notebook, read
 
 def paths(desk: Desk) -> list[str]:
     """Return the leaf's mutable files as git names them, from the checkout's top."""
-    return [_from_top(desk, name) for name in desk.settings.mutable]
+    return [f"{desk.leaf.prefix}{name}" for name in desk.settings.mutable]
 
 
 def notes(desk: Desk) -> str:
     """Return the leaf's notes.md as git names it."""
-    return _from_top(desk, "notes.md")
-
-
-def _from_top(desk: Desk, name: str) -> str:
-    return name if desk.leaf.name in ("", ".") else f"{desk.leaf.name}/{name}"
+    return f"{desk.leaf.prefix}notes.md"
 
 
 def incumbent(desk: Desk, book: Notebook, commit: str | None = None) -> sqlite3.Row | None:

@@ -66,11 +66,8 @@ class Desk:
         standing = leaves.here(self.cwd, self.place.top)
         if standing is not None:
             return standing
-        campaign = self.place.campaign
-        if campaign is not None and (self.place.top / campaign).parent != self.place.top:
-            folder = campaign.rpartition("/")[0]
-            if (self.place.top / folder / "leaf.toml").is_file():
-                return folder
+        if self.place.campaign is not None:
+            return self.place.campaign.rpartition("/")[0]
         names = leaves.find(self.place.top)
         return names[0] if len(names) == 1 else None
 

@@ -31,7 +31,7 @@ from .runner.local import Local
 from .snapshot import Snapshot, damaged, look
 
 INFRA_RETRIES = 2
-INFRA_PAUSE_S = 5.0
+INFRA_PAUSE_S = float(os.environ.get("LAB_INFRA_PAUSE_S") or 5.0)
 PREPARE_LIMIT_S = 6 * 3600  # downloading and tokenising a corpus may take a night's first hours
 TYPICAL_RUNS = 20  # whose mean is the expected length of the next
 
@@ -45,6 +45,7 @@ def main() -> None:
     home, job, fd = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     os.set_inheritable(fd, False)  # the lock must die with this process, not with a child
     os.chdir(home)
+    os.environ.pop("LAB_RUN_DIR", None)  # it marks what belongs to a run, which we do not
     processes.become_subreaper()
     with Notebook(home / "notebook.db", who="keeper") as book:
         Keeper(book, home, job).keep()
@@ -259,11 +260,10 @@ class Run:
         log: Path | None = None,
     ) -> Outcome:
         """Run one of the leaf's commands in its export; never past its limit."""
-        python = leaves.interpreter(
-            leaf.settings(self.experiment["profile"]), leaf.root, os.environ
-        )
+        settings = leaf.settings(self.experiment["profile"])
+        python = leaves.interpreter(settings, self.keeper.source, os.environ)
         job = Job(
-            argv=leaves.argv(command, python),
+            argv=leaves.argv(command, python, leaf.folder),
             cwd=leaf.folder,
             env=env,
             log=log or (self.log if watch else self.dir / "evaluate.log"),
@@ -283,8 +283,7 @@ class Run:
         manifest: dict[str, Any],
     ) -> list[str]:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
-        prefix = "" if leaf.name in ("", ".") else f"{leaf.name}/"
-        allowed = [f"{prefix}{name}" for name in settings.mutable]
+        allowed = [f"{leaf.prefix}{name}" for name in settings.mutable]
         return self.exports[0].foreign(allowed) + damaged(manifest, cache)
 
     def _classify(
@@ -302,7 +301,7 @@ class Run:
             log.read_text(errors="replace") if log.exists() else "",
             metrics_ok=metrics_ok,
             tampered=tampered,
-            folders=[export.root / leaf.name for export in self.exports],
+            folders=[export.root / leaf.prefix for export in self.exports],
             source=source.read_text(errors="replace") if source.is_file() else "",
         )
 

@@ -30,14 +30,15 @@ def make(
     if book.one("select 1 from campaigns where name = ?", campaign) or folder.exists():
         raise Refused(
             f"there is a campaign {campaign} already.",
-            f"Go to it: cd {folder / leaf.name}; or choose another name",
+            f"Go to it: cd {folder / leaf.prefix}; or choose another name",
         )
     base = resolve(desk, book, start)
     if repo.ref(place.main, f"refs/heads/{branch}") is not None:
         raise Refused(f"there is a branch {branch} already.", f"Choose another name than {name}.")
-    if not repo.tree_blobs(place.main, base, [f"{leaf.name}/leaf.toml".removeprefix("./")]):
+    if not repo.tree_blobs(place.main, base, [f"{leaf.prefix}leaf.toml"]):
         raise Refused(
-            f"{leaf.name}/leaf.toml is not committed at {base[:12]}.", "Commit the leaf: git commit"
+            f"{leaf.prefix}leaf.toml is not committed at {base[:12]}.",
+            "Commit the leaf: git commit",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     repo.add_worktree(place.main, folder, branch, base)
@@ -51,7 +52,7 @@ def make(
         base=base,
         agent=agent,
     )
-    return folder / leaf.name
+    return folder / leaf.prefix
 
 
 def resolve(desk: Desk, book: Notebook, start: str | None) -> str:

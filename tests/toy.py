@@ -188,4 +188,6 @@ def make(folder: Path) -> Toy:
 def slope(where: Path, value: float, more: str = "") -> None:
     """Edit the campaign's train.py: another slope, and `more` at the end of main()."""
     text = TRAIN.replace("SLOPE = 1.0", f"SLOPE = {value}")
-    (where / "train.py").write_text(text.replace('    print("trained")\n', f'    print("trained")\n{more}'))
+    (where / "train.py").write_text(
+        text.replace('    print("trained")\n', f'    print("trained")\n{more}')
+    )

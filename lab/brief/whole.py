@@ -47,7 +47,7 @@ def _joined(parts: dict[str, str]) -> str:
 def program(desk: Desk) -> str:
     """Return the leaf's program.md as it stands in the main checkout."""
     for top in (desk.place.main, desk.place.top):
-        path = top / desk.leaf_name / "program.md"
+        path = top / desk.leaf.prefix / "program.md"
         if path.is_file():
             return path.read_text(encoding="utf-8", errors="replace")
     return f"# {desk.leaf_name}\n\n{desk.leaf.purpose}\n"

@@ -1,0 +1,210 @@
+"""Training scripts that misbehave: each ends in the right class, and nobody is left behind."""
+
+import time
+from pathlib import Path
+
+import pytest
+from toy import EVALUATE, LEAF, TRAIN, Toy, slope
+
+SHORT = LEAF.replace("timeout_s = 30", "timeout_s = 2").replace(
+    'needs = "cpu"', 'needs = "cpu"\ntimeout_s = 2\neval_timeout_s = 20'
+)
+DAEMON = """
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 3)
+            import time
+            time.sleep(120)
+        os._exit(0)
+    import time
+    time.sleep(120)
+"""
+OOM = """
+    import torch
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+"""
+NAN = """
+    with (run / "steps.jsonl").open("a") as log:
+        log.write('{"step": 2, "elapsed_s": 0.2, "loss": NaN}\\n')
+    import time
+    time.sleep(20)
+"""
+
+
+def run(toy: Toy, campaign: Path, more: str, **env: str) -> dict:
+    """Run an edit with `more` at the end of main()."""
+    slope(campaign, 2.0, more)
+    return toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign, code=None, **env).json
+
+
+@pytest.mark.parametrize(
+    ("more", "failure"),
+    [
+        ("    raise ValueError('no such layer')\n", "bug"),
+        (OOM, "oom"),
+        (NAN, "diverged"),
+        ("    raise SystemExit('diverged at step 3: loss is nan; lower SLOPE')\n", "diverged"),
+        ("    (run / 'model.json').write_text('{}')\n", "bug"),
+        ("    Path('random.py').write_text('')\n", "tampered"),
+        ("    Path('evaluate.py').write_text('print(1)')\n", "tampered"),
+        ("    raise OSError(28, 'No space left on device')\n", "infra"),
+    ],
+    ids=["traceback", "oom", "nan", "sentence", "artefact", "new-file", "frozen-file", "disk"],
+)
+def test_a_failure_has_the_right_class(toy: Toy, campaign: Path, more: str, failure: str) -> None:
+    found = run(toy, campaign, more, LAB_INFRA_PAUSE_S="0.1")
+    assert (found["status"], found["failure"]) == ("failed", failure)
+    assert found["value"] is None
+    assert found["detail"]["says"]
+    shown = toy.lab("failures", "--json", cwd=campaign).json
+    assert [row["failure"] for row in shown] == ([failure] if failure != "infra" else [])
+    assert all(row["kind"] == "unsettled" for row in shown)
+
+
+def test_what_only_the_machine_did_is_tried_three_times(toy: Toy, campaign: Path) -> None:
+    more = "    raise OSError(28, 'No space left on device')\n"
+    found = run(toy, campaign, more, LAB_INFRA_PAUSE_S="0.1")
+    assert [row["failure"] for row in found["runs"]] == ["infra"] * 3
+    assert {row["seed"] for row in found["runs"]} == {0}
+
+
+def test_a_run_that_failed_by_the_machine_is_run_again_as_the_same_experiment(
+    toy: Toy, campaign: Path, tmp_path: Path
+) -> None:
+    flag = tmp_path / "full"
+    flag.touch()
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, f"    if Path({str(flag)!r}).exists(): raise OSError(28, 'full')\n")
+    env = {"LAB_INFRA_PAUSE_S": "0.1"}
+    toy.lab("run", idea, cwd=campaign, code=1, **env)
+    flag.unlink()
+    found = toy.lab("run", idea, "--json", cwd=campaign, **env).json
+    assert (found["experiment"], found["status"]) == ("e2", "finished")
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == found["commit"]
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+
+
+@pytest.mark.parametrize(
+    "evaluate",
+    [
+        EVALUATE.replace('\\n---")', '")'),
+        EVALUATE.replace("{(w - 3) ** 2!r}", "nan"),
+        EVALUATE.replace("loss:", "other:"),
+    ],
+    ids=["torn", "nan", "another-metric"],
+)
+def test_a_yardstick_without_a_whole_block_gives_no_metric(toy: Toy, evaluate: str) -> None:
+    toy.leaf(evaluate=evaluate)
+    toy.commit("a broken yardstick")
+    found = toy.lab("run", "--baseline", "--json", "--leaf", "toy", code=1).json
+    assert (found["failure"], found["metrics"].get("loss")) == ("no_metric", None)
+
+
+def test_a_hang_ends_at_the_hard_limit_with_its_last_descendant(toy: Toy, tmp_path: Path) -> None:
+    text = TRAIN.replace('    print("trained")\n', DAEMON)
+    toy.leaf(toml=SHORT, train=text)
+    toy.commit("a hang")
+    found = toy.lab("run", "--baseline", "--json", "--leaf", "toy", code=1).json
+    assert found["failure"] == "timeout"
+    assert _processes_of(toy) == []
+
+
+def test_a_flood_of_output_is_capped_and_does_no_harm(toy: Toy, campaign: Path) -> None:
+    more = "    for _ in range(40):\n        print('x' * 1_000_000)\n"
+    found = run(toy, campaign, more)
+    assert found["status"] == "finished"
+    assert Path(found["log"]).stat().st_size < 6 << 20
+
+
+def test_training_past_the_budget_breaks_the_constraint(toy: Toy) -> None:
+    table = LEAF.replace("budget_s = 5", "budget_s = 0.2").replace(
+        "startup_s = 20", "startup_s = 0.3"
+    )
+    toy.leaf(
+        toml=table,
+        train=TRAIN.replace("    run = Path", "    import time; time.sleep(1)\n    run = Path"),
+    )
+    toy.commit("too long")
+    found = toy.lab("run", "--baseline", "--json", "--leaf", "toy").json
+    assert any(name.startswith("budget") for name in found["constraints"]["broken"])
+
+
+def test_what_breaks_a_constraint_cannot_be_kept(toy: Toy) -> None:
+    toy.leaf(toml=LEAF + '\n[constraints]\nsteps = "< 1"\n')
+    toy.commit("a constraint that nothing holds")
+    toy.lab("run", "--baseline", "--seeds", "3", "--leaf", "toy")
+    campaign = toy.campaign()
+    found = run(toy, campaign, "")
+    assert (found["suggest"], found["reason"]) == ("discard", "constraint")
+    refused = toy.lab("result", "e2", "-v", "keep", "--because", "I like it", cwd=campaign, code=4)
+    assert "steps < 1" in refused.err
+
+
+def test_a_hint_is_shown_when_it_holds(toy: Toy) -> None:
+    toy.leaf(toml=LEAF + '\n[hints]\n"steps < 2" = "too easy: raise the difficulty"\n')
+    toy.commit("a hint")
+    found = toy.lab("run", "--baseline", "--json", "--leaf", "toy").json
+    assert found["hints"] == ["too easy: raise the difficulty"]
+
+
+def test_a_run_writes_nothing_into_the_live_worktree(toy: Toy, campaign: Path) -> None:
+    run(
+        toy,
+        campaign,
+        "    Path('made-here.txt').write_text('')\n    Path('made-here.txt').unlink()\n",
+    )
+    assert not (campaign / "made-here.txt").exists()
+    assert not (campaign / "__pycache__").exists()
+    assert toy.git("status", "--porcelain", cwd=campaign) == ""
+    assert not any((toy.root / ".lab" / "exports").glob("*"))
+
+
+def test_prepare_runs_once_and_its_data_may_not_be_changed(toy: Toy) -> None:
+    table = LEAF.replace("budget_s = 5", 'prepare = ["python", "prepare.py"]\nbudget_s = 5')
+    folder = toy.leaf(toml=table)
+    (folder / "prepare.py").write_text(
+        "import os, pathlib\np = pathlib.Path(os.environ['LAB_CACHE_DIR'])\n"
+        "with open(p / 'held-out.txt', 'a') as f: f.write('truth')\n"
+    )
+    toy.commit("with prepare")
+    toy.lab("run", "--baseline", "--seeds", "3", "--leaf", "toy")
+    (data,) = (toy.root / ".lab" / "cache").rglob("held-out.txt")
+    assert data.read_text() == "truth"
+    campaign = toy.campaign()
+    cheat = "    (Path(os.environ['LAB_CACHE_DIR']) / 'held-out.txt').write_text('mine')\n"
+    assert run(toy, campaign, cheat)["failure"] == "tampered"
+
+
+def test_stop_ends_the_run_and_says_nothing_about_the_idea(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    head = toy.git("rev-parse", "HEAD", cwd=campaign)
+    slope(campaign, 2.0, "    import time; time.sleep(60)\n")
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    _until(lambda: _processes_of(toy))
+    toy.lab("stop", "e2", cwd=campaign)
+    found = toy.lab("wait", "e2", "--json", cwd=campaign, code=1).json
+    assert found["failure"] == "interrupted"
+    assert _processes_of(toy) == []
+    assert toy.git("rev-parse", "HEAD", cwd=campaign) == head
+    assert toy.lab("failures", "--json", cwd=campaign).json == []
+
+
+def _processes_of(toy: Toy) -> list[str]:
+    """Return the living processes that belong to a run of this repository."""
+    marker = f"LAB_RUN_DIR={toy.root}/.lab/runs/".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker in (folder / "environ").read_bytes():
+                found.append(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def _until(true: object, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
