@@ -34,7 +34,7 @@ class Policy:
     # the board's expected gain within a tenth; one errs by a sixth.
     fresh_runs: int = 3
     # Fewer lines are kept when P(true gain > -simpler_margin x noise) reaches this. In simulation
-    # 1 % of the changes that cost one noise slip through, and a fifth of those that cost nothing.
+    # 2 % of the changes that cost one noise slip through, and a fifth of those that cost nothing.
     simpler: float = 0.95
     simpler_margin: float = 1.0
     # P(true gain > 0) from which a change that is not kept is worth combining with another: half a
