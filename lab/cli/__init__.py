@@ -40,7 +40,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "stop": ("runs", "end a run or a campaign"),
         "board": ("look", "what was kept, claimed and expected gain"),
         "log": ("look", "the newest experiments, newest first"),
-        "plot": ("look", "progress as a picture"),
+        "plot": ("pictures", "progress as a picture"),
         "report": ("look", "everything as one page of HTML"),
         "reproduce": ("tree", "run an experiment again, exactly"),
     },
@@ -93,6 +93,7 @@ class Lab(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, grouped by who they are for; the two options need no block."""
+        formatter.write_paragraph()
         for title, group in COMMANDS.items():
             for name, (_, caption) in group.items():
                 if self.get_command(ctx, name) is not None:
@@ -114,7 +115,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `lab` as a program: every refusal is two lines and an exit code, never a traceback."""
-    words = list(sys.argv[1:] if args is None else args)
+    words = list(sys.argv[1:] if args is None else args) or ["--help"]
     try:
         code = cli.main(words, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()

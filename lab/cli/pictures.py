@@ -1,0 +1,60 @@
+"""Pictures: progress as a plot."""
+
+from pathlib import Path
+
+import click
+
+from .. import leaf as leaves
+from ..desk import Desk
+from ..errors import LabError
+from . import emit
+from .common import as_json, here
+
+
+@click.command()
+@click.argument("leaf_", required=False, metavar="[LEAF]")
+@click.option("-o", "path", default="plot.png", show_default=True, metavar="FILE", type=Path)
+@as_json
+@here
+def plot(desk: Desk, leaf_: str | None, path: Path, json_: bool) -> None:
+    """Draw every experiment of LEAF and the best so far, as PNG or SVG.
+
+    What is comparable with the newest result is in the picture: one profile, one platform, one
+    yardstick. A cross or a triangle at the edge is an experiment without a number, or one too bad
+    for the scale.
+
+    Examples:
+
+    \b
+        lab plot pretrain
+        lab plot pretrain -o night.svg
+    """
+    from .. import plot as plots
+
+    if leaf_ is not None:
+        desk.asked_leaf = leaf_
+    with desk.open() as book:
+        found = plots.plot(book, _name(desk), path)
+    if json_:
+        emit(found)
+        return
+    if not found["shown"]:
+        click.echo("Nothing to draw yet. Begin with: lab run --baseline --seeds 3", err=True)
+    if found["left_out"]:
+        words = f"{found['left_out']} experiments of other profiles, platforms or yardsticks"
+        click.echo(f"{words} are not comparable and not shown.", err=True)
+    click.echo(found["file"])
+
+
+def _name(desk: Desk) -> str:
+    """Return the leaf to draw: one of this checkout, or one that only the notebook knows."""
+    from ..notebook import read
+
+    name = desk.leaf_name
+    try:
+        leaves.read(desk.place.top, name)
+    except LabError:
+        with desk.open() as book:
+            if name not in read.leaves(book):
+                raise
+    return name
