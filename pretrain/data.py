@@ -118,10 +118,16 @@ class Loader:
         ready: queue.Queue[Any] = queue.Queue(maxsize=IN_FLIGHT)
 
         def fill() -> None:
-            for batch in self.host_batches():
-                pinned = batch.pin_memory() if self.where.type == "cuda" else batch
-                ready.put(pinned.to(self.where, non_blocking=True))
+            try:
+                for batch in self.host_batches():
+                    pinned = batch.pin_memory() if self.where.type == "cuda" else batch
+                    ready.put(pinned.to(self.where, non_blocking=True))
+            except Exception as error:  # handed over: a dead thread would leave training waiting
+                ready.put(error)
 
         threading.Thread(target=fill, daemon=True).start()
         while True:
-            yield ready.get()
+            batch = ready.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch

@@ -137,7 +137,8 @@ def check_no_look_ahead(score: Score, inputs: torch.Tensor, vocab: int, batch: i
     for before, after, kept in zip(
         picked.split(batch), changed.split(batch), (~later).split(batch), strict=True
     ):
-        moved = (score(before) - score(after)).abs().amax(-1) * kept
+        honest = checked(score(before), before, vocab)
+        moved = (honest - checked(score(after), after, vocab)).abs().amax(-1) * kept
         if not moved.max().item() <= AHEAD_TOLERANCE:
             raise SystemExit("refused: the model looks ahead: later tokens change its predictions")
 

@@ -62,13 +62,15 @@ def main() -> None:
 def fingerprint(here: run.Run) -> str:
     """Return the hash of everything the cache depends on, without reading the corpus itself."""
     source = corpus_of(here)
-    told = {name: here.settings.get(name) for name in TOLD}
-    digest = hashlib.sha256(json.dumps([str(source), told, sys.version]).encode())
+    own = source == here.leaf / "task"  # exported afresh for every run, so its path says nothing
+    told = [[name, here.settings.get(name)] for name in TOLD]
+    told.append(["corpus", "task" if own else str(source)])
+    digest = hashlib.sha256(json.dumps([told, sys.version]).encode())
     for file in (__file__, data.__file__, text.__file__):
         digest.update(Path(file).read_bytes())
     for file in text.files(source) if isinstance(source, Path) else []:
-        # A person's own folder comes from git, which sets no dates; a big corpus has them.
-        stamp = file.read_bytes() if source == here.leaf / "task" else file.stat().st_mtime_ns
+        # Git dates nothing, so a person's own folder is read; a big corpus is known by its dates.
+        stamp = file.read_bytes() if own else file.stat().st_mtime_ns
         digest.update(f"{file.name}:{file.stat().st_size}:{stamp!r}".encode())
     return digest.hexdigest()
 

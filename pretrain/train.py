@@ -94,12 +94,15 @@ def shape(kind: str, vocab: int, row_tokens: int) -> SimpleNamespace:
     sizes = SimpleNamespace(**START[kind], vocab=vocab, row_tokens=row_tokens)
     sizes.depth += DEPTH_PLUS
     sizes.width = max(1, round(sizes.width * WIDTH_X / sizes.head_dim)) * sizes.head_dim
-    sizes.context = min(row_tokens, 2 ** round(math.log2(sizes.context * CONTEXT_X)))
+    sizes.context = min(row_tokens, 2 ** max(1, round(math.log2(sizes.context * CONTEXT_X))))
     sizes.batch_tokens = max(sizes.context, int(sizes.batch_tokens * BATCH_X))
     sizes.device_tokens = max(sizes.context, min(sizes.device_tokens, sizes.batch_tokens))
     sizes.hash_rows = int(sizes.hash_rows * HASH_X)
     if sizes.depth < 1 or row_tokens % sizes.context:
-        raise SystemExit(f"depth {sizes.depth} or context {sizes.context} cannot be trained")
+        raise SystemExit(
+            f"depth {sizes.depth} and context {sizes.context} cannot be trained: give at least one "
+            f"layer and a context that divides {row_tokens}"
+        )
     # How many tokens each layer sees, its own included; the last layer always sees all.
     letters = (sizes.pattern * sizes.depth)[: sizes.depth - 1] + "L"
     short, long = min(sizes.short, sizes.context), sizes.context

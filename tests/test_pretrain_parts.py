@@ -1,0 +1,319 @@
+"""The pretrain leaf's pieces: packing, loader, masks, loss, optimiser groups, arithmetic."""
+
+import importlib
+import math
+import shutil
+import sys
+from itertools import islice
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+np = pytest.importorskip("numpy", reason="pretrain needs numpy")
+torch = pytest.importorskip("torch", reason="pretrain needs torch")
+pytest.importorskip("tokenizers", reason="pretrain needs tokenizers")
+
+LEAF = Path(__file__).parents[1] / "pretrain"
+MODULES = ("cost", "data", "prepare", "train", "evaluate")
+CPU = torch.device("cpu")
+
+
+def leaf_modules() -> dict[str, ModuleType]:
+    """Import the leaf's files under their own names, then free those names for other leaves."""
+    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
+    sys.path.insert(0, str(LEAF))
+    try:
+        return {name: importlib.import_module(name) for name in MODULES}
+    finally:
+        sys.path.remove(str(LEAF))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)
+
+
+OURS = leaf_modules()
+cost, data, prepare, train, evaluate = (OURS[name] for name in MODULES)
+
+
+def sizes(**changes: Any) -> SimpleNamespace:
+    """A tiny shape with everything switched on that the GPU's start has."""
+    start = vars(train.shape("gpu", vocab=97, row_tokens=2048))
+    tiny = {
+        "depth": 3,
+        "width": 64,
+        "head_dim": 32,
+        "context": 32,
+        "row_tokens": 64,
+        "device_tokens": 64,
+        "windows": [8, 8, 32],
+        "hash_rows": 50,
+    }
+    return SimpleNamespace(**(start | tiny | changes))
+
+
+def model(**changes: Any) -> Any:
+    """A tiny model whose zero matrices are filled, so that every part has a say."""
+    torch.manual_seed(0)
+    made = train.GPT(sizes(**changes))
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+# -- Packing and loading ------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.integers(2, 17))
+def test_packing_fills_rows_and_loses_less_than_one(lengths: list[int], length: int) -> None:
+    total = sum(lengths)
+    ids = np.arange(total, dtype=np.uint16)
+    pieces = np.split(ids, np.cumsum(lengths)[:-1]) if lengths else []
+    rows = list(data.pack(iter(pieces), length))
+    assert all(len(row) == length for row in rows)
+    packed = np.concatenate(rows) if rows else ids[:0]
+    assert len(set(packed.tolist())) == len(packed)
+    assert total - len(packed) < length
+
+
+def test_packing_prefers_whole_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [np.full(size, size, dtype=np.uint16) for size in (6, 4, 7, 3, 5, 5)]
+    rows = [sorted(set(row.tolist())) for row in data.pack(iter(pieces), 10)]
+    assert sorted(rows) == [[3, 7], [4, 6], [5]]
+
+
+def write_rows(path: Path, rows: int, row_tokens: int) -> Path:
+    block = np.arange(rows * (row_tokens + 1), dtype=np.uint16).reshape(rows, -1)
+    assert data.write_rows(iter(block), path) == rows
+    return path
+
+
+def test_an_epoch_shows_every_window_once(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "train.bin", rows=6, row_tokens=16)
+    loader = data.Loader(path, 16, 8, tokens=24, seed=0, where=CPU)
+    batches = list(islice(loader, 4))  # 6 rows x 2 windows = 4 batches of 3
+    firsts = sorted(int(row[0]) for inputs, _ in batches for row in inputs)
+    assert firsts == sorted(17 * row + 8 * half for row in range(6) for half in range(2))
+    for inputs, targets in batches:
+        assert inputs.shape == targets.shape == (3, 8)
+        assert torch.equal(targets, inputs + 1)
+
+
+def test_batches_depend_on_the_seed_alone(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "train.bin", rows=50, row_tokens=16)
+
+    def first(seed: int) -> list[int]:
+        loader = data.Loader(path, 16, 8, tokens=64, seed=seed, where=CPU)
+        return [int(x.sum()) for x, _ in islice(loader, 20)]
+
+    assert first(3) == first(3) != first(4)
+
+
+def test_prefetched_batches_are_the_same_batches(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "train.bin", rows=50, row_tokens=16)
+    loader = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
+    ahead = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
+    for one, two in islice(zip(loader.host_batches(), ahead.prefetched(), strict=False), 9):
+        assert torch.equal(one, two)
+
+
+def test_a_prefetch_that_fails_stops_the_run_instead_of_hanging(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "train.bin", rows=5, row_tokens=16)
+    loader = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
+    loader.windows = None
+    with pytest.raises(AttributeError):
+        next(loader.prefetched())
+
+
+# -- Tokens and bytes ---------------------------------------------------------
+
+TEXT = 'def naïve(x):\n\treturn {"λ": x ** 2}  # <|bos|> 日本\r\n\n    pass\n' * 40
+
+
+@given(st.text())
+def test_any_text_comes_back_byte_for_byte(text: str) -> None:
+    tokenizer = prepare.train_tokenizer([TEXT], 300)
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_bits_per_byte_counts_every_byte_once_whatever_the_tokenizer() -> None:
+    tokenizer = prepare.train_tokenizer([TEXT], 400)
+    vocab = tokenizer.get_vocab_size()
+    tokens = np.concatenate(list(prepare.encode(tokenizer, [TEXT[:1500], TEXT[:700]])))
+    spelled = len(tokens) - 2
+    rows = padded_rows(tokens, 64)
+
+    def guess(x: Any) -> Any:
+        return torch.full((*x.shape, vocab), -math.log(vocab))
+
+    nats, counted = evaluate.total_nats(guess, rows, vocab, batch=3)
+    assert counted == spelled
+    assert nats == pytest.approx(spelled * math.log(vocab), rel=1e-5)
+
+
+def padded_rows(tokens: Any, length: int) -> Any:
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    try:
+        tokens.tofile(folder / "held_out.bin")
+        return evaluate.held_out_rows(folder, {"row_tokens": length})
+    finally:
+        shutil.rmtree(folder)
+
+
+# -- Attention ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", [1, 5, 16, 64])
+def test_windows_see_what_a_loop_says_they_see(window: int) -> None:
+    mask = train.plain_mask(32, window, "cpu")
+    for query in range(32):
+        seen = [key for key in range(32) if mask[query, key]]
+        assert seen == list(range(max(0, query - window + 1), query + 1))
+
+
+@pytest.mark.parametrize("window", [16, 100])
+@pytest.mark.filterwarnings("ignore")  # flex_attention warns that eager mode is slow
+def test_flex_attention_agrees_with_a_plain_mask(window: int) -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 256, 16).unbind(0)
+    plain = train.attend(q, k, v, window)
+    flex = train.attend(q, k, v, window, train.block_mask(256, window, "cpu"))
+    assert torch.allclose(plain, flex, atol=1e-5)
+
+
+def test_a_row_longer_than_the_context_slides_the_window() -> None:
+    tiny = model(windows=[8, 8, 8], context=8)
+    tokens = torch.randint(0, 97, (1, 64))
+    changed = tokens.clone()
+    changed[0, :30] = (changed[0, :30] + 1) % 97
+    moved = (tiny(tokens) - tiny(changed)).abs().amax(-1)[0]
+    assert moved[30] > 1e-3
+    assert moved[30 + 3 * 7 + 1 :].max() < 1e-5  # three layers reach 3 x (window - 1) tokens back
+
+
+def test_no_prediction_moves_when_later_tokens_do() -> None:
+    tiny = model()
+    tokens = torch.randint(0, 97, (2, 64))
+    changed = tokens.clone()
+    changed[:, 20:] = (changed[:, 20:] + 5) % 97
+    moved = (tiny.log_probs(tokens) - tiny.log_probs(changed)).abs().amax(-1)
+    assert moved[:, :20].max() == 0
+    assert moved[:, 20:].min() > 0
+    assert torch.allclose(tiny.log_probs(tokens).logsumexp(-1), torch.zeros(2, 64), atol=1e-5)
+
+
+# -- Loss and optimiser -------------------------------------------------------
+
+
+@pytest.mark.parametrize("cap", [0.0, 15.0])
+def test_the_chunked_loss_has_the_gradients_of_cross_entropy(
+    cap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.HeadLoss, "CHUNK", 7)
+    torch.manual_seed(0)
+    x, head = torch.randn(20, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True)
+    targets = torch.randint(0, 30, (20,))
+    ours = train.HeadLoss.apply(x, head, targets, cap)
+    mine = torch.autograd.grad(ours, (x, head))
+    z = x @ head.T
+    z = cap * torch.tanh(z / cap) if cap else z
+    theirs = torch.nn.functional.cross_entropy(z, targets)
+    wanted = torch.autograd.grad(theirs, (x, head))
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, wanted, strict=True))
+
+
+def test_every_parameter_has_exactly_one_optimiser() -> None:
+    tiny = train.GPT(sizes())
+    adam, muon = train.optimizers(tiny)
+    groups = [*adam.param_groups, *muon.param_groups]
+    held = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(held) == sorted(id(parameter) for parameter in tiny.parameters())
+    assert all(p.ndim == 2 and p.shape[0] != 97 for g in muon.param_groups for p in g["params"])
+
+
+def test_weight_decay_shrinks_only_where_the_gradient_agrees() -> None:
+    weight = torch.nn.Parameter(torch.tensor([[1.0, -1.0], [1.0, -1.0]]))
+    weight.grad = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    train.decay_cautiously(torch.optim.Muon([weight], lr=0.1), 0.5)
+    wanted = torch.tensor([[0.95, -0.95], [1.0, -1.0]])
+    assert torch.allclose(weight.data, wanted)
+
+
+def test_rates_hold_then_fall_to_their_floor() -> None:
+    assert train.rate_at(0.0) == train.rate_at(1 - train.WARMDOWN) == 1.0
+    assert train.rate_at(1.0) == pytest.approx(train.FINAL_LR)
+    assert train.rate_at(0.6) > train.rate_at(0.8) > train.FINAL_LR
+
+
+@pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
+def test_the_model_is_traced_whole_with_its_gradients() -> None:
+    tiny = model(windows=[32, 32, 32])
+    tokens = torch.randint(0, 97, (2, 32))
+    traced = torch.compile(tiny, dynamic=False, fullgraph=True, backend="aot_eager")
+    wanted = torch.autograd.grad(tiny(tokens).square().sum(), tiny.blocks[0].qkv)[0]
+    got = torch.autograd.grad(traced(tokens).square().sum(), tiny.blocks[0].qkv)[0]
+    assert torch.allclose(got, wanted, atol=1e-3)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs g++")
+@pytest.mark.filterwarnings("ignore")  # inductor warns about its own internals
+def test_the_loss_compiles_on_a_tiny_shape() -> None:
+    z, targets = torch.randn(64, 97), torch.randint(0, 97, (64,))
+    plain = train.nats_and_gradient(z.clone(), targets, 15.0)
+    got = torch.compile(train.nats_and_gradient, dynamic=False)(z.clone(), targets, 15.0)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(plain, got, strict=True))
+
+
+# -- Arithmetic ---------------------------------------------------------------
+
+
+def test_the_gpu_starts_from_the_best_published_shape() -> None:
+    start = train.shape("gpu", vocab=8192, row_tokens=2048)
+    assert (start.depth, start.width, start.context) == (9, 640, 2048)
+    assert start.batch_tokens == 2**18
+    assert start.windows == [256, 256, 256, 256, 2048, 256, 256, 256, 2048]
+    assert cost.weights(start) == pytest.approx(80.9e6, rel=0.001)
+    with torch.device("meta"):
+        made = train.GPT(start)
+    assert [layer for layer, block in enumerate(made.blocks) if hasattr(block, "values")] == [
+        0,
+        2,
+        4,
+        6,
+        8,
+    ]
+
+
+def test_flops_are_those_published_for_a_known_shape() -> None:
+    known = SimpleNamespace(depth=8, width=512, vocab=8192, context=2048)
+    known.windows = [1024, 1024, 1024, 2048] * 2
+    assert cost.flops_per_token(known) == pytest.approx(217.1e6, rel=0.001)
+
+
+def test_a_model_too_big_names_the_largest_width_that_fits() -> None:
+    big = train.shape("cpu", vocab=2048, row_tokens=1024)
+    big.width = 64 * 20_000
+    with pytest.raises(SystemExit) as stop:
+        cost.check_fits(big, CPU, 2**15)
+    width = int(str(stop.value).rsplit(" ", 1)[1])
+    big.width = width
+    cost.check_fits(big, CPU, 2**15)
+    assert cost.bytes_needed(big, 4, 2**15) > 0.7 * cost.room(CPU)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_every_knob_of_shape_acts_in_both_lives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = vars(train.shape(kind, vocab=2048, row_tokens=2048))
+    for name, value in {"WIDTH_X": 2.0, "DEPTH_PLUS": 1, "BATCH_X": 0.5, "CONTEXT_X": 0.5}.items():
+        monkeypatch.setattr(train, name, value)
+    after = vars(train.shape(kind, vocab=2048, row_tokens=2048))
+    assert after["width"] == 2 * before["width"]
+    assert after["depth"] == before["depth"] + 1
+    assert after["batch_tokens"] == before["batch_tokens"] // 2
+    assert after["context"] == before["context"] // 2
