@@ -7,7 +7,7 @@ import click
 
 from ..desk import Desk
 from ..errors import Failed
-from ..notebook import state
+from ..notebook import proof
 from ..text import plain
 from . import emit
 from .common import as_json, here
@@ -88,11 +88,11 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
 
     with desk.open() as book:
         if fix:
-            state.rebuild(book)
+            proof.rebuild(book)
         problems = [row[0] for row in book.db.execute("pragma integrity_check") if row[0] != "ok"]
         problems += [str(tuple(row)) for row in book.db.execute("pragma foreign_key_check")]
         if not problems:
-            problems += list(state.differences(book))
+            problems += list(proof.differences(book))
         found = versions(desk, book) | {"problems": problems, "ok": not problems}
     if json_:
         emit(found)

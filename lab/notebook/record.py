@@ -104,7 +104,6 @@ def job(
     *,
     seeds: Sequence[int],
     runner: str = "local",
-    budget: str | None = None,
     restore: Mapping[str, Any] | None = None,
 ) -> int:
     """Ask for runs of an experiment; `restore` says how to put the worktree back."""
@@ -114,7 +113,6 @@ def job(
             experiment=experiment,
             seeds=json.dumps(list(seeds)),
             runner=runner,
-            budget=budget,
             restore=json.dumps(restore) if restore else None,
         )
         state.refresh(book, experiment)
@@ -233,26 +231,32 @@ def refresh(book: Notebook, experiment: int, *, words: bool = False) -> None:
         index(book, new["hypothesis"])
 
 
-def index(book: Notebook, hypothesis: int) -> None:
-    """Put a hypothesis into the full-text index with all that was learned from it."""
-    row = book.all("select * from hypotheses where id = ?", hypothesis)[0]
-    lessons = book.all(
-        "select theory_revision from results where theory_revision is not null and experiment in "
-        "(select id from experiments where hypothesis = ?1) union all "
-        "select text from lessons where id in (select lesson from evidence join experiments e "
-        "on e.id = evidence.experiment where e.hypothesis = ?1)",
-        hypothesis,
+def index(book: Notebook, *hypotheses: int) -> None:
+    """Put hypotheses (at most state.CHUNK) into the full-text index with what was learned."""
+    marks = ", ".join("?" * len(hypotheses))
+    learned = book.db.execute(
+        "select e.hypothesis, r.theory_revision from experiments e join results r "
+        "on r.experiment = e.id and r.theory_revision is not null "
+        f"where e.hypothesis in ({marks}) union all select e.hypothesis, l.text "
+        "from experiments e join evidence v on v.experiment = e.id join lessons l "
+        f"on l.id = v.lesson where e.hypothesis in ({marks})",
+        (*hypotheses, *hypotheses),
     )
-    failed = book.one("select 1 from state where hypothesis = ? and kind is not null", hypothesis)
-    search.put(
-        book.db,
-        hypothesis,
-        claim=row["claim"],
-        mechanism=row["mechanism"],
-        lesson="\n".join(found[0] for found in lessons),
-        leaf=row["leaf"],
-        failed=failed is not None,
-    )
+    lessons: dict[int, list[str]] = {}
+    for number, words in learned:
+        lessons.setdefault(number, []).append(words)
+    query = f"select hypothesis from state where hypothesis in ({marks}) and kind is not null"
+    failed = {row[0] for row in book.db.execute(query, hypotheses)}
+    for row in book.all(f"select * from hypotheses where id in ({marks})", *hypotheses):
+        search.put(
+            book.db,
+            row["id"],
+            claim=row["claim"],
+            mechanism=row["mechanism"],
+            lesson="\n".join(lessons.get(row["id"], [])),
+            leaf=row["leaf"],
+            failed=row["id"] in failed,
+        )
 
 
 def campaign(book: Notebook, **row: Any) -> int:

@@ -1,15 +1,18 @@
-"""Records in and out: our own JSON Lines, and the logs of other tools."""
+"""Records in and out as JSON Lines: what one notebook wrote, another can take in."""
 
 import json
+import math
+import re
 import sqlite3
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from .. import foreign
 from ..errors import Usage
 from ..migrations import RECORDS
-from . import Notebook, record, state
+from . import Notebook, adopt, record, state
 
 # Where a record points at another one: exported as that one's unique id.
 POINTERS = {
@@ -20,14 +23,50 @@ POINTERS = {
     "run": "runs",
     "lesson": "lessons",
 }
-MINIMIZED = ("loss", "bpb", "perplexity", "ppl", "error", "nll", "mse")
+# What is in flight stays at home: elsewhere nobody would ever end it. Exported again when it ended.
+_ENDED = (
+    "ended is not null and (job is null or job in (select id from jobs where ended is not null))"
+)
+ENDED = {
+    "jobs": "ended is not null",
+    "sessions": "ended is not null",
+    "runs": _ENDED,
+    "metrics": f"run in (select id from runs where {_ENDED})",
+}
+PAIRS = {"metrics": ("run", "name", "source"), "evidence": ("lesson", "experiment")}  # have no uid
+BAD = (ValueError, KeyError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
+Row = dict[str, Any]
+
+
+def columns(book: Notebook, table: str) -> list[str]:
+    """Return a table's columns."""
+    return [row["name"] for row in book.all(f"pragma table_info({table})")]
 
 
 def export(book: Notebook) -> Iterator[str]:
     """Yield every record as one line of JSON, oldest first, ids replaced by unique ids."""
-    for table in RECORDS:
-        for row in book.db.execute(f"select * from {table} order by id"):
-            yield json.dumps({"table": table} | _outward(book, table, dict(row)), allow_nan=False)
+    book.db.execute("begin")  # one moment of the notebook, whoever writes meanwhile
+    try:
+        for table in RECORDS:
+            for row in book.db.execute(_query(book, table)):
+                found = {name: row[name] for name in row.keys() if row[name] is not None}  # noqa: SIM118
+                if table == "events":
+                    found["subject"] = _portable(book, found["subject"])
+                yield json.dumps({"table": table} | found, allow_nan=False)
+    finally:
+        book.db.execute("commit")
+
+
+def _query(book: Notebook, table: str) -> str:
+    """Return the question for a table's records, pointers as unique ids."""
+    names = []
+    for name in columns(book, table):
+        target = _target(table, name)
+        if target:
+            names.append(f'(select uid from {target} where id = t."{name}") as "{name}"')
+        elif name != "id":
+            names.append(f'"{name}"')
+    return f"select {', '.join(names)} from {table} t where {ENDED.get(table, '1')} order by id"
 
 
 def _target(table: str, column: str) -> str | None:
@@ -35,192 +74,172 @@ def _target(table: str, column: str) -> str | None:
     return "campaigns" if (table, column) == ("sessions", "campaign") else POINTERS.get(column)
 
 
-def _outward(book: Notebook, table: str, row: dict[str, Any]) -> dict[str, Any]:
-    found = {}
-    for column, value in row.items():
-        target = _target(table, column)
-        if target and value is not None:
-            value = book.all(f"select uid from {target} where id = ?", value)[0][0]
-        if column != "id" and value is not None:
-            found[column] = value
-    return found
+def _portable(book: Notebook, subject: str) -> str:
+    """Return `e:UID` for the `e34` that an event is about."""
+    if not re.fullmatch(r"[he]\d+", subject):
+        return subject
+    table = "hypotheses" if subject[0] == "h" else "experiments"
+    found = book.one(f"select uid from {table} where id = ?", int(subject[1:]))
+    return f"{subject[0]}:{found[0]}" if found else subject
 
 
-def load(book: Notebook, path: Path, leaf: str | None) -> dict[str, Any]:
+def _local(book: Notebook, subject: Any) -> Any:
+    """Return the `e34` that stands for `e:UID` here."""
+    if not isinstance(subject, str) or subject[:2] not in ("h:", "e:"):
+        return subject
+    table = "hypotheses" if subject[0] == "h" else "experiments"
+    found = book.one(f"select id from {table} where uid = ?", subject[2:])
+    return f"{subject[0]}{found[0]}" if found else subject
+
+
+def load(book: Notebook, path: Path, leaf: str | None) -> Row:
     """Read a file of any kind we know; return how many records were new, old and skipped."""
     if not path.is_file():
         raise Usage(f"{path} is not a file.", "Type: lab import FILE")
+    book.db.execute("pragma cache_size = -200000")  # 200 MB: a million unique ids in random order
     if foreign.kind(path) == "labtree-jsonl":
-        return _load_own(book, path)
-    return _load_foreign(book, path, leaf)
-
-
-# -- Our own JSON Lines ---------------------------------------------------------
-
-
-def _load_own(book: Notebook, path: Path) -> dict[str, Any]:
-    counts = {"new": 0, "known": 0, "skipped": 0}
-    touched: set[int] = set()
-    problems: list[str] = []
-    with path.open(encoding="utf-8", errors="replace") as file, book.write():
-        for line, words in enumerate(file, start=1):
-            if not words.strip():
-                continue
-            try:
-                outcome = _take(book, json.loads(words), touched)
-            except (ValueError, KeyError, TypeError, sqlite3.Error) as error:
-                problems.append(f"{path}:{line}: skipped ({_why(error)})")
-                outcome = "skipped"
-            counts[outcome] += 1
-        _settle(book, touched)
-    return counts | {"problems": problems}
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg}"
-    if isinstance(error, KeyError):
-        return f"no {error.args[0]}"
-    return str(error)
-
-
-def _take(book: Notebook, row: dict[str, Any], touched: set[int]) -> str:
-    """Insert one exported record unless it is here; note whose state it changes."""
-    table = row.pop("table")
-    if table not in RECORDS:
-        raise ValueError(f"no such table {table!r}")
-    values = {name: _inward(book, table, name, value) for name, value in row.items()}
-    if _is_here(book, table, values):
-        return "known"
-    if table == "campaigns" and book.one("select 1 from campaigns where name = ?", row["name"]):
-        return "known"
-    made = book.insert_plain(table, **values)
-    if table == "experiments":
-        touched.add(made)
-    elif isinstance(values.get("experiment"), int):
-        touched.add(values["experiment"])
-    if table == "hypotheses":
-        pending = {"hypothesis": made, "leaf": row["leaf"], "campaign": row.get("campaign")}
-        book.insert_plain("pending", **pending)
-        record.index(book, made)
-    return "new"
-
-
-def _inward(book: Notebook, table: str, column: str, value: Any) -> Any:
-    target = _target(table, column)
-    if target is None or value is None:
-        return value
-    found = book.one(f"select id from {target} where uid = ?", value)
-    if found is None:
-        raise ValueError(f"{column} {value!r} is not here")
-    return found[0]
-
-
-def _is_here(book: Notebook, table: str, values: dict[str, Any]) -> bool:
-    if "uid" in values:
-        return book.one(f"select 1 from {table} where uid = ?", values["uid"]) is not None
-    keys = {"metrics": ("run", "name", "source"), "evidence": ("lesson", "experiment")}[table]
-    where = " and ".join(f"{key} = ?" for key in keys)
-    found = book.one(f"select 1 from {table} where {where}", *(values[key] for key in keys))
-    return found is not None
-
-
-def _settle(book: Notebook, touched: set[int]) -> None:
-    """Bring the derived state of what came in up to date."""
-    for experiment in sorted(touched):
-        old = book.one("select * from state where experiment = ?", experiment)
-        new = state.facts(book, experiment)
-        state.store(book, new, old)
-        if new["hypothesis"]:
-            book.db.execute("delete from pending where hypothesis = ?", (new["hypothesis"],))
-            record.index(book, new["hypothesis"])
-
-
-# -- Other tools' logs ----------------------------------------------------------
-
-
-def _load_foreign(book: Notebook, path: Path, leaf: str | None) -> dict[str, Any]:
+        return Import(book, path).read()
     if leaf is None:
         raise Usage(f"{path} does not say which leaf it belongs to.", "Type: --leaf pretrain")
-    counts = {"new": 0, "known": 0, "skipped": 0}
-    problems: list[str] = []
-    ladder = Ladder()
-    with book.write():
-        for row in foreign.read(path):
-            if isinstance(row, foreign.Problem):
-                problems.append(f"{path}:{row.line}: {row.text}")
-                counts["skipped"] += row.skipped
+    return adopt.load(book, path, leaf)
+
+
+class Import:
+    """One file of JSON Lines on its way in, as one transaction."""
+
+    def __init__(self, book: Notebook, path: Path) -> None:
+        self.book, self.path = book, path
+        self.known = {table: columns(book, table) for table in RECORDS}
+        self.counts = {"new": 0, "known": 0, "skipped": 0}
+        self.problems: list[str] = []
+        self.experiments: set[int] = set()  # whose state must be derived anew
+        self.hypotheses: set[int] = set()  # whose words must be indexed anew
+
+    def read(self) -> Row:
+        """Take the file in; return the counts and what was wrong with single lines."""
+        with self.book.write():
+            for table, lines in groupby(self._lines(), key=lambda found: found[1]["table"]):
+                for part in state.parts(lines):
+                    self._batch(table, [(line, row) for line, row in part])
+            self._settle()
+        return self.counts | {"problems": self.problems}
+
+    def _lines(self) -> Iterator[tuple[int, Row]]:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            for line, words in enumerate(file, start=1):
+                if not words.strip():
+                    continue
+                try:
+                    yield line, self._checked(json.loads(words))
+                except (*BAD, RecursionError) as error:
+                    self._skip(line, error)
+
+    def _checked(self, row: Any) -> Row:
+        """Return a record whose columns all exist and whose numbers are all finite."""
+        if not isinstance(row, dict) or row.get("table") not in self.known:
+            raise ValueError("no record of a table we know")
+        unknown = [name for name in row if name not in (*self.known[row["table"]], "table")]
+        if unknown or "id" in row:
+            raise ValueError(f"no such column {(unknown or ['id'])[0]!r}")
+        if "uid" not in row and row["table"] not in PAIRS:
+            raise KeyError("uid")
+        if any(isinstance(v, float) and not math.isfinite(v) for v in row.values()):
+            raise ValueError("a number is not finite")
+        return row
+
+    def _skip(self, line: int, error: BaseException) -> None:
+        why = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            why = f"not JSON: {error.msg}"
+        elif isinstance(error, KeyError):
+            why = f"no {error.args[0]}"
+        self.problems.append(f"{self.path}:{line}: skipped ({why})")
+        self.counts["skipped"] += 1
+
+    def _batch(self, table: str, lines: list[tuple[int, Row]]) -> None:
+        """Insert records of one table together; where one is bad, one by one."""
+        self.book.db.execute("savepoint batch")
+        try:
+            self._insert(table, [row for _, row in lines])
+        except BAD as error:
+            self.book.db.execute("rollback to batch")
+            if len(lines) == 1:
+                self._skip(lines[0][0], error)
             else:
-                gain = ladder.climb(row)
-                counts[_take_foreign(book, row, leaf, gain)] += 1
-        if counts["new"]:
-            book.event("import", leaf, path.name)
-    return counts | {"problems": problems}
+                for line in lines:
+                    self._batch(table, [line])
+        self.book.db.execute("release batch")
 
+    def _insert(self, table: str, rows: list[Row]) -> None:
+        """Insert those of `rows` that are not here, with the ids that come next."""
+        rows = [{name: value for name, value in row.items() if name != "table"} for row in rows]
+        self._resolve(table, rows)
+        new = self._new(table, rows)
+        first = self.book.all(f"select ifnull(max(id), 0) + 1 from {table}")[0][0]
+        by_columns: dict[tuple[str, ...], list[list[Any]]] = {}
+        for number, row in enumerate(new, start=first):
+            by_columns.setdefault(("id", *row), []).append([number, *row.values()])
+        for names, values in by_columns.items():
+            into = ", ".join(f'"{name}"' for name in names)
+            marks = ", ".join("?" * len(names))
+            self.book.db.executemany(f"insert into {table} ({into}) values ({marks})", values)
+        self.counts["new"] += len(new)
+        self.counts["known"] += len(rows) - len(new)
+        self._touch(table, range(first, first + len(new)), new)
 
-class Ladder:
-    """The gain of each row over the last one kept before it, as the log's own author saw it."""
+    def _resolve(self, table: str, rows: list[Row]) -> None:
+        """Put local ids in the place of unique ones."""
+        for column in {name for row in rows for name in row}:
+            target = _target(table, column)
+            if target:
+                asked = [row[column] for row in rows if row.get(column) is not None]
+                ids = self._ids(target, asked)
+                for row in rows:
+                    if row.get(column) is not None:
+                        if row[column] not in ids:
+                            raise ValueError(f"{column} {row[column]!r} is not here")
+                        row[column] = ids[row[column]]
+            elif (table, column) == ("events", "subject"):
+                for row in rows:
+                    row[column] = _local(self.book, row.get(column))
 
-    def __init__(self) -> None:
-        self.kept: dict[str, float] = {}
+    def _ids(self, table: str, uids: list[Any]) -> dict[Any, int]:
+        marks = ", ".join("?" * len(uids))
+        found = self.book.db.execute(f"select uid, id from {table} where uid in ({marks})", uids)
+        return {row[0]: row[1] for row in found}
 
-    def climb(self, row: foreign.ForeignRow) -> float | None:
-        """Return the row's gain, positive when better; a keep becomes the next rung."""
-        if row.metric is None or row.value is None:
-            return None
-        last = self.kept.get(row.metric)
-        if row.verdict == "keep":
-            self.kept[row.metric] = row.value
-        if last is None:
-            return None
-        return (row.value - last) * (-1 if direction_of(row.metric) == "minimize" else 1)
+    def _new(self, table: str, rows: list[Row]) -> list[Row]:
+        """Return the records that this notebook does not have."""
+        if table in PAIRS:
+            where = " and ".join(f'"{key}" = ?' for key in PAIRS[table])
+            query = f"select 1 from {table} where {where}"
+            keys = [[row[key] for key in PAIRS[table]] for row in rows]
+            return [r for r, key in zip(rows, keys, strict=True) if not self.book.one(query, *key)]
+        here = self._ids(table, [row["uid"] for row in rows])
+        new = [row for row in rows if row["uid"] not in here]
+        if table == "campaigns":
+            query = "select 1 from campaigns where name = ?"
+            new = [row for row in new if not self.book.one(query, row["name"])]
+        return new
 
+    def _touch(self, table: str, ids: range, rows: list[Row]) -> None:
+        """Note whose derived state these records change."""
+        if table == "hypotheses":
+            self.hypotheses.update(ids)
+            pending = [
+                (i, row["leaf"], row.get("campaign")) for i, row in zip(ids, rows, strict=True)
+            ]
+            self.book.db.executemany("insert into pending values (?, ?, ?)", pending)
+        elif table == "experiments":
+            self.experiments.update(ids)
+        else:
+            self.experiments.update(r["experiment"] for r in rows if "experiment" in r)
 
-def direction_of(metric: str) -> str:
-    """Guess which way a metric of another tool's log is better, by its name.
-
-    >>> direction_of("val_bpb"), direction_of("eval_reward_mean")
-    ('minimize', 'maximize')
-    """
-    words = metric.lower().split("_")
-    return "minimize" if any(word in words for word in MINIMIZED) else "maximize"
-
-
-def _take_foreign(book: Notebook, row: foreign.ForeignRow, leaf: str, gain: float | None) -> str:
-    uid = f"{leaf}:{row.uid_seed}"
-    if book.one("select 1 from hypotheses where uid = ?", uid):
-        return "known"
-    at = row.at or book.stamp()
-    made = record.hypothesis(
-        book,
-        **{
-            "leaf": leaf,
-            "claim": row.claim or "(no description)",
-            "mechanism": row.mechanism or "",
-        },
-        source="import",
-        uid=uid,
-        at=at,
-    )
-    experiment: dict[str, Any] = {
-        **{"uid": uid, "at": at, "hypothesis": made, "leaf": leaf, "kind": "import"},
-        **{"metric": row.metric, "commit": row.commit},
-        "direction": direction_of(row.metric) if row.metric else None,
-    }
-    number = book.insert("experiments", **experiment)
-    book.db.execute("delete from pending where hypothesis = ?", (made,))
-    if row.verdict is not None:
-        values = dict(row.metrics)
-        book.insert(
-            "results",
-            **{"uid": uid, "at": at, "experiment": number, "verdict": row.verdict, "gain": gain},
-            **{"mechanism": row.mechanism_outcome, "theory_revision": row.lesson},
-            metrics=json.dumps(values) if values else None,
-            value=row.value,
-            by="import",
-        )
-    new = state.facts(book, number)
-    state.store(book, new)
-    if new["kind"] or row.lesson:
-        record.index(book, made)
-    return "new"
+    def _settle(self) -> None:
+        """Bring the derived state of what came in up to date."""
+        for part in state.parts(sorted(self.experiments)):
+            ideas = [(s["hypothesis"],) for s in state.refresh_all(self.book, part)]
+            self.book.db.executemany("delete from pending where hypothesis = ?", ideas)
+            self.hypotheses.update(idea for (idea,) in ideas if idea is not None)
+        for part in state.parts(sorted(self.hypotheses)):
+            record.index(self.book, *part)

@@ -1,0 +1,66 @@
+"""Proof that what is derived follows from the records, and making it anew when it does not."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from . import Notebook
+from .state import COLUMNS, facts_of, parts, refresh_all
+
+
+def differences(book: Notebook) -> Iterator[str]:
+    """Recompute what is derived and yield a sentence for each thing that disagrees."""
+    numbers = (row[0] for row in book.db.execute("select experiment from state order by 1"))
+    for part in parts(numbers):
+        marks = ", ".join("?" * len(part))
+        query = f"select * from state where experiment in ({marks}) order by experiment"
+        for row, new in zip(book.all(query, *part), facts_of(book, part), strict=True):
+            wrong = [name for name in COLUMNS if not _same(row[name], new[name])]
+            if wrong:
+                yield f"e{new['experiment']}: {', '.join(wrong)} is not what the records say"
+    for what, query in DISAGREEMENTS.items():
+        for (name,) in book.db.execute(query):
+            yield f"{what} of {name} is not what the records say"
+
+
+# The counts against what the states add up to. A sum of squares taken in another order differs by
+# rounding, which is what the tolerance is for.
+_SUMS = "sum(verdict = 'keep') k, sum(verdict = 'discard') d, sum(verdict = 'crash') c"
+DISAGREEMENTS = {
+    "the state": "select 'e' || id from experiments e where not exists "
+    "(select 1 from state where experiment = e.id)",
+    "the tally": f"select leaf from (select leaf, count(*) n, {_SUMS}, sum(overruled) o from state "
+    "group by leaf) left join tallies using (leaf) where (n, ifnull(k, 0), ifnull(d, 0), "
+    "ifnull(c, 0), o) is not (experiments, keep, discard, crash, tallies.overruled)",
+    "the spread": "select leaf || '/' || profile from scopes left join (select scope, count(*) n, "
+    "sum(state.ss) s, sum(state.df) f from state group by scope) on scope = scopes.id where "
+    "experiments <> ifnull(n, 0) or df <> ifnull(f, 0) or abs(ss - ifnull(s, 0)) > 1e-6 * (1 + ss)",
+    "the axis count": "select leaf || ' ' || axis from axes left join (select leaf, axis, "
+    "count(*) n, sum(verdict is 'keep') k from state where axis is not null group by leaf, axis) "
+    "using (leaf, axis) where tried <> ifnull(n, 0) or kept <> ifnull(k, 0)",
+    "the list of open ideas": "select 'h' || id from hypotheses h where (id in "
+    "(select hypothesis from pending)) = exists "
+    "(select 1 from experiments where hypothesis = h.id)",
+}
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equal, or equal up to the rounding of sums taken in another order."""
+    if isinstance(left, float) and isinstance(right, int | float):
+        return math.isclose(left, right, rel_tol=1e-6, abs_tol=1e-12)
+    return bool(left == right)
+
+
+def rebuild(book: Notebook) -> None:
+    """Make every derived table again from the records (`lab doctor --fix`)."""
+    with book.write() as db:
+        for table in ("state", "tallies", "axes", "pending"):
+            db.execute(f"delete from {table}")
+        db.execute("update scopes set experiments = 0, ss = 0, df = 0")
+        db.execute(
+            "insert into pending select id, leaf, campaign from hypotheses h where not exists "
+            "(select 1 from experiments where hypothesis = h.id)"
+        )
+        numbers = [row[0] for row in db.execute("select id from experiments order by id")]
+        for part in parts(numbers):
+            refresh_all(book, part)
