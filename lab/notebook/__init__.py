@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +27,7 @@ def utc_now() -> datetime:
 
 def new_uid() -> str:
     """Return an id that no other notebook will ever give."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def number(word: str, letter: str) -> int:

@@ -5,7 +5,7 @@ import sqlite3
 from typing import Any
 
 from ..judge import Noise, Side
-from . import Notebook, search
+from . import Notebook
 
 Found = dict[str, Any]
 LOOK_BACK = 1000  # experiments counted one by one before "1000 or more" is said
@@ -217,8 +217,10 @@ def failures(
 def _nearest(
     book: Notebook, leaf: str | None, text: str | None, n: int
 ) -> list[tuple[sqlite3.Row, float | None]]:
+    from . import search
+
     hits = search.search(book.db, text or "", leaf=leaf, failed=True, limit=3 * n)
-    rows = []
+    rows: list[tuple[sqlite3.Row, float | None]] = []
     for number, score in hits:
         query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null"
         tried = book.all(f"{query} order by s.experiment desc limit 1", number)
@@ -258,6 +260,8 @@ def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Found:
 
 def near_duplicates(book: Notebook, leaf: str, claim: str, but: int) -> list[Found]:
     """Return earlier ideas that say what `claim` says, with what came of each."""
+    from . import search
+
     found = []
     for number, score in search.near_duplicates(book.db, claim, leaf=leaf, limit=6):
         if number == but:
