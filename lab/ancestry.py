@@ -34,11 +34,11 @@ def incumbent(desk: Desk, book: Notebook, commit: str | None = None) -> sqlite3.
     rows = _candidates(desk, book, list(by_contents))
     ranked = []
     for row in rows:
-        place = by_contents[row["contents"]] if row["made"] == "baseline" else None
-        place = nearest.get(row["commit"], place)
-        if place is not None:
-            ranked.append((place, row["made"] == "baseline", -row["experiment"], row))
-    return min(ranked, key=lambda found: found[:3])[3] if ranked else None
+        baseline = row["made"] == "baseline"
+        found = nearest.get(row["commit"], by_contents[row["contents"]] if baseline else None)
+        if found is not None:
+            ranked.append((found, baseline, -row["experiment"], row))
+    return min(ranked, key=lambda one: one[:3])[3] if ranked else None
 
 
 def _candidates(desk: Desk, book: Notebook, contents: list[str]) -> list[sqlite3.Row]:

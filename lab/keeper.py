@@ -334,13 +334,14 @@ class Run:
             **{key: found for key, found in self.facts.items() if found is not None},
         )
         if failure is None:
-            policy = standing.policy_of(self._policy_table)
+            policy = standing.policy_of(self._asked.get("judge", {}))
             standing.note(self.book, self.experiment, policy)
         return failure.kind if failure else None
 
     @property
-    def _policy_table(self) -> dict[str, Any]:
-        return dict(json.loads(self.keeper.job["budget"] or "{}").get("judge", {}))
+    def _asked(self) -> dict[str, Any]:
+        """What the job was asked for beyond its seeds: the policy, whether it only repeats."""
+        return dict(json.loads(self.keeper.job["asked"] or "{}"))
 
     def _broken(self, metrics: dict[str, float]) -> list[str]:
         """Return the constraints that this run broke, `budget` by the harness's own clock."""
@@ -353,7 +354,7 @@ class Run:
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about the numbers."""
-        flags = []
+        flags = ["reproduction"] if self._asked.get("reproduce") else []
         name, found = self.experiment["metric"], metrics["evaluate"]
         claim = metrics["train"].get(name)
         if claim is not None and claim != found[name]:

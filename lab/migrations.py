@@ -32,7 +32,7 @@ RECORDS = {
     "jobs": """
         id integer primary key, uid text not null unique,
         experiment integer not null references experiments (id),
-        seeds text not null check (json_valid(seeds)), runner text not null, budget text,
+        seeds text not null check (json_valid(seeds)), runner text not null, asked text,
         restore text, at text not null,
         keeper text, ended text, how text""",
     "runs": """

@@ -66,7 +66,7 @@ def _another_axis(tried: str, axes: Sequence[Mapping[str, Any]], knobs: Sequence
     fresh = [knob for knob in knobs if knob not in seen]
     rare = sorted(seen, key=lambda axis: (seen[axis], axis))
     names = tuple((fresh or rare)[:3])
-    known = ", ".join(f"{axis} ×{seen[axis]}" for axis in sorted(seen)[:8]) or "none recorded"
+    known = ", ".join(f"{axis} x{seen[axis]}" for axis in sorted(seen)[:8]) or "none recorded"
     toward = f"; not yet tried: {', '.join(names)}" if fresh else ""
     return Move("axis", f"{tried}: change direction. Axes so far: {known}{toward}.", names)
 

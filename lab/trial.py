@@ -7,12 +7,12 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import ancestry, axis, leaf, lost, repo, slots, verdicts
+from . import ancestry, edits, leaf, lost, repo, slots, verdicts
 from .brief.whole import program
 from .desk import Desk
 from .errors import Environment, NotYet, Refused
@@ -336,6 +336,22 @@ class Trial:
 
     def again(self, experiment: sqlite3.Row) -> Started:
         """Add runs with unused seeds to an experiment, in the profile it was made for."""
+        self._runnable(experiment)
+        if self.desk.scope.platform != experiment["platform"]:
+            raise Refused(
+                f"e{experiment['id']} was measured on {experiment['platform']}; this is "
+                f"{self.desk.scope.platform}.",
+                "Replicates need the same platform: run it there.",
+            )
+        return self._more(experiment["id"])
+
+    def repeat(self, experiment: sqlite3.Row, seed: int) -> Started:
+        """Run one seed again, to see whether its number holds; it adds nothing to the record."""
+        self._runnable(experiment)
+        return self._more(experiment["id"], [seed], reproduce=True)
+
+    def _runnable(self, experiment: sqlite3.Row) -> None:
+        """Refuse what cannot be run from its commit here."""
         if experiment["commit"] is None or experiment["kind"] in ("elsewhere", "import"):
             raise Refused(
                 f"e{experiment['id']} has no commit here to run.",
@@ -347,22 +363,18 @@ class Trial:
                 "Fetch it: git fetch REMOTE 'refs/lab/*:refs/lab/*'",
             )
         self._able()
-        if self.desk.scope.platform != experiment["platform"]:
-            raise Refused(
-                f"e{experiment['id']} was measured on {experiment['platform']}; this is "
-                f"{self.desk.scope.platform}.",
-                "Replicates need the same platform: run it there.",
-            )
-        return self._more(experiment["id"])
 
-    def _more(self, number: int) -> Started:
+    def _more(
+        self, number: int, seeds: Sequence[int] | None = None, *, reproduce: bool = False
+    ) -> Started:
         """Add a job with unused seeds; attach when one is at work already."""
         if any(row["experiment"] == number for row in read.in_flight(self.book)):
             return Started(number, attached=True)
         uid = new_uid()
         with _held(lost.take_lock(self.place.home, uid)) as lock:
             with self.book.write():
-                job = self._job(number, self._seeds(number, self.seeds or 1), uid, {})
+                asked = seeds or self._seeds(number, self.seeds or 1)
+                job = self._job(number, asked, uid, {}, reproduce=reproduce)
             start_keeper(self.place.home, job, lock)
         return Started(number, attached=False)
 
@@ -381,15 +393,23 @@ class Trial:
             "program": hashlib.sha256(program(desk).encode()).hexdigest()[:16],
         }
 
-    def _job(self, number: int, seeds: Any, uid: str, restore: dict[str, Any]) -> int:
-        judge = json.dumps({"judge": dict(self.desk.leaf.judge)})
+    def _job(
+        self,
+        number: int,
+        seeds: Sequence[int],
+        uid: str,
+        restore: dict[str, Any],
+        *,
+        reproduce: bool = False,
+    ) -> int:
+        asked = {"judge": dict(self.desk.leaf.judge), "reproduce": reproduce}
         made = self.book.insert(
             "jobs",
             uid=uid,
             experiment=number,
             seeds=json.dumps(list(seeds)),
             runner=self.desk.runner,
-            budget=judge,
+            asked=json.dumps(asked),
             restore=json.dumps({"main": str(self.place.main), **restore}),
         )
         record.refresh(self.book, number)
@@ -414,20 +434,19 @@ class Trial:
         return 1 + int(self.book.all(query, idea["id"], self.place.campaign)[0][0])
 
     def _axis(self, paths: list[str]) -> str | None:
-        for path in (path for path in paths if path.endswith(".py")):
-            old = repo.show_file(self.top, "HEAD", path)
-            new = (
-                (self.top / path).read_text(errors="replace") if (self.top / path).exists() else ""
-            )
-            found = axis.of_change(old, new)
-            if found:
-                return found
-        return None
+        found = (edits.axis(*texts) for texts in self._texts(paths))
+        return next((name for name in found if name), None)
 
     def _net_lines(self, paths: list[str]) -> int:
-        out = repo.git("diff", "--numstat", "--no-renames", "HEAD", "--", *paths, cwd=self.top)
-        pairs = [line.split("\t")[:2] for line in out.splitlines()]
-        return sum(int(added) - int(gone) for added, gone in pairs if added != "-")
+        """Return code lines added less those removed, comments and blank lines aside."""
+        return sum(edits.code_lines(new) - edits.code_lines(old) for old, new in self._texts(paths))
+
+    def _texts(self, paths: list[str]) -> Iterator[tuple[str | None, str | None]]:
+        """Yield each mutable Python file as it was committed and as it is now."""
+        for path in (path for path in paths if path.endswith(".py")):
+            file = self.top / path
+            new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
+            yield repo.show_file(self.top, "HEAD", path), new
 
 
 def _is_litter(path: str) -> bool:

@@ -1,14 +1,18 @@
-"""Which direction of the search a change belongs to: the constant or function that it touches."""
+"""What an edit is about: the constant or function it touches, and how much code it adds."""
 
 import ast
+import io
+import tokenize
+
+SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
-def of_change(old: str | None, new: str | None) -> str | None:
+def axis(old: str | None, new: str | None) -> str | None:
     """Return the name of the first constant, else function or class, that differs.
 
-    >>> of_change("LR = 1\\nDEPTH = 2\\n", "LR = 1\\nDEPTH = 3\\n")
+    >>> axis("LR = 1\\nDEPTH = 2\\n", "LR = 1\\nDEPTH = 3\\n")
     'depth'
-    >>> of_change("def f(): pass\\n", "def f(): return 1\\n")
+    >>> axis("def f(): pass\\n", "def f(): return 1\\n")
     'f'
     """
     try:
@@ -17,8 +21,8 @@ def of_change(old: str | None, new: str | None) -> str | None:
         return None
     names = [name for name in (*after, *before) if before.get(name) != after.get(name)]
     constants = [name for name in names if name.isupper()]
-    found = (constants or names or [None])[0]
-    return found.lower()[:60] if found else None
+    found = [*constants, *names]
+    return found[0].lower()[:60] if found else None
 
 
 def _parts(source: str) -> dict[str, str]:
@@ -34,3 +38,19 @@ def _parts(source: str) -> dict[str, str]:
         else:
             found["script"] = found.get("script", "") + ast.dump(node)
     return found
+
+
+def code_lines(source: str | None) -> int:
+    """Return how many lines hold code: a comment less is no simplification.
+
+    >>> code_lines("# why\n\nLR = 1  # the reason\n")
+    1
+    """
+    lines: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source or "").readline):
+            if token.type not in SILENT and token.type != tokenize.ENDMARKER:
+                lines.update(range(token.start[0], token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError):
+        return len([line for line in (source or "").splitlines() if line.strip()])
+    return len(lines)

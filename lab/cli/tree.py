@@ -1,0 +1,193 @@
+"""Along the tree of experiments: what changed, samples, move, apply, reproduce, making room."""
+
+import math
+import sys
+from pathlib import Path
+
+import click
+
+from .. import harvest, repo, upkeep, waiting
+from .. import reproduce as repetition
+from .. import samples as sampling
+from ..desk import Desk
+from ..errors import NotFound, Refused, Usage
+from ..text import block
+from . import emit
+from .common import as_json, here, here_with_profile
+
+
+@click.command()
+@click.argument("experiment")
+@as_json
+@here
+def diff(desk: Desk, experiment: str, json_: bool) -> None:
+    """What EXPERIMENT changed, against the commit it was built on.
+
+    Examples:
+
+    \b
+        lab diff e34
+        lab diff e34 --json
+    """
+    with desk.open() as book:
+        row = book.need(experiment, "e")
+    if row["commit"] is None or row["parent"] is None or row["kind"] != "run":
+        raise Refused(
+            f"{experiment} has no change of its own.", f"Look at it: lab show {experiment}"
+        )
+    text = repo.diff(desk.place.main, row["parent"], row["commit"])
+    if json_:
+        emit(
+            {
+                "experiment": f"e{row['id']}",
+                "parent": row["parent"],
+                "commit": row["commit"],
+                "lines_changed": row["lines_changed"],
+                "diff": text,
+            }
+        )
+    else:
+        click.echo(block(text))
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("-n", default=3, show_default=True, type=click.IntRange(1, 100), help="Of each.")
+@as_json
+@here
+def samples(desk: Desk, experiment: str, n: int, json_: bool) -> None:
+    """The best, worst and some random samples of EXPERIMENT's newest run.
+
+    Examples:
+
+    \b
+        lab samples e34
+        lab samples e34 -n 5 --json
+    """
+    with desk.open() as book:
+        row = book.need(experiment, "e")
+        runs = book.all("select id from runs where experiment = ? order by id desc", row["id"])
+    folder = desk.place.home / "runs" / f"e{row['id']}"
+    paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
+    newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
+    found = sampling.pick(newest, row["id"], n)
+    emit(found) if json_ else click.echo(sampling.told(found))
+
+
+@click.command()
+@click.argument("where", metavar="e21|best")
+@as_json
+@here_with_profile
+def move(desk: Desk, where: str, json_: bool) -> None:
+    """Continue this campaign from a kept experiment, its own or another campaign's.
+
+    Examples:
+
+    \b
+        lab move best
+        lab move e21
+    """
+    with desk.open(write=True) as book:
+        found = harvest.move(desk, book, where)
+    if json_:
+        emit(found)
+    else:
+        click.echo(
+            f"now at {found['head'][:12]} (left {found['left'][:12]})\nnext: {found['next']}"
+        )
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--edit", is_flag=True, help="Its change uncommitted into the file, kept or not.")
+@click.option("--only", is_flag=True, help="Without the kept changes it was built on.")
+@click.option(
+    "--pr", type=click.Path(path_type=Path), metavar="FILE", help="A pull request's body."
+)
+@as_json
+@here
+def apply(
+    desk: Desk, experiment: str, edit: bool, only: bool, pr: Path | None, json_: bool
+) -> None:
+    """Bring a kept change, and those it was built on, to the current branch; one commit each.
+
+    Examples:
+
+    \b
+        lab apply e34 --pr body.md
+        lab apply e34 --only
+        lab apply e12 --edit
+    """
+    if edit and (only or pr):
+        raise Usage("--edit goes alone.", f"Type: lab apply {experiment} --edit")
+    with desk.open(write=True) as book:
+        row = book.need(experiment, "e")
+        found = harvest.apply(desk, book, row, only=only, edit=edit)
+        if pr is not None:
+            rows = [book.need(name, "e") for name in found["applied"]]
+            pr.write_text(harvest.pull_request(book, desk.place.main, rows))
+            found["pr"] = str(pr)
+    if json_:
+        emit(found)
+    elif edit:
+        click.echo(f"{', '.join(found['edited'])} edited; nothing is committed")
+    else:
+        click.echo(
+            f"applied {', '.join(found['applied'])}; {found['branch']} at {found['head'][:12]}"
+        )
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--seed", type=int, help="Another of its seeds than the first.")
+@as_json
+@here_with_profile
+def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> None:
+    """Run EXPERIMENT again from its commit, seed and profile; did the number hold?
+
+    Examples:
+
+    \b
+        lab reproduce e34
+        lab reproduce e34 --seed 1 --json
+    """
+    from ..trial import Trial
+
+    with desk.open(write=True) as book:
+        row = book.need(experiment, "e")
+        first = book.one(
+            "select * from runs where experiment = ? and status = 'finished' "
+            "and (?2 is null or seed = ?2) order by id limit 1",
+            *(row["id"], seed),
+        )
+        if first is None:
+            raise NotFound(
+                f"{experiment} has no finished run{'' if seed is None else f' with seed {seed}'}.",
+                f"See its runs: lab show {experiment}",
+            )
+        own = Desk(desk.cwd, leaf=row["leaf"], profile=row["profile"], runner=desk.runner)
+        Trial(own, book, None).repeat(row, first["seed"])
+        waiting.until_done(book, desk.place, row["id"], math.inf)
+        found = repetition.compare(book, row, first)
+    emit(found) if json_ else click.echo(repetition.told(found))
+    sys.stdout.flush()
+    sys.exit(1 if found["again"] is None else 0)
+
+
+@click.command()
+@click.option("--days", default=14.0, show_default=True, help="Idle this long is old.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@as_json
+@here
+def gc(desk: Desk, days: float, dry_run: bool, json_: bool) -> None:
+    """Remove old worktrees and the artefacts of what lost; records, commits and logs stay.
+
+    Examples:
+
+    \b
+        lab gc --dry-run
+        lab gc --days 3
+    """
+    with desk.open(write=desk.place.notebook.exists()) as book:
+        found = upkeep.collect(desk, book, days, dry_run)
+    emit(found) if json_ else click.echo(upkeep.told(found))

@@ -1,0 +1,82 @@
+"""Making room: artefacts of what lost, left-over exports, worktrees that nobody uses any more."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from . import repo, verdicts
+from .desk import Desk
+from .notebook import Notebook
+
+
+def collect(desk: Desk, book: Notebook, days: float, dry: bool) -> dict[str, Any]:
+    """Remove what can be made again; records, commits, logs, steps and samples stay."""
+    home = desk.place.home
+    before = _size(home)
+    lost = book.all("select experiment from state where verdict in ('discard', 'crash')")
+    folders = [home / "runs" / f"e{row[0]}" for row in lost]
+    shed = [path for path in folders if path.is_dir() and _heavy(path)]
+    exports = [] if _busy(book) else list((home / "exports").glob("*"))
+    worktrees = _idle(desk, book, days)
+    if not dry:
+        for path in shed:
+            verdicts.shed(path)
+        for path in exports:
+            shutil.rmtree(path, ignore_errors=True)
+        for path in worktrees:
+            repo.git("worktree", "remove", str(path), cwd=desk.place.main)
+        repo.git("worktree", "prune", cwd=desk.place.main)
+    return {
+        "artefacts": [str(path) for path in shed],
+        "exports": len(exports),
+        "worktrees": [str(path) for path in worktrees],
+        "freed_mb": 0.0 if dry else round((before - _size(home)) / 1e6, 1),
+        "dry_run": dry,
+    }
+
+
+def _busy(book: Notebook) -> bool:
+    return book.one("select 1 from jobs where ended is null") is not None
+
+
+def _heavy(folder: Path) -> bool:
+    light = (".log", ".lock")
+    return any(
+        path.is_file() and path.name not in verdicts.KEPT_FILES and path.suffix not in light
+        for path in folder.glob("*/**/*")
+    )
+
+
+def _idle(desk: Desk, book: Notebook, days: float) -> list[Path]:
+    """Return worktrees without edits whose campaign has done nothing for so many days."""
+    found = []
+    for row in book.all("select * from campaigns order by id"):
+        path = Path(row["worktree"])
+        if not path.is_dir() or path == desk.place.top or _busy(book):
+            continue
+        newest = max(_touched(path), *(_touched(one) for one in path.rglob("train.py")), 0.0)
+        if time.time() - newest > days * 86_400 and not repo.status(path):
+            found.append(path)
+    return found
+
+
+def _touched(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return what was removed, or would be."""
+    would = "would go" if found["dry_run"] else "removed"
+    lines = [
+        f"{would}: artefacts of {len(found['artefacts'])} experiments that lost, "
+        f"{found['exports']} exports, {len(found['worktrees'])} worktrees"
+    ]
+    lines += [f"  {path}" for path in found["worktrees"]]
+    if not found["dry_run"]:
+        lines.append(f"{found['freed_mb']} MB freed")
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""Moving along the tree of experiments: diff, samples, move, apply, reproduce, gc."""
+
+from pathlib import Path
+
+from toy import TRAIN, Toy, slope
+
+SAMPLES = """
+    with (run / "samples.jsonl").open("w") as log:
+        for reward in (0.0, 1.0, 0.5):
+            row = {"prompt": f"p{reward}", "completion": "c", "reward": reward}
+            log.write(json.dumps(row) + "\\n")
+"""
+
+
+def keep(toy: Toy, campaign: Path, value: float, claim: str = "raise the slope") -> str:
+    """Run an edit with two seeds and keep it, whatever is suggested; return its id."""
+    slope(campaign, value)
+    idea = toy.idea(claim, cwd=campaign)
+    done = toy.lab("run", idea, "--seeds", "2", "--json", cwd=campaign).json
+    name = done["experiment"]
+    toy.lab("result", name, "-v", "keep", "--because", "a test", cwd=campaign)
+    return str(name)
+
+
+def test_diff_shows_what_an_experiment_changed(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, 2.0)
+    shown = toy.lab("diff", "e2").out
+    assert "-SLOPE = 1.0" in shown
+    assert "+SLOPE = 2.0" in shown
+    assert "no change of its own" in toy.lab("diff", "e1", code=4).err
+
+
+def test_samples_are_the_best_the_worst_and_some(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0, SAMPLES)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    found = toy.lab("samples", "e2", "-n", "1", "--json", cwd=campaign).json
+    assert [found[kind][0]["reward"] for kind in ("best", "worst")] == [1.0, 0.0]
+    assert found["total"] == 3
+    assert "left no samples" in toy.lab("samples", "e1", code=3).err
+
+
+def test_two_campaigns_have_incumbents_of_their_own_until_one_moves(
+    toy: Toy, campaign: Path
+) -> None:
+    other = toy.campaign("bob")
+    best = keep(toy, campaign, 2.0)
+    slope(other, 1.5)
+    idea = toy.idea("a little", cwd=other)
+    found = toy.lab("run", idea, "--json", cwd=other).json
+    assert found["incumbent"]["experiment"] == "e1"
+    refused = toy.lab("move", "best", cwd=other, code=4)
+    assert "has no verdict yet" in refused.err
+    toy.lab("result", found["experiment"], "-v", "discard", cwd=other)
+    (other / "notes.md").write_text("what bob saw\n")
+    moved = toy.lab("move", "best", "--json", cwd=other).json
+    assert moved["experiment"] == best
+    assert "SLOPE = 2.0" in (other / "train.py").read_text()
+    assert (other / "notes.md").read_text() == "what bob saw\n"
+    slope(other, 2.5)
+    found = toy.lab("run", toy.idea("more", cwd=other), "--json", cwd=other).json
+    assert found["incumbent"]["experiment"] == best
+
+
+def test_a_move_never_loses_edits(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, 2.0)
+    slope(campaign, 3.0)
+    refused = toy.lab("move", "e1", cwd=campaign, code=4)
+    assert "edits that a move would lose" in refused.err
+    assert "SLOPE = 3.0" in (campaign / "train.py").read_text()
+
+
+def test_apply_brings_the_kept_ancestors_in_order(toy: Toy, campaign: Path, tmp_path: Path) -> None:
+    first = keep(toy, campaign, 2.0, "first")
+    second = keep(toy, campaign, 2.5, "second")
+    (toy.root / "README").write_text("main moved on\n")
+    toy.commit("main moved on")
+    body = tmp_path / "body.md"
+    found = toy.lab("apply", second, "--pr", str(body), "--json").json
+    assert found["applied"] == [first, second]
+    subjects = toy.git("log", "--format=%s", "-3").splitlines()
+    assert subjects == [f"{second}: second", f"{first}: first", "main moved on"]
+    assert "SLOPE = 2.5" in (toy.root / "toy" / "train.py").read_text()
+    assert "Measured: loss" in toy.git("log", "-1", "--format=%B")
+    assert "**Mechanism.** the truth is 3" in body.read_text()
+    assert "on this branch already" in toy.lab("apply", second, code=4).err
+
+
+def test_apply_that_conflicts_changes_nothing(toy: Toy, campaign: Path) -> None:
+    name = keep(toy, campaign, 2.0)
+    slope(toy.root / "toy", 9.0)
+    head = toy.commit("main went elsewhere")
+    refused = toy.lab("apply", name, code=4)
+    assert "conflicts" in refused.err
+    assert "toy/train.py" in refused.err
+    assert toy.git("rev-parse", "HEAD") == head
+    assert toy.git("status", "--porcelain") == ""
+    assert "apply-" not in toy.git("worktree", "list")
+
+
+def test_apply_edit_puts_a_discarded_change_into_the_file(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 0.5)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    refused = toy.lab("apply", "e2", cwd=campaign, code=4)
+    assert "lab apply e2 --edit" in refused.err
+    toy.lab("apply", "e2", "--edit", cwd=campaign)
+    assert "SLOPE = 0.5" in (campaign / "train.py").read_text()
+    assert toy.git("status", "--porcelain", cwd=campaign) == "M toy/train.py"
+
+
+def test_reproduce_says_whether_the_number_held(toy: Toy, campaign: Path) -> None:
+    found = toy.lab("reproduce", "e1", "--json").json
+    assert (found["held"], found["difference"], found["seed"]) == (True, 0.0, 0)
+    board = toy.lab("board", "toy", "--json").json
+    assert board["experiments"][0]["runs"] == 3  # a repetition adds nothing to the record
+    assert toy.lab("doctor", "--json").json["ok"]
+
+
+def test_gc_keeps_the_record_and_removes_what_lost(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 0.5)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    folder = toy.root / ".lab" / "runs" / "e2"
+    assert list(folder.rglob("model.json"))
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    assert not list(folder.rglob("model.json"))
+    assert list(folder.rglob("steps.jsonl"))
+    dry = toy.lab("gc", "--days", "0", "--dry-run", "--json").json
+    assert dry["worktrees"] == [str(campaign.parent)]
+    toy.lab("gc", "--days", "0")
+    assert not campaign.exists()
+    assert toy.git("rev-parse", "refs/lab/e2")
+    assert (toy.root / "toy" / "train.py").read_text() == TRAIN
