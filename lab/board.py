@@ -23,7 +23,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
     errors = {row["experiment"]: row["se"] for row in keeps}
     won = chain(keeps)
     scope = history.newest_scope(book, leaf)
-    shown = history.points(book, leaf, scope["id"], n) if scope else []
+    shown = as_reported(history.points(book, leaf, scope["id"], n)) if scope else []
     return {
         "leaf": leaf,
         "metric": named["metric"] if named else None,
@@ -69,6 +69,13 @@ def _best(book: Notebook, scope: sqlite3.Row | None) -> Found | None:
         return None
     names = ("value", "runs", "campaign", "profile", "platform")
     return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+
+
+def as_reported(points: list[Found]) -> list[Found]:
+    """Return points of which none was measured here, such as an imported log, as if they were."""
+    if any(point["value"] is not None and not point["claimed"] for point in points):
+        return points
+    return [point | {"claimed": 0} for point in points]
 
 
 def best_so_far(points: Sequence[Found]) -> list[float | None]:

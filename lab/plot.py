@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .board import best_so_far
+from .board import as_reported, best_so_far
 from .errors import Environment, Usage
 from .notebook import Notebook, history, read
 from .notebook.read import Found
-from .text import num, shorten
+from .text import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,10 +50,12 @@ def plot(book: Notebook, leaf: str, path: Path) -> Found:
             f"{path.name}: the ending says which picture to make.", "Type: -o plot.png or plot.svg"
         )
     scope = history.newest_scope(book, leaf)
-    points = history.points(book, leaf, scope["id"]) if scope else []
+    found = history.points(book, leaf, scope["id"]) if scope else []
+    points = as_reported(found)
     noise = read.noise(book, scope["id"]) if scope else None
     where = [scope["profile"], scope["platform"]] if scope else []
-    title = ", ".join([leaf, *filter(None, where)])
+    reported = ["as reported elsewhere"] if points is not found and points else []
+    title = ", ".join([leaf, *filter(None, where), *reported])
     with _quiet():
         figure = draw(points, title, noise.sd if noise else None)
         figure.savefig(path, dpi=DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
@@ -204,7 +206,7 @@ def _staircase(axes: "Axes", points: Sequence[Found], noise: float | None) -> No
     if noise:
         below, above = [y - noise for y in ys], [y + noise for y in ys]
         band = axes.fill_between(xs, below, above, step="post", color=BLUE, alpha=0.15)
-        band.set(linewidth=0, zorder=1, label=f"noise of a run ±{num(noise)}")
+        band.set(linewidth=0, zorder=1, label=f"noise of a run ±{noise:.2g}")
 
 
 def _marks(axes: "Axes", points: Sequence[Found], low: float, high: float) -> None:
