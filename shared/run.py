@@ -91,13 +91,18 @@ def read_toml(path: Path) -> dict[str, Any]:
 def resolve(table: Mapping[str, Any], profile: str) -> dict[str, Any]:
     """Return the settings of one profile: the top level, overridden by `[profiles.NAME]`.
 
-    A profile without a table is the top level itself.
+    A profile without a table is the top level itself. The leaf's own settings, `[data]`, come in
+    beside the others.
 
     >>> resolve({"budget_s": 300, "profiles": {"cpu": {"budget_s": 60}}}, "cpu")
     {'budget_s': 60}
+    >>> resolve({"data": {"rows": 9}, "profiles": {"cpu": {"data": {"rows": 1}}}}, "cpu")
+    {'rows': 1}
     """
-    top = {name: value for name, value in table.items() if name not in NOT_SETTINGS}
-    return top | dict(table.get("profiles", {}).get(profile, {}))
+    own = table.get("profiles", {}).get(profile, {})
+    layers = (table, table.get("data", {}), own, own.get("data", {}))
+    hidden = {*NOT_SETTINGS, "data"}
+    return {name: v for layer in layers for name, v in layer.items() if name not in hidden}
 
 
 def machine_profile() -> str:

@@ -251,6 +251,7 @@ def test_the_yardstick_ignores_the_experiment_prose_and_caches(tree, path):
         ('[constraints]\nmb = "<= 5"\n', True),
         ('[hints]\n"mb > 5" = "too big"\n', False),
         (KNOB + "low = 1\nhigh = 2\n", False),
+        ('[data]\ncorpus = "stdlib"\n', True),
     ],
 )
 def test_the_yardstick_holds_limits_and_constraints_but_no_advice(tree, extra, moves):
@@ -273,6 +274,9 @@ def test_the_cache_follows_the_prepare_script_task_and_profile_alone(tree):
     assert hashes(tree, "cpu")[1] != first
     (tree / "line/prepare.py").write_text("changed\n")
     second = hashes(tree)[1]
+    write(tree, 'prepare = ["python", "prepare.py"]\n[data]\nrows = 9\n')
+    assert hashes(tree)[1] not in (first, second)
+    write(tree, 'prepare = ["python", "prepare.py"]\n[profiles.cpu]\nbudget_s = 5\n')
     (tree / "line/task").mkdir()
     (tree / "line/task/rows.csv").write_text("1,2\n")
     assert len({first, second, hashes(tree)[1]}) == 3

@@ -103,6 +103,11 @@ def _hints(value: Any) -> str:
     return ""
 
 
+def _data(value: Any) -> str:
+    """The leaf's own settings, which its scripts read: any plain values."""
+    return "" if isinstance(value, dict) else 'must be a table, such as corpus = "stdlib"'
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -129,6 +134,7 @@ FIELDS: dict[str, Check] = {
     "network": _flag,
     "clock": _one_of("wall", "cpu", "steps"),
     "deterministic": _flag,
+    "data": _data,
     "constraints": _constraints,
     "hints": _hints,
 }

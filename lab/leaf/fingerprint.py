@@ -24,7 +24,8 @@ def yardstick(leaf: Leaf, settings: Settings) -> str:
     """Return 12 hex digits that differ where two numbers cannot be compared.
 
     Hashed: frozen files with their paths (not *.md), commands, metric, direction, limits and
-    constraints. `leaf.toml` counts by these values, so that a hint or knob may change.
+    constraints, the leaf's own `[data]`. `leaf.toml` counts by these values, so that a hint or
+    knob may change.
     """
     named = [p for p in frozen_paths(leaf, settings) if Path(p).name != "leaf.toml"]
     files = [f for f in _files(leaf.root, named) if not f.endswith(".md")]
@@ -36,18 +37,22 @@ def yardstick(leaf: Leaf, settings: Settings) -> str:
         "direction": settings.direction,
         "limits": [getattr(settings, limit) for limit in LIMITS],
         "constraints": sorted(condition.text for condition in settings.constraints),
+        "data": dict(settings.data),
     }
     return _digest(leaf.root, files, said)
 
 
 def cache_key(leaf: Leaf, settings: Settings) -> str:
-    """Return 12 hex digits for the data `prepare` makes: its scripts, task/, the profile.
+    """Return 12 hex digits for the data `prepare` makes: frozen scripts, task/, the profile.
 
-    Hints and constraints are left out: they judge a run and make no data.
+    Frozen modules count since `prepare` may import them; `evaluate`, hints and constraints do not:
+    they judge a run and make no data.
     """
     here = leaf.folder.relative_to(leaf.root)
     scripts = [w for w in settings.prepare or [] if _is_file(leaf.folder, w)]
-    files = _files(leaf.root, [(here / p).as_posix() for p in (*scripts, "task")])
+    others = [p for p in settings.frozen if p.endswith(".py") and p not in settings.evaluate]
+    files = _files(leaf.root, [(here / p).as_posix() for p in (*scripts, *others, "task")])
+    files = [path for path in files if not path.endswith(".md")]
     profile = {k: v for k, v in asdict(settings).items() if k not in ("hints", "constraints")}
     return _digest(leaf.root, files, profile)
 

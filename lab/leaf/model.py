@@ -4,7 +4,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,6 +114,7 @@ class Settings:
     constraints: tuple[Condition, ...]
     hints: tuple[tuple[Condition, str], ...]
     gpu_optional: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)  # what only the leaf's scripts read
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         deterministic=said.get("deterministic", False),
         constraints=tuple(Condition.parse(f"{name} {bound}") for name, bound in constraints),
         hints=tuple((Condition.parse(text), advice) for text, advice in hints),
+        data={**table.get("data", {}), **own.get("data", {})},
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
 
