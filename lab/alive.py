@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from . import queueing
+from .campaign import is_alive
 from .desk import Desk
 from .notebook import Notebook, read
 from .notebook.read import Found
@@ -15,7 +16,7 @@ def status(desk: Desk, book: Notebook) -> Found:
     """Return the JSON of `lab status`."""
     seen = queueing.snapshot(desk)
     return {
-        "campaigns": [_campaign(book, row) for row in book.all(CAMPAIGNS)],
+        "campaigns": [_campaign(desk, book, row) for row in book.all(CAMPAIGNS)],
         "runs": [_run(row) for row in read.in_flight(book)],
         "slots": seen["slots"],
         "queue": seen["queue"],
@@ -25,7 +26,7 @@ def status(desk: Desk, book: Notebook) -> Found:
 CAMPAIGNS = "select * from campaigns order by id desc limit 64"
 
 
-def _campaign(book: Notebook, row: Any) -> Found:
+def _campaign(desk: Desk, book: Notebook, row: Any) -> Found:
     newest = book.one(
         f"{read.ENTRY} where s.campaign = ? and s.leaf = ? order by s.experiment desc limit 1",
         *(row["name"], row["leaf"]),
@@ -40,6 +41,7 @@ def _campaign(book: Notebook, row: Any) -> Found:
         "leaf": row["leaf"],
         "agent": row["agent"],
         "worktree": row["worktree"],
+        "alive": is_alive(desk.place.home, row["name"]),
         "experiments": counted[0],
         "keeps": counted[1],
         "experiment": read.e(newest["experiment"]) if newest else None,
@@ -89,6 +91,6 @@ def _campaign_line(one: Found) -> str:
         else ""
     )
     agent = f" by {one['agent']}" if one["agent"] else ""
-    return (
-        f"{one['campaign']}{agent}: {one['experiments']} experiments, {one['keeps']} kept{newest}"
-    )
+    alive = ", at work" if one["alive"] else ""
+    counts = f"{one['experiments']} experiments, {one['keeps']} kept"
+    return f"{one['campaign']}{agent}{alive}: {counts}{newest}"

@@ -84,6 +84,7 @@ class Campaign:
         self.main = desk
         self.started = time.monotonic()
         self.stop_asked = False
+        self.best = ""  # the incumbent in words; renewed at each round
 
     # -- The worktree, the lock, the signals ----------------------------------------
 
@@ -195,6 +196,12 @@ class Campaign:
                 return Ending("limit", f"{spent:.2f} of {limits.max_cost:g} US dollars are spent")
         return self._reached() or self._stuck(done)
 
+    def note_best(self) -> None:
+        """Remember the incumbent in words, for those who watch."""
+        rival = ancestry.incumbent(self.desk(), self.book)
+        if rival is not None:
+            self.best = f"{num(rival['value'])} (e{rival['experiment']})"
+
     def _reached(self) -> Ending | None:
         if self.limits.target is None:
             return None
@@ -233,13 +240,13 @@ class Campaign:
         place = self.main.place
         while not waiting.until_done(self.book, place, experiment, SLICE_S):
             if self.stop_asked:
-                self._stop_run(experiment)
+                self.stop_run(experiment)
                 raise Over(Ending("stopped", "stopped on request"))
             key, words = watch.look()
-            self.progress.show(key, words + self._so_far())
+            self.progress.show(key, words + self.so_far())
         return waiting.outcome(self.desk(), self.book, experiment)
 
-    def _stop_run(self, experiment: int) -> None:
+    def stop_run(self, experiment: int) -> None:
         """End the run in flight: whoever stops a campaign wants the device back."""
         from .stopping import PATIENCE_S
 
@@ -250,13 +257,12 @@ class Campaign:
             waiting.stop(self.home, experiment, job["id"])
             waiting.until_done(self.book, self.main.place, experiment, PATIENCE_S)
 
-    def _so_far(self) -> str:
+    def so_far(self) -> str:
+        """Return how far the loop is, in words."""
         done = self.counted
         of = f" of {self.limits.experiments}" if self.limits.experiments else ""
         best = f", best so far {self.best}" if self.best else ""
         return f" ({done}{of} judged{best})"
-
-    best = ""  # the incumbent, in words; renewed at each round
 
     def in_flight(self) -> list[int]:
         """Return the campaign's experiments that a keeper owns now."""
@@ -284,6 +290,7 @@ class Campaign:
     def _rounds(self, agent: Agent) -> Ending:
         while True:
             agent.pick_up()
+            self.note_best()
             ending = self.over()
             if ending is not None:
                 return ending

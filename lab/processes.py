@@ -148,7 +148,12 @@ def _protected(rows: dict[int, Process]) -> set[int]:
 
 def _marked(run_dir: str, rows: dict[int, Process]) -> set[int]:
     """Return the processes started with LAB_RUN_DIR=`run_dir`, of those we may ask."""
-    mark, found = f"{MARKER}={run_dir}".encode(), set()
+    return _with(f"{MARKER}={run_dir}", rows)
+
+
+def _with(setting: str, rows: dict[int, Process]) -> set[int]:
+    """Return the processes started with this NAME=VALUE in their environment."""
+    mark, found = setting.encode(), set()
     for pid in rows if LINUX else ():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             if mark in file.read().split(b"\0"):
@@ -208,6 +213,36 @@ def end_group(leader: str, grace_s: float = 0.0) -> list[int]:
     if not leader.endswith(f":{boot()}") or start_id(pid) not in (None, leader):
         return []
     return _end(lambda rows: _group(pid, rows), grace_s)
+
+
+def end_agent(leader: str | None, mark: str, grace_s: float = GRACE_S) -> list[int]:
+    """End an agent and all that it started, but for the keepers of its runs and what is theirs.
+
+    `leader` is the agent's `start_id`; `mark` is NAME=VALUE of its environment, by which Linux
+    finds who left its session. A keeper owns its run and outlives whoever asked for it.
+    """
+    pid = int(leader.partition(":")[0]) if leader else 0
+    gone = not leader or not leader.endswith(f":{boot()}") or start_id(pid) not in (None, leader)
+    return _end(lambda rows: _agents(0 if gone else pid, mark, rows), grace_s)
+
+
+def _agents(pid: int, mark: str, rows: dict[int, Process]) -> set[int]:
+    found = _with(mark, rows)
+    if pid:
+        found |= {row.pid for row in rows.values() if pid in (row.pid, row.group, row.session)}
+    found = _below(found - _protected(rows), rows)
+    spared = _below({pid for pid in found if _is_keeper(pid)}, rows) | _protected(rows)
+    return {pid for pid in found - spared if pid in rows and not rows[pid].dead}
+
+
+def _is_keeper(pid: int) -> bool:
+    """Return whether a process owns a run, by its command line."""
+    if LINUX:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"lab.keeper" in file.read().split(b"\0")
+        return False
+    command = ["ps", "-o", "command=", "-p", str(pid)]
+    return " lab.keeper " in subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def _group(pid: int, rows: dict[int, Process]) -> set[int]:

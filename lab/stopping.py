@@ -1,5 +1,8 @@
 """Ending what is alive: a run by its keeper, a campaign by its driver."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 
 from . import waiting
@@ -15,19 +18,35 @@ def stop(desk: Desk, book: Notebook, what: str | None) -> Iterator[str]:
     if what is not None and what[:1].lower() == "e" and what[1:].isdigit():
         yield from _experiment(desk, book, book.need(what, "e")["id"])
         return
-    flights = [row for row in read.in_flight(book) if what is None or _named(row, what)]
-    if not flights:
-        known = book.one("select 1 from campaigns where name = ?", what) if what else True
-        if not known:
-            raise NotFound(f"there is no campaign {what}.", "See what is alive: lab status")
-        yield "nothing is running"
+    names = [row["name"] for row in book.all("select name from campaigns order by id")]
+    meant = [name for name in names if what is None or what in (name, name.rpartition("/")[2])]
+    if what is not None and not meant:
+        raise NotFound(f"there is no campaign {what}.", "See what is alive: lab status")
+    ended = [line for name in meant for line in _loop(desk, name)]
+    yield from ended
+    flights = [row for row in read.in_flight(book) if what is None or row["campaign"] in meant]
     for row in flights:
         yield from _experiment(desk, book, row["experiment"])
+    if not ended and not flights:
+        yield "nothing is running"
 
 
-def _named(row: object, what: str) -> bool:
-    campaign = row["campaign"] or ""  # type: ignore[index]
-    return campaign == what or campaign.rpartition("/")[2] == what
+def _loop(desk: Desk, name: str) -> Iterator[str]:
+    """Ask a campaign's loop to end, with its agent and its run, and wait until it has."""
+    from . import campaign, processes
+    from .slots import locks
+
+    path = campaign.lock_path(desk.place.home, name)
+    if not campaign.is_alive(desk.place.home, name):
+        return
+    identity = (locks.read_record(path) or {}).get("process") or ""
+    if processes.alive(identity):
+        os.kill(int(identity.partition(":")[0]), signal.SIGTERM)
+    until = time.monotonic() + PATIENCE_S
+    while campaign.is_alive(desk.place.home, name) and time.monotonic() < until:
+        time.sleep(0.05)
+    still = campaign.is_alive(desk.place.home, name)
+    yield f"{name} is still stopping" if still else f"{name} stopped"
 
 
 def _experiment(desk: Desk, book: Notebook, number: int) -> Iterator[str]:

@@ -20,7 +20,6 @@ from ..moves import Move
 from ..notebook import campaigns, read, record
 from ..notebook.read import Found
 from ..notebook.state import SAYS_NOTHING
-from ..text import num
 from ..trial import Trial
 from . import knobs, proposals
 from .tried import Change, History
@@ -151,7 +150,7 @@ class Tuner:
             if rival is not None:
                 missing = BASELINE_SEEDS - rival["runs"] if rival["made"] == "baseline" else 0
             if missing <= 0:
-                return self._remember(rival)
+                return
             if attempt == TRIES:
                 break
             self.campaign.progress.say(f"baseline: {missing} seeds of what is committed")
@@ -163,9 +162,6 @@ class Tuner:
             f"the baseline did not run: {found['failure']} {found['detail'].get('last', '')}",
             f"Look at it: lab show {found['experiment']}; log {found['log']}",
         )
-
-    def _remember(self, rival: Any) -> None:
-        self.campaign.best = f"{num(rival['value'])} (e{rival['experiment']})"
 
     # -- One round ----------------------------------------------------------------------
 

@@ -174,6 +174,8 @@ def _known(error: Exception) -> LabError | None:
         return found if isinstance(found, LabError) else None
     if isinstance(error, GitFailed):
         return Environment(f"git: {str(error).splitlines()[0]}", "Look with: git status")
+    if isinstance(error, UnicodeEncodeError):
+        return Usage("the command holds bytes that are not UTF-8.", "Type it in UTF-8.")
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Environment(f"{where}{error.strerror or error}.", "Look with: lab doctor")

@@ -48,7 +48,7 @@ def loop(
         lab loop pretrain --agent 'my-agent --file {prompt_file}' --experiments 20
     """
     from .. import campaign as campaigns
-    from ..agents import work
+    from ..agents.work import work
 
     limits = campaigns.Limits(experiments, hours, target, max_cost)
     limits.check()

@@ -1,8 +1,10 @@
 """Writing down: hypotheses, experiments that run elsewhere, verdicts, lessons."""
 
+import os
+
 import click
 
-from .. import verdicts
+from .. import sessions, verdicts
 from ..desk import Desk
 from ..errors import Usage
 from ..leaf import Condition, nearest
@@ -179,7 +181,10 @@ def result(
     with desk.open(write=True) as book:
         row = book.need(experiment, "e")
         done = verdicts.give(desk, book, row, asked)
-    emit(done) if json_ else click.echo(verdicts.told(done))
+        over = sessions.over(book, os.environ)
+    emit(done | {"session_over": over}) if json_ else click.echo(verdicts.told(done))
+    if over and not json_:
+        click.echo(sessions.told(over))
 
 
 def _optional(what: str, words: str | None) -> str | None:

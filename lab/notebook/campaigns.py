@@ -140,3 +140,47 @@ def cost(book: Notebook, name: str, since: str) -> float:
         *(name, since),
     )
     return sum(float(row[0]) for row in (sessions, runs) if row and row[0] is not None)
+
+
+def session(book: Notebook, uid: str) -> sqlite3.Row | None:
+    """Return a session by its unique id, with its campaign's name and leaf."""
+    return book.one(
+        "select s.*, c.name, c.leaf from sessions s join campaigns c on c.id = s.campaign "
+        "where s.uid = ?",
+        uid,
+    )
+
+
+def session_uid(book: Notebook, number: int) -> str:
+    """Return the unique id of a session."""
+    return str(book.all("select uid from sessions where id = ?", number)[0][0])
+
+
+def open_sessions(book: Notebook, campaign: int) -> list[sqlite3.Row]:
+    """Return the sessions of a campaign that have no end yet."""
+    return book.all("select * from sessions where campaign = ? and ended is null", campaign)
+
+
+def verdicts_since(book: Notebook, name: str, at: str) -> int:
+    """Return how many experiments of a campaign were judged by it since a moment."""
+    row = book.one(
+        "select count(distinct r.experiment) from experiments e join results r "
+        "on r.experiment = e.id where e.campaign = ? and r.at >= ? and r.by = ?",
+        *(name, at, name),
+    )
+    return int(row[0]) if row else 0
+
+
+def newest_number(book: Notebook, name: str) -> int:
+    """Return the number of a campaign's newest experiment for a hypothesis, 0 without one."""
+    row = newest(book, name)
+    return int(row["id"]) if row else 0
+
+
+def made_since(book: Notebook, name: str, number: int) -> int:
+    """Return how many experiments a campaign made after the one with this number."""
+    row = book.one(
+        "select count(*) from experiments where campaign = ? and id > ? and hypothesis is not null",
+        *(name, number),
+    )
+    return int(row[0]) if row else 0

@@ -1,0 +1,161 @@
+"""Coding agents as data: how each is started, what it may do, where it tells what it used.
+
+A preset is a table of `presets.toml`, of `~/.config/lab/agents.toml` (`$XDG_CONFIG_HOME`) or of
+`.lab/agents.toml` in the main checkout; a later file's table replaces an earlier one's:
+
+    [mine]
+    command = ["my-agent", "--headless", "--file", "{prompt_file}"]
+
+Only `command` is required. The other keys:
+
+    prompt   "stdin" or "file"; without it, the file when the command names {prompt_file}
+    yolo     the command with --yolo
+    wait_s   seconds a `lab run` may wait: below the limit of the agent's own shell (100)
+    env      more environment variables
+    relay    true: its sandbox kills what a command leaves behind, so `lab` runs outside of it
+    files    files to write beforehand; {files} is their folder
+    usage    JSON lines that tell what was used: { type, tokens = [paths], cost = path }
+    install, sign_in   what to type when it is missing, or not signed in
+
+In commands and files, {prompt_file}, {files}, {relay}, {leaf} (the leaf's folder in the worktree),
+{top} (the worktree) and {home} (the notebook's folder) are filled in.
+"""
+
+import difflib
+import os
+import re
+import shlex
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ..desk import Desk
+from ..errors import Environment, NotFound, Refused, Usage
+
+SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
+KEYS = {
+    *("command", "prompt", "yolo", "wait_s", "env", "relay", "files", "usage"),
+    *("install", "sign_in"),
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One agent, ready to start."""
+
+    name: str
+    command: tuple[str, ...]
+    prompt: str = "stdin"
+    wait_s: float = SHELL_LIMIT_S
+    env: Mapping[str, str] = field(default_factory=dict)
+    relay: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[Mapping[str, Any], ...] = ()
+    install: str = ""
+    sign_in: str = ""
+
+    def filled(self, places: Mapping[str, str]) -> list[str]:
+        """Return the command with its places filled in."""
+        return [fill(word, places) for word in self.command]
+
+
+def fill(text: str, places: Mapping[str, str]) -> str:
+    """Put places into a text; other braces stay as they are.
+
+    >>> fill("{a} {b}", {"a": "x"})
+    'x {b}'
+    """
+    return re.sub(r"\{(\w+)\}", lambda found: places.get(found[1], found[0]), text)
+
+
+def find(desk: Desk, agent: str, yolo: bool) -> Preset:
+    """Return the preset called `agent`, or one for the quoted command that it is."""
+    known = tables(desk)
+    if agent in known:
+        return _checked(_preset(agent, known[agent], yolo))
+    try:
+        words = shlex.split(agent)
+    except ValueError as error:
+        raise Usage(
+            f"--agent: {error}.", "Quote it whole: --agent 'my-agent {prompt_file}'"
+        ) from None
+    if not words:
+        raise Usage("--agent is empty.", f"Type one of: {', '.join(['tuner', *known])}")
+    if len(words) == 1 and shutil.which(words[0]) is None and "/" not in words[0]:
+        near = difflib.get_close_matches(agent, ["tuner", *known], 1, 0.0)[0]
+        raise NotFound(
+            f"there is no agent {agent!r}; the nearest is {near!r}.",
+            f"Type: --agent {near}; known are {', '.join(['tuner', *known])}, or a quoted command",
+        )
+    prompt = "file" if any("{prompt_file}" in word for word in words) else "stdin"
+    usage = tuple(rule for table in builtin().values() for rule in table.get("usage", ()))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(words[0]).stem).strip("-.") or "agent"
+    return _checked(Preset(name, tuple(words), prompt, usage=usage))
+
+
+def builtin() -> dict[str, dict[str, Any]]:
+    """Return the presets that come with lab."""
+    text = resources.files("lab.agents").joinpath("presets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def tables(desk: Desk) -> dict[str, dict[str, Any]]:
+    """Return every known preset, the user's own in place of ours of the same name."""
+    config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    found = builtin()
+    for path in (Path(config).expanduser() / "lab/agents.toml", desk.place.home / "agents.toml"):
+        if path.is_file():
+            found |= _read(path)
+    return found
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    hint = 'A preset is a table: [mine] with command = ["my-agent", "{prompt_file}"]'
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise Refused(f"{path}: {error}.", hint) from None
+    for name, table in found.items():
+        words = table.get("command") if isinstance(table, dict) else None
+        if not (isinstance(words, list) and words and all(isinstance(one, str) for one in words)):
+            raise Refused(f"{path}: {name} has no command (a list of words).", hint)
+        for key in table:
+            if key not in KEYS:
+                near = difflib.get_close_matches(key, sorted(KEYS), 1, 0.0)[0]
+                raise Refused(f"{path}: {name}.{key}: no such key.", f"The nearest is {near!r}.")
+    return found
+
+
+def _preset(name: str, table: Mapping[str, Any], yolo: bool) -> Preset:
+    if yolo and not table.get("yolo"):
+        raise Usage(f"{name} has no --yolo.", "Leave it out, or give the preset a yolo command.")
+    command = tuple(table["yolo"] if yolo else table["command"])
+    named = any("{prompt_file}" in word for word in command)
+    return Preset(
+        name=name,
+        command=command,
+        prompt=table.get("prompt", "file" if named else "stdin"),
+        wait_s=float(table.get("wait_s", SHELL_LIMIT_S)),
+        env={key: str(value) for key, value in table.get("env", {}).items()},
+        relay=bool(table.get("relay", False)) and not yolo,
+        files=table.get("files", {}),
+        usage=tuple(table.get("usage", ())),
+        install=table.get("install", ""),
+        sign_in=table.get("sign_in", ""),
+    )
+
+
+def _checked(preset: Preset) -> Preset:
+    """Refuse an agent whose program is not on this machine."""
+    program = preset.command[0]
+    if shutil.which(program) is None:
+        how = preset.install or f"Put {program} on the PATH"
+        raise Environment(
+            f"{program} is not on the PATH.",
+            f"Install it: {how}" if preset.install else f"{how}, or give its whole path.",
+        )
+    return preset
