@@ -119,7 +119,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run `lab` as a program: every refusal is two lines and an exit code, never a traceback."""
     words = list(sys.argv[1:] if args is None else args) or ["--help"]
     try:
-        code = cli.main(words, prog_name="lab", standalone_mode=False)
+        code = _agents_own(words)
+        if code is None:
+            code = cli.main(words, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
