@@ -58,10 +58,10 @@ check: $(STAMPS)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@PATH="$(CURDIR)/$(BIN):$$PATH" cog --check $(PAGES) || { echo "Write them again: make docs"; exit 1; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cog --check -I docs $(PAGES) || { echo "Write them again: make docs"; exit 1; }
 
 test: check
 	$(PYTEST)
 
 docs: $(STAMPS)/dev
-	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r $(PAGES)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r -I docs $(PAGES)
