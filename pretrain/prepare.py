@@ -10,7 +10,6 @@ cache: `tokenizer.json`, `train.bin` (uint16, packed rows of ROW_TOKENS + 1), `h
 
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -148,23 +147,20 @@ def hub_documents(here: run.Run, name: str, limit: int) -> tuple[Iterator[str], 
     """Fetch parquet shards from the hub; the last shard of the data set is held out."""
     shards = int(here.settings.get("shards", 10))
     held_shard = int(here.settings.get("held_out_shard", 6542))
-    folder = Path(os.environ.get("LAB_HUB_DIR") or here.cache / "shards")
-    paths = [fetch(name, number, folder) for number in [*range(shards), held_shard]]
+    paths = [fetch(name, number) for number in [*range(shards), held_shard]]
     held = first_bytes((body for _, body in text.documents(paths[-1])), limit)
     train = chain.from_iterable(text.documents(path) for path in paths[:-1])
     return (body for _, body in train), list(held)
 
 
-def fetch(name: str, number: int, folder: Path) -> Path:
-    """Return the local path of one shard, downloading it when it is missing."""
+def fetch(name: str, number: int) -> Path:
+    """Return the local path of one shard; the hub's own cache keeps it for every profile."""
     file = f"shard_{number:05d}.parquet"
-    if (folder / file).exists():
-        return folder / file
-    run.say(f"fetching {name} {file}")
     try:
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(name, file, repo_type="dataset", local_dir=folder))
+        run.say(f"fetching {name} {file}")
+        return Path(hf_hub_download(name, file, repo_type="dataset"))
     except ImportError:
         why = "huggingface_hub is not installed"
     except Exception as error:  # the hub's client raises a dozen kinds, all mean the same here
@@ -172,7 +168,7 @@ def fetch(name: str, number: int, folder: Path) -> Path:
     raise SystemExit(
         f"cannot fetch {file} of {name}: {why}\n"
         "without the hub use --profile cpu, or set corpus in leaf.toml to a folder of parquet or "
-        f"text; to fetch elsewhere: hf download {name} {file} --repo-type dataset --local-dir DIR"
+        f"text; to fetch where there is a network: hf download {name} {file} --repo-type dataset"
     )
 
 
