@@ -11,7 +11,6 @@ turns, and medians; CPU seconds (user and system) are what a busy machine does n
 """
 
 import argparse
-import json
 import os
 import random
 import resource
@@ -23,18 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests"))
 
-import toy as toys  # noqa: E402
-from bench_recall import GROUPS, KNOBS, REASONS  # noqa: E402
-
-from lab import repo  # noqa: E402
+import many
+import toy as toys
 
 PARTS = ("speed", "crowd", "kills", "install")
 QUESTION = "lower the learning rate of the embedding"
@@ -51,83 +47,9 @@ CALLS = {
     "board": ["board"],
 }
 BUDGET = {"context": 1500, "failures": 800}
-AT = "2026-01-01T00:00:00.000Z"
 
 
 # -- Synthetic notebooks --------------------------------------------------------
-
-
-def records(toy: toys.Toy, size: int) -> Iterator[dict[str, Any]]:
-    """Yield the records of `size` experiments in the toy's own scope, a table at a time."""
-    now = toy.lab("context", "--json", cwd=toy.root / "toy").json
-    scope = {name: now[name] for name in ("leaf", "profile", "platform", "yardstick")}
-    head = repo.ref(toy.root, "HEAD")
-    assert head is not None
-    contents = repo.contents_id(repo.tree_blobs(toy.root, head, ["toy/train.py"]))
-    names = [f"{i:07d}" for i in range(1, size)]
-    for i in names:
-        yield _idea(i)
-    common = {**scope, "metric": "loss", "direction": "minimize", "at": AT}
-    first = {"uid": "base", "kind": "baseline", "commit": head, "contents": contents}
-    yield {"table": "experiments", **first, **common}
-    for i in names:
-        known = {"commit": f"{i}{'0' * 33}", "parent": head, "contents": f"c{i}"}
-        who = {"hypothesis": f"h{i}", "campaign": f"toy/agent{int(i) % 8}", "incumbent": "base"}
-        yield {"table": "experiments", "uid": f"e{i}", "kind": "run", **common, **known, **who}
-    for seed in range(3):
-        yield _run("base", seed, 4.0 + 0.01 * seed)
-    for i in names:
-        yield _run(f"e{i}", 0, 4.0 - _draw(i).gauss(0, 0.05))
-    for i in names:
-        yield _judged(i)
-    for i in names:
-        yield _verdict(i)
-    for i in names[::1000]:
-        where = {"leaf": "toy", "by": "bench", "at": AT}
-        yield {"table": "lessons", "uid": f"l{i}", "text": f"{_claim(i)}: not worth it", **where}
-    for i in names[::1000]:
-        yield {"table": "evidence", "lesson": f"l{i}", "experiment": f"e{i}"}
-
-
-def _draw(name: str) -> random.Random:
-    return random.Random(name)
-
-
-def _claim(name: str) -> str:
-    r = _draw(name)
-    low, high = r.random(), r.random()
-    change = f"{r.choice(GROUPS)} {r.choice(KNOBS)} from {low:.3f} to {high:.3f}"
-    return f"{change} and {r.choice(KNOBS)} as in try {name}"
-
-
-def _idea(name: str) -> dict[str, Any]:
-    r = _draw(name)
-    words = {"claim": _claim(name), "mechanism": r.choice(REASONS), "axis": r.choice(KNOBS)}
-    who = {"leaf": "toy", "campaign": f"toy/agent{int(name) % 8}", "at": AT}
-    return {"table": "hypotheses", "uid": f"h{name}", **words, **who}
-
-
-def _run(experiment: str, seed: int, value: float) -> dict[str, Any]:
-    done = {"started": AT, "ended": AT, "status": "finished", "seconds": 300.0, "value": value}
-    known = {"uid": f"r{experiment}-{seed}", "experiment": experiment, "seed": seed, "at": AT}
-    return {"table": "runs", **known, **done}
-
-
-def _judged(name: str) -> dict[str, Any]:
-    gain = _draw(name).gauss(0, 0.05)
-    suggest = "keep" if gain > 0.12 else "discard"
-    known = {"uid": f"j{name}", "experiment": f"e{name}", "incumbent": "base", "at": AT, "runs": 1}
-    why = {"gain": gain, "se": 0.01, "noise": 0.01, "suggest": suggest, "reason": "worse"}
-    return {"table": "judgements", **known, **why, "near_miss": int(0 < gain < 0.02)}
-
-
-def _verdict(name: str) -> dict[str, Any]:
-    r = _draw(name)
-    gain = r.gauss(0, 0.05)
-    verdict = "keep" if gain > 0.12 else r.choice(("discard", "discard", "discard", "crash"))
-    told = {"theory_revision": f"{r.choice(KNOBS)} matters less here"} if r.random() < 0.2 else {}
-    known = {"uid": f"v{name}", "experiment": f"e{name}", "verdict": verdict, "gain": gain}
-    return {"table": "results", **known, **told, "by": "bench", "at": AT}
 
 
 def notebook(toy: toys.Toy, size: int, folder: Path) -> Path:
@@ -136,8 +58,7 @@ def notebook(toy: toys.Toy, size: int, folder: Path) -> Path:
     if (home / "notebook.db").exists():
         return home
     file = folder / "records.jsonl"
-    with file.open("w") as out:
-        lines = sum(bool(out.write(json.dumps(row) + "\n")) for row in records(toy, size))
+    lines = many.write(toy, size, file)
     part = folder / f"part-{size}"
     wall, cpu, _ = timed(toy, part, ["import", str(file)])
     file.unlink()
@@ -325,5 +246,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as users run it: compiled once
     os.environ.pop("LAB_HOME", None)
     main()

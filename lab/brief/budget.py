@@ -8,6 +8,7 @@ from ..errors import Usage
 from ..text import CHARACTERS_A_TOKEN, shorten
 
 SENTENCES = (400, 240, 160, 110, 80, 60)  # characters that a sentence may keep, roomiest first
+SHORTEST = 40  # characters that an item takes at the very least
 LEAST = 300  # tokens below which not even the names of the fields fit
 
 
@@ -53,6 +54,7 @@ def _cut(found: Any, limit: int) -> Any:
 def fit_text(render: Callable[[int, int], str], tokens: int, most: int) -> str:
     """Return `render(sentence, items)` with the longest sentences and most items that fit."""
     room = tokens * CHARACTERS_A_TOKEN
+    most = min(most, room // SHORTEST)
     for items in range(most, 0, -1):
         for limit in SENTENCES if items == most else SENTENCES[-1:]:
             words = render(limit, items)

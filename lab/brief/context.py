@@ -142,7 +142,11 @@ def _flight(row: sqlite3.Row) -> Found:
 def _queue(desk: Desk) -> list[Found]:
     from ..queueing import snapshot
 
-    return snapshot(desk)["queue"][: 2 * MANY]
+    try:
+        queue: list[Found] = snapshot(desk)["queue"]
+    except OSError:  # a folder that may only be read: nobody can queue in it
+        return []
+    return queue[: 2 * MANY]
 
 
 def _kept(row: sqlite3.Row) -> Found:

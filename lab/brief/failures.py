@@ -4,7 +4,7 @@ from typing import Any
 
 from ..notebook.read import Found
 from ..text import CHARACTERS_A_TOKEN, num, shorten
-from .budget import SENTENCES, dump, fit_text
+from .budget import SENTENCES, SHORTEST, dump, fit_text
 
 NAMES = {"dead_end": "dead end", "unsettled": "unsettled"}
 
@@ -44,8 +44,9 @@ def entry(one: Found, limit: int) -> str:
 def fit_failures(found: list[Found], tokens: int) -> list[dict[str, Any]]:
     """Return the failures for JSON, shortened and then fewer until they fit."""
     room = tokens * CHARACTERS_A_TOKEN
-    for items in range(len(found), 0, -1):
-        for limit in SENTENCES if items == len(found) else SENTENCES[-2:]:
+    most = min(len(found), room // (4 * SHORTEST))
+    for items in range(most, 0, -1):
+        for limit in SENTENCES if items == most else SENTENCES[-2:]:
             cut = [_cut(one, limit) for one in found[:items]]
             if len(dump(cut)) <= room:
                 return cut

@@ -8,8 +8,17 @@ from typing import Any, TypeVar
 import click
 
 from ..desk import Desk
+from ..errors import Environment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def folder() -> Path:
+    """Return the folder one stands in, or say that it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise Environment("the folder you stand in is gone.", "Go to one that exists.") from None
 
 
 def here(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -18,7 +27,7 @@ def here(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--leaf", metavar="NAME", help="Another leaf than the one you stand in.")
     @functools.wraps(command)
     def wrapped(*args: Any, leaf: str | None, **kwargs: Any) -> Any:
-        return command(Desk(Path.cwd(), leaf=leaf), *args, **kwargs)
+        return command(Desk(folder(), leaf=leaf), *args, **kwargs)
 
     return wrapped
 
@@ -33,7 +42,7 @@ def here_with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(
         *args: Any, leaf: str | None, profile: str | None, runner: str | None, **kwargs: Any
     ) -> Any:
-        desk = Desk(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
+        desk = Desk(folder(), leaf=leaf, profile=profile, runner=runner)
         return command(desk, *args, **kwargs)
 
     return wrapped

@@ -63,7 +63,7 @@ def failures(
     from ..brief.budget import check
 
     check(tokens)
-    leaf = None if all_leaves else desk.leaf_name
+    leaf = None if all_leaves else _named(desk, None) or desk.leaf_name
     with desk.open() as book:
         found = read.failures(book, leaf, (text or "").strip() or None, n)
     if json_:

@@ -17,6 +17,7 @@ from ..errors import Environment, NotFound, NotYet, Usage
 from ..migrations import STEPS
 
 BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
+MOVE_AWAY = "Move it away and restore an export: mv {0} {0}.broken && lab import FILE"
 TEXT_LIMIT = 20_000  # characters: ten pages; more is a file, not a claim
 
 
@@ -51,7 +52,7 @@ class Notebook:
     ) -> None:
         self.path, self.who, self.now = path, who, now
         try:
-            self.db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            self.db = self._connect()
             self.db.row_factory = sqlite3.Row
             self.db.execute("pragma foreign_keys = on")
             self.db.execute("pragma mmap_size = 0")  # a mapped file turns a full disk into SIGBUS
@@ -131,11 +132,21 @@ class Notebook:
             kind = "hypothesis" if letter == "h" else "experiment"
             newest = self.db.execute(f"select max(id) from {table}").fetchone()[0]
             there = f"the newest is {letter}{newest}" if newest else "there is none yet"
-            hint = (
-                "lab hypothesis CLAIM -m MECHANISM" if letter == "h" and not newest else "lab log"
-            )
-            raise NotFound(f"no {kind} {word}; {there}.", f"List them with: {hint}")
+            hint = "List them with: lab log"
+            if letter == "h" and not newest:
+                hint = "Write one down: lab hypothesis CLAIM -m MECHANISM"
+            raise NotFound(f"no {kind} {word}; {there}.", hint)
         return found
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file; where nothing may be written and nobody writes, as it is."""
+        path = Path(self.path)
+        log = Path(f"{path}-wal")
+        locked = path.is_file() and not os.access(path.parent, os.W_OK)
+        if locked and not (log.exists() and log.stat().st_size):
+            uri = f"{path.absolute().as_uri()}?immutable=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
 
     def _migrate(self) -> None:
         version = self._version()
@@ -147,6 +158,10 @@ class Notebook:
             )
         if version == len(STEPS):
             return
+        if version == 0 and self.one("select 1 from sqlite_master"):
+            raise Environment(
+                f"{self.path} is a SQLite file of another program.", MOVE_AWAY.format(self.path)
+            )
         with self._alone():
             if self._version() == 0 and self.path != ":memory:":
                 self.db.execute(
@@ -190,15 +205,21 @@ def explain(error: sqlite3.Error, path: Path | str) -> Exception:
     if "not a database" in text or "malformed" in text:
         return Environment(
             f"{path} is not a notebook ({text}).",
-            f"Move it away and restore an export: mv {path} {path}.broken && lab import FILE",
+            MOVE_AWAY.format(path),
         )
     if "disk is full" in text or "full" in text.split():
         return Environment(
-            f"the disk with {path} is full.", "Free some space, then type the same again: lab gc"
+            f"the disk with {path} is full.",
+            "Free some space (lab gc removes what old runs left), then type the same again.",
         )
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return Environment(
             f"{path} cannot be written ({text}).",
             "Make its folder writable, or choose another: LAB_HOME=FOLDER lab ...",
+        )
+    if "disk I/O" in text:
+        return Environment(
+            f"the disk refused to write {path} ({text}).",
+            f"Look whether it is full or a limit is set: df -h {path}; ulimit -f",
         )
     return Environment(f"the notebook {path} failed: {text}.", "Look at it with: lab doctor")

@@ -149,7 +149,8 @@ def _telling(state: State, lesson: bool) -> int:
     """How much a failure teaches: a refuted mechanism most, then a lesson, then a number."""
     measured = state["mechanism_source"] == "measured"
     refuted = state["mechanism"] == "refuted"
-    return 4 * refuted + 2 * (refuted and measured) + 2 * lesson + (state["kind"] == "dead_end")
+    ran_and_lost = bool(state["kind"] == "dead_end")
+    return 4 * refuted + 2 * (refuted and measured) + 2 * lesson + ran_and_lost
 
 
 def facts(book: Notebook, experiment: int) -> State:
