@@ -1,0 +1,85 @@
+"""Ten changes that change nothing, through the real loop: none of them may be kept.
+
+    python benchmarks/bench_noop.py --leaf pretrain --profile cpu
+
+Works in a clone of this repository. Each variation is written into the mutable file, run, given
+the replicates that are asked for, and its verdict recorded as suggested.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import toy as toys
+
+MOST_RUNS = 14  # of one variation, the incumbent's among them; the policy stops before
+
+
+def variations(source: str) -> list[str]:
+    """Return ten versions of a script that do exactly what it does."""
+    names = re.findall(r"^    (\w{3,}) = ", source, re.M)
+    local = next(name for name in names if len(re.findall(rf"\b{name}\b", source)) >= 2)
+    renamed = re.sub(rf"(?<![\w.\"']){local}\b(?!\s*=[^=]\S)", f"{local}_", source)
+    comments = [f"{source.rstrip()}\n# variation {number}\n" for number in range(6)]
+    blank = source.replace("\n\n\n", "\n\n\n\n")
+    first = source.replace("\nimport ", "\n# what is needed\nimport ", 1)
+    unused = source.rstrip() + "\n\nUNUSED_BY_ANYBODY = 1\n"
+    try:
+        compile(renamed, "renamed", "exec")
+    except SyntaxError:
+        renamed = source.rstrip() + "\n# another\n"
+    return [*comments, blank, first, unused, renamed]
+
+
+def settle(toy: toys.Toy, where: Path, name: str, found: dict) -> dict:
+    """Give an experiment the runs that are asked for until a verdict is suggested."""
+    for _ in range(MOST_RUNS):
+        if found["suggest"] != "replicate":
+            break
+        words = found["next"].split()[1:]
+        toy.lab(*words, cwd=where)
+        found = toy.lab("wait", name, "--json", cwd=where).json
+    return found
+
+
+def main() -> None:
+    """Drive the variations and print what became of each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--leaf", default="pretrain")
+    parser.add_argument("--profile", default="cpu")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile})
+        toy.root.parent.mkdir(exist_ok=True)
+        toys.subprocess.run(["git", "clone", "-q", str(ROOT), str(toy.root)], check=True)
+        toy.lab("run", "--baseline", "--seeds", "3", "--leaf", args.leaf)
+        where = toy.campaign("noop", args.leaf)
+        script = where / "train.py"
+        kept, runs = 0, 0
+        for number, text in enumerate(variations(script.read_text())):
+            idea = toy.idea(f"change nothing, {number}", cwd=where)
+            script.write_text(text)
+            found = toy.lab("run", idea, "--json", cwd=where).json
+            found = settle(toy, where, found["experiment"], found)
+            kept += found["suggest"] == "keep"
+            runs += len(found["runs"])
+            print(
+                f"{found['experiment']} {found['suggest']} ({found['reason']}) after "
+                f"{len(found['runs'])} runs: {found['why']}",
+                flush=True,
+            )
+            verdict = "keep" if found["suggest"] == "keep" else "discard"
+            toy.lab("result", found["experiment"], "-v", verdict, cwd=where)
+        print(
+            f"{kept} of {number + 1} changes of nothing kept, {runs / (number + 1):.2f} runs each"
+        )
+        toy.lab("stop", "--all", code=None)
+
+
+if __name__ == "__main__":
+    main()
