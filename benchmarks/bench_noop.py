@@ -7,7 +7,7 @@ the replicates that are asked for, and its verdict recorded as suggested.
 """
 
 import argparse
-import re
+import ast
 import sys
 import tempfile
 from pathlib import Path
@@ -15,25 +15,35 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import toy as toys
+import toy as toys  # noqa: E402 (the tests' repository, reused)
 
 MOST_RUNS = 14  # of one variation, the incumbent's among them; the policy stops before
 
 
 def variations(source: str) -> list[str]:
     """Return ten versions of a script that do exactly what it does."""
-    names = re.findall(r"^    (\w{3,}) = ", source, re.M)
-    local = next(name for name in names if len(re.findall(rf"\b{name}\b", source)) >= 2)
-    renamed = re.sub(rf"(?<![\w.\"']){local}\b(?!\s*=[^=]\S)", f"{local}_", source)
     comments = [f"{source.rstrip()}\n# variation {number}\n" for number in range(6)]
     blank = source.replace("\n\n\n", "\n\n\n\n")
     first = source.replace("\nimport ", "\n# what is needed\nimport ", 1)
     unused = source.rstrip() + "\n\nUNUSED_BY_ANYBODY = 1\n"
-    try:
-        compile(renamed, "renamed", "exec")
-    except SyntaxError:
-        renamed = source.rstrip() + "\n# another\n"
-    return [*comments, blank, first, unused, renamed]
+    return [*comments, blank, first, unused, renamed(source)]
+
+
+def renamed(source: str) -> str:
+    """Return the script with one function's local variable under another name."""
+    for function in (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)):
+        names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+        stored = [node.id for node in names if isinstance(node.ctx, ast.Store)]
+        if not stored or any(isinstance(n, ast.FunctionDef | ast.Lambda) for n in function.body):
+            continue
+        lines = source.splitlines(keepends=True)
+        hits = sorted((n.lineno, n.col_offset) for n in names if n.id == stored[0])
+        for line, column in reversed(hits):
+            data = lines[line - 1].encode()
+            end = column + len(stored[0].encode())
+            lines[line - 1] = (data[:end] + b"_again" + data[end:]).decode()
+        return "".join(lines)
+    raise SystemExit("no function has a local variable to rename")
 
 
 def settle(toy: toys.Toy, where: Path, name: str, found: dict) -> dict:
