@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import toy as toys  # noqa: E402 (the tests' repository, reused)
+import toy as toys
 
 CAMPAIGNS = ("ada", "bob", "cy", "dee")
 STAMP = """
