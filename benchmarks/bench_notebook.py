@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "tests"))
 
-import many
-import toy as toys
+import many  # noqa: E402
+import toy as toys  # noqa: E402
 
 PARTS = ("speed", "crowd", "kills", "install")
 QUESTION = "lower the learning rate of the embedding"

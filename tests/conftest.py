@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import toy as toys
+from quick import Quick
 
 
 @pytest.fixture
@@ -18,6 +19,19 @@ def toy(tmp_path: Path) -> Iterator[toys.Toy]:
     made = toys.make(tmp_path)
     yield made
     made.lab("stop", "--all", code=None)
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a repository with one committed toy leaf, to copy."""
+    return toys.make(tmp_path_factory.mktemp("untouched")).root
+
+
+@pytest.fixture
+def quick(untouched: Path, tmp_path: Path) -> Quick:
+    """A repository with one committed toy leaf, for commands that start no run."""
+    shutil.copytree(untouched, tmp_path / "repo", symlinks=True)
+    return Quick(tmp_path / "repo")
 
 
 @pytest.fixture(scope="session")

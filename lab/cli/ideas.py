@@ -114,17 +114,18 @@ def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
     """
     with desk.open(write=True) as book:
         idea = book.need(hypothesis, "h")
-        leaf = desk.leaf_or_none()
+        leaf = Desk(desk.cwd, leaf=idea["leaf"]).leaf_or_none()
         made = record.experiment(
             book,
             hypothesis=idea["id"],
             leaf=idea["leaf"],
             kind="elsewhere",
-            metric=leaf.metric if leaf and leaf.name == idea["leaf"] else None,
-            direction=leaf.direction if leaf and leaf.name == idea["leaf"] else None,
+            metric=leaf.metric if leaf else None,
+            direction=leaf.direction if leaf else None,
             campaign=desk.place.campaign,
         )
-    click.echo(f"e{made}") if not json_ else emit({"experiment": f"e{made}"})
+    found = {"experiment": f"e{made}", "hypothesis": f"h{idea['id']}"}
+    emit(found) if json_ else click.echo(found["experiment"])
 
 
 @click.command()

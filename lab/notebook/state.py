@@ -149,8 +149,8 @@ def _telling(state: State, lesson: bool) -> int:
     """How much a failure teaches: a refuted mechanism most, then a lesson, then a number."""
     measured = state["mechanism_source"] == "measured"
     refuted = state["mechanism"] == "refuted"
-    ran_and_lost = bool(state["kind"] == "dead_end")
-    return 4 * refuted + 2 * (refuted and measured) + 2 * lesson + ran_and_lost
+    dead_end = state["kind"] == "dead_end"
+    return int(4 * refuted + 2 * (refuted and measured) + 2 * lesson + dead_end)
 
 
 def facts(book: Notebook, experiment: int) -> State:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import foreign
-from ..errors import Usage
+from ..errors import NotFound, Usage
 from ..migrations import RECORDS
 from . import Notebook, adopt, record, state
 
@@ -95,7 +95,7 @@ def _local(book: Notebook, subject: Any) -> Any:
 def load(book: Notebook, path: Path, leaf: str | None) -> Row:
     """Read a file of any kind we know; return how many records were new, old and skipped."""
     if not path.is_file():
-        raise Usage(f"{path} is not a file.", "Type: lab import FILE")
+        raise NotFound(f"there is no file {path}.", "Type: lab import FILE")
     book.db.execute("pragma cache_size = -200000")  # 200 MB: a million unique ids in random order
     if foreign.kind(path) == "labtree-jsonl":
         return Import(book, path).read()
