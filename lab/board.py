@@ -120,12 +120,17 @@ def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
     return found[::-1]
 
 
-def expected(book: Notebook, won: Sequence[sqlite3.Row], policy: Policy) -> float | None:
-    """Return the gain to expect of a chain of kept changes; None where noise is unknown."""
+def expected(
+    book: Notebook, won: Sequence[sqlite3.Row], policy: Policy, before: int = 0
+) -> float | None:
+    """Return the gain to expect of a chain of kept changes; None where noise is unknown.
+
+    `before` is the kept experiment that the chain began from, 0 at the start of everything.
+    """
     if not won:
         return None
     noise = read.noise(book, won[-1]["scope"])
-    previous = [0, *(row["experiment"] for row in won)]
+    previous = [before, *(row["experiment"] for row in won)]
     pairs = zip(won, previous, strict=False)
     links = [_link(book, row, before, noise, policy) for row, before in pairs]
     known = [link for link in links if link is not None]

@@ -4,7 +4,9 @@ import functools
 import hashlib
 import os
 import pwd
+import re
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,54 @@ from .errors import Environment, NotFound, Refused
 
 TIMEOUT_S = 120  # a git that waits longer waits for a person or a dead disk
 IDENTITY = ("labtree", "labtree@localhost")  # when git has none of its own
+LOCKED = re.compile(r"(?:Unable to create|cannot lock ref .*) '(/[^\n]+\.lock)': File exists")
+LOCK_WAIT_S = 2.0  # any git of the agent's own is done by then, but for a commit message in an editor
+LOCK_PAUSE_S = 0.05
+HOOK_VARIABLES = {
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
+}
+# A commit does nothing in the background: what outlived it would hold a run's lock.
+QUIETLY = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
 
 
 class GitFailed(Exception):
     """Git said no; `str()` is what it said."""
 
 
-def git(*words: str, cwd: Path, text: str | None = None, env: dict[str, str] | None = None) -> str:
-    """Run git and return what it printed, without the last line end."""
+def git(
+    *words: str,
+    cwd: Path,
+    text: str | None = None,
+    env: dict[str, str] | None = None,
+    hold: Sequence[int] = (),
+) -> str:
+    """Run git and return what it printed, without the last line end.
+
+    While it runs it keeps the descriptors `hold` open, and with them the locks they carry: git goes
+    on when the command that called it is killed. A lock file of another git is waited for; one that
+    a killed git left is removed.
+    """
+    give_up = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return _git(words, cwd, text, env, hold)
+        except GitFailed as error:
+            held = LOCKED.search(str(error))
+            if held is None:
+                raise
+            if time.monotonic() > give_up and not _remove_stale(Path(held[1]), cwd):
+                raise
+        time.sleep(LOCK_PAUSE_S)
+
+
+def _git(
+    words: Sequence[str],
+    cwd: Path,
+    text: str | None,
+    env: dict[str, str] | None,
+    hold: Sequence[int],
+) -> str:
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *words],
@@ -31,8 +73,9 @@ def git(*words: str, cwd: Path, text: str | None = None, env: dict[str, str] | N
             encoding="utf-8",
             errors="surrogateescape",
             timeout=TIMEOUT_S,
-            env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
+            env={**_environ(), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
             check=False,
+            pass_fds=hold,
         )
     except FileNotFoundError:
         if not Path(cwd).is_dir():
@@ -41,6 +84,44 @@ def git(*words: str, cwd: Path, text: str | None = None, env: dict[str, str] | N
     if done.returncode != 0:
         raise GitFailed((done.stderr or done.stdout).strip())
     return done.stdout.removesuffix("\n")
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment without what a git hook says of its own repository."""
+    return {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
+
+
+def _remove_stale(lock: Path, cwd: Path) -> bool:
+    """Remove a lock file that a killed git left in a place where only `lab` writes; say whether.
+
+    It is stale when it has been there for a while and no git is at work in this checkout.
+    """
+    ours = lock.name in ("index.lock", "HEAD.lock") or "/refs/" in lock.as_posix()
+    try:
+        waited = time.time() - lock.stat().st_mtime >= LOCK_WAIT_S
+    except OSError:
+        return True  # gone by itself
+    if not ours or not waited or _git_at_work(cwd):
+        return False
+    lock.unlink(missing_ok=True)
+    return True
+
+
+def _git_at_work(cwd: Path) -> bool:
+    """Return whether a git runs in the checkout of `cwd`; where the system cannot say, no."""
+    try:
+        top = os.path.realpath(_git(["rev-parse", "--show-toplevel"], cwd, None, None, ()))
+    except GitFailed:
+        return True
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "comm").read_text().startswith("git"):
+                at = os.readlink(process / "cwd")
+                if at == top or at.startswith(f"{top}/"):
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 @dataclass(frozen=True)
@@ -136,9 +217,12 @@ def _home(main: Path) -> Path:
 
 def make_home(where: Place) -> None:
     """Make the notebook's folder and let git ignore it, without touching a tracked file."""
+    if not os.environ.get("LAB_HOME"):
+        _ignore_home(where)
     where.home.mkdir(parents=True, exist_ok=True)
-    if os.environ.get("LAB_HOME"):
-        return
+
+
+def _ignore_home(where: Place) -> None:
     try:
         common = git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=where.main)
     except GitFailed:
@@ -213,9 +297,17 @@ def changed_between(top: Path, old: str, new: str) -> list[str]:
     return [path for path in out.split("\0") if path]
 
 
+def git_dir(top: Path) -> Path:
+    """Return where git keeps a checkout's own state: HEAD, index, a merge under way."""
+    link = top / ".git"
+    if link.is_file():  # a worktree's or submodule's: one line, "gitdir: PATH"
+        return top / link.read_text().removeprefix("gitdir:").strip()
+    return link
+
+
 def under_way(top: Path) -> str | None:
     """Return the name of a merge, rebase or the like that waits to be finished."""
-    folder = Path(git("rev-parse", "--path-format=absolute", "--git-dir", cwd=top))
+    folder = git_dir(top)
     for name, word in (
         *(("MERGE_HEAD", "merge"), ("rebase-merge", "rebase"), ("rebase-apply", "rebase")),
         *(("CHERRY_PICK_HEAD", "cherry-pick"), ("REVERT_HEAD", "revert")),
@@ -238,27 +330,45 @@ def identity(top: Path) -> dict[str, str]:
     return {}
 
 
-def commit_only(top: Path, message: str, paths: Sequence[str]) -> str:
-    """Commit exactly `paths` as they are in the files; hooks and signing stay out of it."""
-    new = [path for path in paths if (top / path).exists()]
-    git("add", "--intent-to-add", "--", *new, cwd=top)
-    git(
-        *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit", "--quiet"),
-        *("--only", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-", "--", *paths),
-        cwd=top,
-        text=message,
-        env=identity(top),
+def commit_only(
+    top: Path, message: str, paths: Sequence[str], new: Sequence[str] = (), hold: Sequence[int] = ()
+) -> str:
+    """Commit exactly `paths` as they are in the files; hooks and signing stay out of it.
+
+    `new` are those of them that git does not know yet; `hold` as in `git`.
+    """
+    if new:
+        git("add", "--intent-to-add", "--", *new, cwd=top, hold=hold)
+    words = (
+        *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", *QUIETLY, "commit"),
+        *("--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
     )
+    text = message.replace("\0", " ")
+    try:
+        git(*words, "--", *paths, cwd=top, text=text, hold=hold)
+    except GitFailed as error:
+        if "identity" not in str(error) and "tell me who you are" not in str(error):
+            raise
+        git(*words, "--", *paths, cwd=top, text=text, env=identity(top), hold=hold)
     return git("rev-parse", "HEAD", cwd=top)
 
 
 def keep_ref(top: Path, name: str, commit: str) -> None:
-    """Keep a commit reachable as refs/lab/NAME. A ref that exists is never moved."""
-    try:
-        git("update-ref", f"refs/lab/{name}", commit, "0" * 40, cwd=top)
-    except GitFailed:
-        if ref(top, f"refs/lab/{name}") != commit:
-            raise
+    """Keep a commit reachable as refs/lab/NAME. A ref that exists is never moved.
+
+    Where another notebook used the name already (refs fetched from a second clone, a notebook
+    begun anew), the commit is kept beside it as refs/lab/NAME-COMMIT.
+    """
+    for free in (name, f"{name}-{commit[:12]}"):
+        try:
+            git("update-ref", f"refs/lab/{free}", commit, "0" * 40, cwd=top)
+            return
+        except GitFailed:
+            there = ref(top, f"refs/lab/{free}")
+            if there == commit:
+                return
+            if there is None or free != name:
+                raise
 
 
 def ref(cwd: Path, name: str) -> str | None:
@@ -295,24 +405,52 @@ def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
             (top / path).unlink(missing_ok=True)
 
 
-def export(cwd: Path, commit: str, folder: Path) -> None:
-    """Write a commit's files into a fresh folder: never the live worktree."""
+def export(cwd: Path, commit: str, *folders: Path) -> None:
+    """Write a commit's files into fresh folders, all at once: never the live worktree."""
+    started = [_start_export(cwd, commit, folder) for folder in folders]
+    for archive, tar in started:
+        archive.wait()
+        tar.wait()
+    for archive, tar in started:
+        if archive.returncode or tar.returncode:
+            raise OSError(f"could not export {commit[:12]} into {folders[0].parent}")
+
+
+def _start_export(
+    cwd: Path, commit: str, folder: Path
+) -> tuple["subprocess.Popen[bytes]", "subprocess.Popen[bytes]"]:
     folder.mkdir(parents=True)
-    with (
-        subprocess.Popen(
-            ["git", "archive", "--format=tar", commit], cwd=cwd, stdout=subprocess.PIPE
-        ) as archive,
-        subprocess.Popen(["tar", "-x", "-f", "-", "-C", str(folder)], stdin=archive.stdout) as tar,
-    ):
-        if archive.stdout:
-            archive.stdout.close()
-    if archive.returncode or tar.returncode:
-        raise OSError(f"could not export {commit[:12]} into {folder}")
+    archive = subprocess.Popen(
+        ["git", "archive", "--format=tar", commit],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        env=_environ(),
+    )
+    assert archive.stdout is not None
+    unpack = ["tar", "-x", "-f", "-", "-C", str(folder)]
+    with archive.stdout as stream:
+        return archive, subprocess.Popen(unpack, stdin=stream)
 
 
 def diff(cwd: Path, old: str, new: str, paths: Sequence[str] = ()) -> str:
     """Return the difference between two commits as text."""
     return git("diff", "--no-color", "--no-ext-diff", old, new, "--", *paths, cwd=cwd)
+
+
+def diffs(cwd: Path, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return many differences at once, {new commit: text}, for (old, new) commits that are here."""
+    names = "".join(f"{name}\n" for pair in pairs for name in pair)
+    if not names:
+        return {}
+    known = git("cat-file", "--batch-check=%(objecttype)", cwd=cwd, text=names).splitlines()
+    there = [p for p, old, new in zip(pairs, known[::2], known[1::2], strict=True) if old == new]
+    out = git(
+        *("diff-tree", "--stdin", "-r", "-p", "--no-color", "--no-ext-diff"),
+        cwd=cwd,
+        text="".join(f"{new} {old}\n" for old, new in there),
+    )
+    parts = re.split(r"^([0-9a-f]{40,64})\n", out, flags=re.M)
+    return dict(zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True))
 
 
 def net_lines(cwd: Path, old: str, new: str, paths: Sequence[str]) -> int:
