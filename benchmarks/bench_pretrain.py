@@ -58,6 +58,12 @@ def trained(leaf: Path, home: Path, seed: int) -> dict[str, float]:
     return script(leaf, home, "train.py", **told) | script(leaf, home, "evaluate.py", **told)
 
 
+def cpu_of_children() -> float:
+    """Return the CPU seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def row(measure: str, value: str, wanted: str) -> None:
     """Print one line of the table."""
     print(f"| {measure} | {value} | {wanted} |", flush=True)
@@ -67,10 +73,9 @@ def bench_prepare(leaf: Path, home: Path, seeds: int) -> None:
     """Time the first and the second preparation."""
     times = []
     for _ in range(2):
-        started, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        started, before = time.perf_counter(), cpu_of_children()
         script(leaf, home, "prepare.py")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
+        spent = cpu_of_children() - before
         times.append(f"{time.perf_counter() - started:.1f} s ({spent:.1f} CPU s)")
     row("prepare, first time", times[0], "<= 60 s")
     row("prepare, again", times[1], "<= 1 s")
@@ -80,7 +85,7 @@ def bench_start(leaf: Path, home: Path, seeds: int) -> None:
     """Time from starting the process to the first finished training step."""
     log = home / "run/steps.jsonl"
     log.unlink(missing_ok=True)
-    started = time.perf_counter()
+    started, before = time.perf_counter(), cpu_of_children()
     told = environ(home, LAB_BUDGET_S="0.5")
     child = subprocess.Popen(
         [sys.executable, "train.py"], cwd=leaf, env=told, stdout=subprocess.DEVNULL
@@ -89,7 +94,8 @@ def bench_start(leaf: Path, home: Path, seeds: int) -> None:
         time.sleep(0.01)
     spent = time.perf_counter() - started
     child.wait()
-    row("start to first step", f"{spent:.1f} s", "<= 6 s")
+    cpu = cpu_of_children() - before - 0.5  # what it spent beyond its budget
+    row("start to first step", f"{spent:.1f} s ({cpu:.1f} CPU s)", "<= 6 s")
 
 
 def bench_loader(leaf: Path, home: Path, seeds: int) -> None:
