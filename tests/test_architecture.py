@@ -1,0 +1,197 @@
+"""What may import what, what a cheap command may load, and what every command and page owes."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from toy import Toy
+
+import lab
+from lab.cli import COMMANDS, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(path.parent for path in ROOT.glob("*/leaf.toml"))
+ROOMS = sorted((ROOT / "lab").rglob("*.py"))
+SHARED = sorted((ROOT / "shared").rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in ROOMS]
+EVERY = [name for group in COMMANDS.values() for name in group]
+# What may be imported in one place only, since installing it is a choice or loading it is slow.
+ONE_PLACE = {"matplotlib": "lab/plot.py", "modal": "lab/runner/", "optuna": "lab/agents/"}
+HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full name of every module a file imports, wherever in it."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_the_walk_sees_relative_and_inner_imports():
+    found = set(imports(ROOT / "lab/board.py"))
+    assert {"lab.judge.Kept", "lab.notebook.history", "sqlite3"} <= found
+    assert "matplotlib.figure.Figure" in set(imports(ROOT / "lab/plot.py"))
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=NAMES)
+def test_no_room_of_lab_imports_upwards(path):
+    inside = path.relative_to(ROOT).parts[1]
+    off_limits = ["tests", "benchmarks", "docs", "torch", *(leaf.name for leaf in LEAVES)]
+    if inside not in ("cli", "__main__.py"):
+        off_limits.append("lab.cli")
+    if inside == "errors.py":
+        off_limits += ["lab"]
+    assert [name for name in imports(path) if within(name, *off_limits)] == []
+
+
+@pytest.mark.parametrize("package", ONE_PLACE)
+def test_an_optional_package_is_imported_in_one_place(package):
+    users = {str(p.relative_to(ROOT)) for p in ROOMS for n in imports(p) if within(n, package)}
+    assert [user for user in users if not user.startswith(ONE_PLACE[package])] == []
+
+
+def test_shared_imports_the_standard_library_at_the_top_and_itself():
+    for path in SHARED:
+        assert [name for name in imports(path) if within(name, "lab", *map(str, LEAVES))] == []
+        for node in tree(path).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+                first = (name or "shared").partition(".")[0]
+                assert first in sys.stdlib_module_names | {"shared"}, (path, first)
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)
+def test_a_leaf_imports_no_other_leaf_and_never_lab(leaf):
+    others = [other.name for other in LEAVES if other != leaf]
+    for path in leaf.rglob("*.py"):
+        assert [name for name in imports(path) if within(name, "lab", *others)] == [], path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["context"], ["failures", "warm-up"], ["log"], ["board"], ["show", "h1"]],
+    ids=lambda words: words[0],
+)
+def test_what_agents_call_all_day_loads_nothing_heavy(toy: Toy, words: list[str]) -> None:
+    toy.idea()
+    done = subprocess.run(
+        [sys.executable, "-P", "-X", "importtime", "-m", "lab", *words],
+        cwd=toy.root / "toy",
+        env=toy.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
+    assert "click" in loaded
+    assert loaded & HEAVY == set()
+
+
+# -- Commands ------------------------------------------------------------------
+
+
+def command(name: str) -> click.Command | None:
+    return cli.get_command(click.Context(cli, info_name="lab"), name)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_command_says_what_it_does_in_sentences_and_by_example(name):
+    found = command(name)
+    if found is None:
+        pytest.skip(f"lab {name} is not built yet")
+    text = (found.help or "").replace("\b", "")
+    said, _, example = text.partition("Example")
+    assert said.strip().endswith((".", "?")), said
+    assert f"lab {name}" in example
+    for option in found.params:
+        if isinstance(option, click.Option) and option.help is not None:
+            assert option.help.endswith("."), option.name
+
+
+# -- Pages ---------------------------------------------------------------------
+
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "lab/*.md", "*/program.md", "*/notes.md", ".github/*.md")
+    for path in ROOT.glob(pattern)
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for target in LINK.findall(prose):
+        if not re.match(r"[a-z]+:", target):
+            place, _, anchor = target.partition("#")
+            file = page.parent / place if place else page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as the usual renderers make them."""
+    headings = re.findall(r"^#+ +(.+)$", page.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_no_sentence_lives_in_two_program_files():
+    seen = defaultdict(set)
+    programs = [leaf / "program.md" for leaf in LEAVES if (leaf / "program.md").exists()]
+    for path in [ROOT / "lab/PROTOCOL.md", *programs]:
+        for line in map(str.strip, path.read_text().splitlines()):
+            if len(line) > 40 and "PROTOCOL.md" not in line:
+                seen[line].add(str(path.relative_to(ROOT)))
+    assert {line: files for line, files in seen.items() if len(files) > 1} == {}
+
+
+def test_the_newcomers_pages_stay_short():
+    lengths = {"README.md": 150, "AGENTS.md": 40, "lab/PROTOCOL.md": 150}
+    lengths |= {f"{leaf.name}/program.md": 60 for leaf in LEAVES}
+    long = {n: len((ROOT / n).read_text().splitlines()) for n in lengths if (ROOT / n).exists()}
+    assert {name: count for name, count in long.items() if count > lengths[name]} == {}
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    released = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+    assert lab.__version__ == project["version"]
+    assert not released or released[0].split()[0] == project["version"]
+
+
+@pytest.mark.parametrize("path", [*ROOMS, *SHARED], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_says_in_one_line_what_it_is_for(path):
+    caption = (ast.get_docstring(tree(path)) or "").split("\n")[0]
+    assert re.fullmatch(r".{10,100}[.?]", caption), caption
+
+
+def test_constraints_pin_what_the_extras_ask_for_and_bring_no_cuda():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    wanted = [*project["dependencies"], *extras]
+    names = {re.split(r"[\[<>=~ ]", line)[0].lower() for line in wanted} - {"labtree"}
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.partition("==")[0].lower() for line in lines if not line.startswith("#")}
+    assert names <= pinned
+    assert [line for line in lines if re.search(r"nvidia|cuda|triton|://| @ ", line)] == []
