@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import signal
 import sqlite3
 import sys
@@ -28,7 +29,7 @@ from .errors import LabError
 from .notebook import Notebook, record
 from .runner import Job, Outcome, Runner
 from .runner.local import Local
-from .snapshot import Snapshot, damaged, look
+from .snapshot import Snapshot, damaged, exports, look
 
 INFRA_RETRIES = 2
 INFRA_PAUSE_S = float(os.environ.get("LAB_INFRA_PAUSE_S") or 5.0)
@@ -78,8 +79,8 @@ class Keeper:
     def keep(self) -> None:
         """Run every seed, judge after each, and close the job with the truth."""
         how = "done"
-        record.keeper(self.book, self.job["id"], processes.start_id(os.getpid()) or "")
         try:
+            record.keeper(self.book, self.job["id"], processes.start_id(os.getpid()) or "")
             for seed in json.loads(self.job["seeds"]):
                 self._seed(seed)
         except Stopped:
@@ -88,6 +89,7 @@ class Keeper:
             how = "infra"
             self._log(f"{type(error).__name__}: {error}")
         self._close(how)
+        self.tidy()
 
     def _seed(self, seed: int) -> None:
         """Run one seed, again when only the machinery failed."""
@@ -106,16 +108,32 @@ class Keeper:
                 time.sleep(0.1)
 
     def _close(self, how: str) -> None:
-        """Close the job; a run without a metric is a crash, and the branch goes back."""
+        """Close the job; a run without a metric is a crash, and the branch goes back before.
+
+        Whoever waits goes on as soon as the job is closed, so the worktree has to be ready by then.
+        """
         values = self.book.one(
             "select 1 from runs where experiment = ? and status = 'finished'", self.number
         )
+        if values is None:
+            try:
+                lost.put_back(self.experiment, self.restore)
+            except (LabError, repo.GitFailed) as error:
+                self._log(f"the branch could not be put back: {error}")
+        query = "select id from runs where job = ? and ended is null"
         with self.book.write():
+            for run in self.book.all(query, self.job["id"]):
+                record.run_ended(
+                    self.book, self.number, run["id"], status="failed", failure="infra"
+                )
             record.job_ended(self.book, self.job["id"], how)
             if values is None:
                 record.result(self.book, self.experiment, "crash", job=self.job["id"])
-        if values is None:
-            lost.put_back(self.experiment, self.restore)
+
+    def tidy(self) -> None:
+        """Remove what only a living job needs, this one's and that of keepers that were killed."""
+        lost.remove_exports(self.book, self.home)
+        lost.lock_path(self.home, self.job["uid"]).unlink(missing_ok=True)
 
     def _log(self, words: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +154,7 @@ class Run:
         self.began = time.monotonic()
         self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
         self.worth_retrying = True
-        self.exports: list[Snapshot] = []
+        self.exports: Sequence[Snapshot] = ()
 
     def perform(self) -> str | None:
         """Do everything and close the record; return the failure's class, or None."""
@@ -147,19 +165,15 @@ class Run:
         except (LabError, OSError, repo.GitFailed) as error:
             words = error.message if isinstance(error, LabError) else str(error)
             failure, metrics = _plain_failure("infra", words), {}
-        finally:
-            for export in self.exports:
-                export.close()
         return self._record(failure, metrics)
 
     # -- The stages ---------------------------------------------------------------
 
     def _measured(self) -> tuple[triage.Failure | None, dict[str, dict[str, float]]]:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
-        base = self.keeper.home / "exports"
-        for _ in range(2):
-            commit = self.experiment["commit"]
-            self.exports.append(Snapshot(self.keeper.source, commit, base))
+        base = lost.exports_of(self.keeper.home, self.keeper.job["id"])
+        shutil.rmtree(base, ignore_errors=True)  # of an earlier run of this job
+        self.exports = exports(self.keeper.source, self.experiment["commit"], base)
         train = self._read_leaf(self.exports[0])
         settings = self.settings = train.settings(self.experiment["profile"])
         cache, manifest = self._prepare(train, settings)
@@ -198,7 +212,9 @@ class Run:
             with _locked(cache.with_name(f"{key}.lock"), self.keeper.stop):
                 if not ready.exists():
                     self._prepare_once(leaf, settings, cache)
-                    ready.write_text(json.dumps(look(cache)))
+                    written = ready.with_suffix(".new")
+                    written.write_text(json.dumps(look(cache)))
+                    written.replace(ready)  # all of it or nothing, whenever this process ends
         manifest = json.loads(ready.read_text()) if ready.exists() else {}
         return cache, {path: tuple(stamp) for path, stamp in manifest.items()}
 
@@ -320,22 +336,23 @@ class Run:
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
             self.facts["broken"] = json.dumps(self._broken(known))
             self.facts["flags"] = json.dumps(self._flags(metrics))
-        record.run_ended(
-            self.book,
-            self.experiment["id"],
-            self.run,
-            metrics=rows,
-            status="failed" if failure else "finished",
-            failure=failure.kind if failure else None,
-            value=value,
-            seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
-            versions=json.dumps(_versions()),
-            detail=json.dumps(detail),
-            **{key: found for key, found in self.facts.items() if found is not None},
-        )
-        if failure is None:
-            policy = standing.policy_of(self._asked.get("judge", {}))
-            standing.note(self.book, self.experiment, policy)
+        with self.book.write():
+            record.run_ended(
+                self.book,
+                self.experiment["id"],
+                self.run,
+                metrics=rows,
+                status="failed" if failure else "finished",
+                failure=failure.kind if failure else None,
+                value=value,
+                seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
+                versions=json.dumps(_versions()),
+                detail=json.dumps(detail),
+                **{key: found for key, found in self.facts.items() if found is not None},
+            )
+            if failure is None:
+                policy = standing.policy_of(self._asked.get("judge", {}))
+                standing.note(self.book, self.experiment, policy)
         return failure.kind if failure else None
 
     @property
@@ -382,7 +399,11 @@ def _plain_failure(kind: str, last: str) -> triage.Failure:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "system": platform.platform()}
+    system = os.uname()  # platform.platform() starts a process to ask
+    return {
+        "python": platform.python_version(),
+        "system": f"{system.sysname}-{system.release}-{system.machine}",
+    }
 
 
 def typical_seconds(book: Notebook, experiment: sqlite3.Row) -> float | None:

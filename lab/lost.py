@@ -13,11 +13,10 @@ from typing import Any
 import click
 
 from . import processes, repo
+from .errors import LabError
 from .notebook import Notebook, record
+from .notebook.state import SAYS_NOTHING
 from .slots import locks
-
-INDEX_TRIES = 20  # the agent's own git may hold the index for a moment
-INDEX_PAUSE_S = 0.1
 
 
 def lock_path(home: Path, uid: str) -> Path:
@@ -61,7 +60,10 @@ def _alone(home: Path) -> Any:
 
 
 def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
-    """End what is left of a lost job, record the truth and put the branch back."""
+    """End what is left of a lost job, put the branch back and record the truth.
+
+    The record comes last: whoever is killed in here leaves the job open, for the next to close.
+    """
     experiment = book.all("select * from experiments where id = ?", job["experiment"])[0]
     number = experiment["id"]
     if job["keeper"]:
@@ -69,28 +71,36 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     runs = book.all("select * from runs where job = ? and ended is null", job["id"])
     for run in runs:
         processes.end_by_run_dir(place.home / "runs" / f"e{number}" / str(run["id"]))
-    for run in runs:
-        record.run_ended(book, number, run["id"], status="failed", failure="lost")
     restore = json.loads(job["restore"] or "{}")
-    experiment = _adopt_commit(book, experiment, restore)
     finished = book.one("select 1 from runs where experiment = ? and status = 'finished'", number)
+    try:
+        experiment = _adopt_commit(book, experiment, restore)
+        if finished is None:
+            put_back(experiment, restore)
+    except (repo.GitFailed, LabError) as error:  # nobody can be kept waiting for a broken checkout
+        said = f"e{number}: {restore['top']} could not be put back: {error}"
+        click.echo(f"{said}\nLook with: git -C {restore['top']} status", err=True)
     with book.write():
+        for run in runs:
+            record.run_ended(book, number, run["id"], status="failed", failure="lost")
         record.job_ended(book, job["id"], "lost")
         if finished is None:
             record.result(book, experiment, "crash", job=job["id"])
-    if finished is None:
-        put_back(experiment, restore)
-    _remove_exports(book, place.home)
+    remove_exports(book, place.home)
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
-    click.echo(
-        f"e{number} was lost: its keeper ended without a record. Run it again: "
-        + (
-            f"lab run h{experiment['hypothesis']}"
-            if experiment["hypothesis"]
-            else f"lab run e{number}"
-        ),
-        err=True,
-    )
+    click.echo(_told(book, experiment, finished is not None), err=True)
+
+
+def _told(book: Notebook, experiment: sqlite3.Row, finished: bool) -> str:
+    """Return a line on what became of an experiment whose keeper is gone."""
+    name, idea = f"e{experiment['id']}", experiment["hypothesis"]
+    if finished:
+        return f"{name}: its keeper ended early; what was measured is recorded: lab wait {name}"
+    state = book.all("select * from state where experiment = ?", experiment["id"])[0]
+    if state["failure"] not in SAYS_NOTHING:
+        return f"{name} failed ({state['failure']}) before its keeper ended: lab wait {name}"
+    again = f"lab run h{idea}" if idea else f"lab run {name}"
+    return f"{name} was lost: its keeper ended without a record. Run it again: {again}"
 
 
 def _adopt_commit(
@@ -129,31 +139,20 @@ def put_back(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
         return
     top = Path(restore["top"])
     commit = experiment["commit"] or _made(experiment, restore)
-    for _ in range(INDEX_TRIES):
-        try:
-            if commit is None:  # the starter died before its commit: the index may hold the add
-                repo.git("reset", "--quiet", "--mixed", cwd=top)
-            elif repo.back_to(top, restore["branch"], restore["parent"], commit):
-                repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
-            return
-        except repo.GitFailed as error:
-            if "index.lock" not in str(error):
-                raise
-            _remove_stale(top)
-            time.sleep(INDEX_PAUSE_S)
+    if commit is None:  # the starter died before its commit: the index may hold the add
+        repo.git("reset", "--quiet", "--mixed", cwd=top)
+    elif repo.back_to(top, restore["branch"], restore["parent"], commit):
+        repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
 
 
-def _remove_stale(top: Path) -> None:
-    """Remove an index lock that a killed git left: one that nobody has touched for a while."""
-    path = Path(
-        repo.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock", cwd=top)
-    )
-    with contextlib.suppress(FileNotFoundError):
-        if time.time() - path.stat().st_mtime > INDEX_PAUSE_S * INDEX_TRIES / 2:
-            path.unlink()
+def exports_of(home: Path, job: int) -> Path:
+    """Return the folder for the exports of a job."""
+    return home / "exports" / f"job-{job}"
 
 
-def _remove_exports(book: Notebook, home: Path) -> None:
-    """Remove exports that nobody uses any more, once nothing is in flight."""
-    if book.one("select 1 from jobs where ended is null") is None:
-        shutil.rmtree(home / "exports", ignore_errors=True)
+def remove_exports(book: Notebook, home: Path) -> None:
+    """Remove the exports of every job that is closed, also of those whose keeper was killed."""
+    for folder in (home / "exports").glob("job-*"):
+        job = folder.name.removeprefix("job-")
+        if book.one("select 1 from jobs where id = ? and ended is null", job) is None:
+            shutil.rmtree(folder, ignore_errors=True)

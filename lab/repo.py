@@ -15,8 +15,9 @@ from .errors import Environment, NotFound, Refused
 
 TIMEOUT_S = 120  # a git that waits longer waits for a person or a dead disk
 IDENTITY = ("labtree", "labtree@localhost")  # when git has none of its own
-LOCKED = re.compile(r"(?:Unable to create|cannot lock ref .*) '(/[^\n]+\.lock)': File exists")
-LOCK_WAIT_S = 2.0  # any git of the agent's own is done by then, but for a commit message in an editor
+LOCKED = re.compile(r"Unable to create '(/[^\n]+\.lock)': File exists")
+FULL_ID = re.compile(r"[0-9a-f]{40,64}")
+LOCK_WAIT_S = 2.0  # an agent's own git is done by then, unless it waits for a commit message
 LOCK_PAUSE_S = 0.05
 HOOK_VARIABLES = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"),
@@ -43,7 +44,7 @@ def git(
     on when the command that called it is killed. A lock file of another git is waited for; one that
     a killed git left is removed.
     """
-    give_up = time.monotonic() + LOCK_WAIT_S
+    began = time.monotonic()
     while True:
         try:
             return _git(words, cwd, text, env, hold)
@@ -51,7 +52,9 @@ def git(
             held = LOCKED.search(str(error))
             if held is None:
                 raise
-            if time.monotonic() > give_up and not _remove_stale(Path(held[1]), cwd):
+            waited = time.monotonic() - began
+            removed = waited > LOCK_WAIT_S and _remove_stale(Path(held[1]), cwd)
+            if waited > 2 * LOCK_WAIT_S and not removed:
                 raise
         time.sleep(LOCK_PAUSE_S)
 
@@ -248,6 +251,12 @@ def contents_id(blobs: dict[str, str]) -> str:
 
 def tree_blobs(cwd: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
     """Return the blob ids of `paths` (from the checkout's top) in a commit."""
+    known = _tree_blobs if FULL_ID.fullmatch(commit) else _tree_blobs.__wrapped__
+    return dict(known(cwd, commit, tuple(paths)))
+
+
+@functools.lru_cache(maxsize=64)  # a commit never changes, and one command asks several times
+def _tree_blobs(cwd: Path, commit: str, paths: tuple[str, ...]) -> dict[str, str]:
     listing = git("ls-tree", "-z", "-r", "--full-tree", commit, "--", *paths, cwd=cwd)
     return {line.split("\t", 1)[1]: line.split()[2] for line in listing.split("\0") if "\t" in line}
 

@@ -1,7 +1,6 @@
 """Fresh exports of an experiment's commit, and proof that a run changed nothing else in them."""
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,20 +12,21 @@ Manifest = Mapping[str, Stamp]
 
 
 class Snapshot:
-    """One export: a folder of its own, looked over when made, removed when closed."""
+    """One export: a folder of its own, looked over when made."""
 
-    def __init__(self, source: Path, commit: str, base: Path) -> None:
-        self.root = base / uuid.uuid4().hex
-        repo.export(source, commit, self.root)
-        self.before = look(self.root)
+    def __init__(self, root: Path) -> None:
+        self.root, self.before = root, look(root)
 
     def foreign(self, allowed: Iterable[str]) -> list[str]:
         """Return the files that changed, appeared or went, other than those `allowed`."""
         return differing(self.before, look(self.root), set(allowed))
 
-    def close(self) -> None:
-        """Remove the folder, whatever was put there."""
-        shutil.rmtree(self.root, ignore_errors=True)
+
+def exports(source: Path, commit: str, base: Path) -> tuple[Snapshot, Snapshot]:
+    """Return two fresh exports of a commit, to train in and to evaluate in."""
+    roots = [base / uuid.uuid4().hex for _ in range(2)]
+    repo.export(source, commit, *roots)
+    return Snapshot(roots[0]), Snapshot(roots[1])
 
 
 def look(root: Path) -> dict[str, Stamp]:

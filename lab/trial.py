@@ -1,6 +1,7 @@
 """Turn an edit into an experiment: every refusal, the row, the commit, the keeper."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -115,7 +116,7 @@ class Trial:
                 f"Give it one: lab result e{row['id']} -v keep|discard",
             )
         if row is not None and row["verdict"] != "keep":
-            verdicts.finish(self.desk, row, row["verdict"])
+            verdicts.finish(self.desk, self.book, row, row["verdict"])
             del self.desk.place
             self.place = self.desk.place
         tip = repo.ref(self.top, "refs/worktree/lab-tip")
@@ -179,11 +180,16 @@ class Trial:
         paths = ancestry.paths(self.desk)
         tried = repo.worktree_blobs(self.top, paths)
         assert self.place.head is not None
-        if tried == repo.tree_blobs(self.top, self.place.head, paths):
+        if tried == self._committed():
             raise Refused(
                 "nothing was changed.", f"Edit {', '.join(paths)} for your hypothesis, then again."
             )
         return tried
+
+    def _committed(self) -> dict[str, str]:
+        """Return the blobs of the mutable files at HEAD."""
+        assert self.place.head is not None
+        return repo.tree_blobs(self.top, self.place.head, ancestry.paths(self.desk))
 
     def _rival(self) -> sqlite3.Row:
         rival = ancestry.incumbent(self.desk, self.book)
@@ -242,35 +248,38 @@ class Trial:
         leaf.check_requires(settings, python)
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], rival: sqlite3.Row) -> Started:
-        """Write the row, make the commit, keep it, start the keeper."""
+        """Write the row, make the commit, keep it, start the keeper.
+
+        Whoever is killed on the way leaves a job whose lock is free: `lost` undoes what there is.
+        """
         place, paths = self.place, ancestry.paths(self.desk)
-        assert place.head is not None
         restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}
+        row = {
+            "hypothesis": idea["id"],
+            "kind": "run",
+            "parent": place.head,
+            "contents": repo.contents_id(tried),
+            "incumbent": rival["experiment"],
+            "campaign": place.campaign,
+            "worktree": str(self.top),
+            "axis": idea["axis"] or self._axis(),
+            "lines_changed": self._net_lines(),
+            **self._scope_columns(),
+        }
         uid = new_uid()
-        with _held(lost.take_lock(place.home, uid)) as lock:
+        with _held(place.home, uid) as lock:
             with self.book.write():
-                number = record.experiment(
-                    self.book,
-                    hypothesis=idea["id"],
-                    kind="run",
-                    parent=place.head,
-                    contents=repo.contents_id(tried),
-                    incumbent=rival["experiment"],
-                    campaign=place.campaign,
-                    worktree=str(self.top),
-                    attempt=self._attempt(idea),
-                    axis=idea["axis"] or self._axis(paths),
-                    lines_changed=self._net_lines(paths),
-                    **self._scope_columns(),
-                )
+                number = record.experiment(self.book, attempt=self._attempt(idea), **row)
                 job = self._job(number, range(self.seeds or 1), uid, restore)
             message = f"e{number}: {idea['claim'][:200]}"
             body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
-            commit = repo.commit_only(self.top, f"{message}\n\n{body}\n", paths)
+            new = [path for path in tried if path not in self._committed()]
+            text = f"{message}\n\n{body}\n"
+            commit = repo.commit_only(self.top, text, paths, new, hold=[lock])
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
-            verdicts.mark_tip(self.top)
+            verdicts.mark_tip(self.top, commit)
             start_keeper(place.home, job, lock)
         return Started(number, attached=False)
 
@@ -278,11 +287,12 @@ class Trial:
         """Add a run to an experiment whose runs said nothing about the idea."""
         uid = new_uid()
         restore = {"top": str(self.top), "branch": self.place.branch, "parent": self.place.head}
-        with _held(lost.take_lock(self.place.home, uid)) as lock:
+        with _held(self.place.home, uid) as lock:
             with self.book.write():
                 job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
-            repo.git("reset", "--quiet", "--mixed", row["commit"], cwd=self.top)
-            verdicts.mark_tip(self.top)
+            words = ("reset", "--quiet", "--mixed", row["commit"])
+            repo.git(*words, cwd=self.top, hold=[lock])
+            verdicts.mark_tip(self.top, row["commit"])
             start_keeper(self.place.home, job, lock)
         return Started(row["id"], attached=False)
 
@@ -304,18 +314,18 @@ class Trial:
         )
         if found is not None:
             return self._more(found["id"])
+        row = {
+            "kind": "baseline",
+            "commit": self.place.head,
+            "parent": repo.parent(self.top, self.place.head),
+            "contents": contents,
+            "campaign": self.place.campaign,
+            **self._scope_columns(),
+        }
         uid = new_uid()
-        with _held(lost.take_lock(self.place.home, uid)) as lock:
+        with _held(self.place.home, uid) as lock:
             with self.book.write():
-                number = record.experiment(
-                    self.book,
-                    kind="baseline",
-                    commit=self.place.head,
-                    parent=repo.parent(self.top, self.place.head),
-                    contents=contents,
-                    campaign=self.place.campaign,
-                    **self._scope_columns(),
-                )
+                number = record.experiment(self.book, **row)
                 job = self._job(number, range(self.seeds or 1), uid, {})
             repo.keep_ref(self.top, f"e{number}", self.place.head)
             start_keeper(self.place.home, job, lock)
@@ -371,7 +381,7 @@ class Trial:
         if any(row["experiment"] == number for row in read.in_flight(self.book)):
             return Started(number, attached=True)
         uid = new_uid()
-        with _held(lost.take_lock(self.place.home, uid)) as lock:
+        with _held(self.place.home, uid) as lock:
             with self.book.write():
                 asked = seeds or self._seeds(number, self.seeds or 1)
                 job = self._job(number, asked, uid, {}, reproduce=reproduce)
@@ -433,20 +443,23 @@ class Trial:
         query = "select count(*) from experiments where hypothesis = ? and campaign is ?"
         return 1 + int(self.book.all(query, idea["id"], self.place.campaign)[0][0])
 
-    def _axis(self, paths: list[str]) -> str | None:
-        found = (edits.axis(*texts) for texts in self._texts(paths))
-        return next((name for name in found if name), None)
-
-    def _net_lines(self, paths: list[str]) -> int:
-        """Return code lines added less those removed, comments and blank lines aside."""
-        return sum(edits.code_lines(new) - edits.code_lines(old) for old, new in self._texts(paths))
-
-    def _texts(self, paths: list[str]) -> Iterator[tuple[str | None, str | None]]:
-        """Yield each mutable Python file as it was committed and as it is now."""
-        for path in (path for path in paths if path.endswith(".py")):
+    @functools.cached_property
+    def _texts(self) -> list[tuple[str | None, str | None]]:
+        """Each mutable Python file as it was committed and as it is now."""
+        found = []
+        for path in (path for path in ancestry.paths(self.desk) if path.endswith(".py")):
             file = self.top / path
             new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
-            yield repo.show_file(self.top, "HEAD", path), new
+            found.append((repo.show_file(self.top, str(self.place.head), path), new))
+        return found
+
+    def _axis(self) -> str | None:
+        found = (edits.axis(*texts) for texts in self._texts)
+        return next((name for name in found if name), None)
+
+    def _net_lines(self) -> int:
+        """Return code lines added less those removed, comments and blank lines aside."""
+        return sum(edits.code_lines(new) - edits.code_lines(old) for old, new in self._texts)
 
 
 def _is_litter(path: str) -> bool:
@@ -455,8 +468,9 @@ def _is_litter(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _held(lock: int) -> Iterator[int]:
-    """Keep a job's lock until its keeper has inherited it, or until we fail."""
+def _held(home: Path, uid: str) -> Iterator[int]:
+    """Hold a job's lock until its keeper has inherited it, or until we fail."""
+    lock = lost.take_lock(home, uid)
     try:
         yield lock
     finally:

@@ -174,24 +174,31 @@ class Worktree:
         return "lab context"
 
 
-def finish(desk: Desk, row: sqlite3.Row, verdict: str) -> None:
-    """Do what an interrupted `lab result` left undone: the branch follows the recorded verdict."""
+def finish(desk: Desk, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
+    """Do what an interrupted `lab result` left undone: the branch follows the recorded verdict.
+
+    Edits made since stay in the file, and so does an edit that crashed: it waits to be mended.
+    """
     worktree = Worktree(desk, row)
-    asked = Asked(verdict=verdict, keep_edits=worktree.at_tip and worktree.files != worktree.tried)
-    worktree.settle(asked)
+    query = "select job from results where experiment = ? order by id desc limit 1"
+    newest = book.one(query, row["id"])
+    crashed = newest is not None and newest["job"] is not None
+    edited = worktree.at_tip and worktree.files != worktree.tried
+    worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
 
 
 def commit_notes(top: Path, notes: str, message: str) -> bool:
     """Commit notes.md by itself when it changed."""
-    if not any(path == notes for _, path in repo.status(top)):
+    states = [state for state, path in repo.status(top) if path == notes]
+    if not states:
         return False
-    repo.commit_only(top, message, [notes])
+    repo.commit_only(top, message, [notes], new=[notes] if "??" in states else [])
     return True
 
 
-def mark_tip(top: Path) -> None:
+def mark_tip(top: Path, head: str | None = None) -> None:
     """Remember where the harness left this worktree's branch, so that a foreign commit shows."""
-    head = repo.ref(top, "HEAD")
+    head = head or repo.ref(top, "HEAD")
     if head:
         repo.git("update-ref", "refs/worktree/lab-tip", head, cwd=top)
 
