@@ -132,7 +132,7 @@ def expected(
     noise = read.noise(book, won[-1]["scope"])
     previous = [before, *(row["experiment"] for row in won)]
     pairs = zip(won, previous, strict=False)
-    links = [_link(book, row, before, noise, policy) for row, before in pairs]
+    links = [_link(book, row, earlier, noise, policy) for row, earlier in pairs]
     known = [link for link in links if link is not None]
     return expected_gain(known) if len(known) == len(links) else None
 

@@ -41,7 +41,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "board": ("look", "what was kept, claimed and expected gain"),
         "log": ("look", "the newest experiments, newest first"),
         "plot": ("pictures", "progress as a picture"),
-        "report": ("look", "everything as one page of HTML"),
+        "report": ("reports", "everything as one page of HTML"),
         "reproduce": ("tree", "run an experiment again, exactly"),
     },
     "contributors": {

@@ -17,7 +17,7 @@ class Safe(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: object, **attributes: object) -> Safe:
+def tag(name: str, /, *children: object, **attributes: object) -> Safe:
     """Return an element. `class_` and `data_x` are `class` and `data-x`; None and False go.
 
     >>> tag("a", "1 < 2", href="#x", hidden=True, title=None)

@@ -1,0 +1,137 @@
+"""The report: everything that happened as one page, or as a write-up."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from .. import leaf as leaves
+from ..desk import Desk
+from ..errors import LabError, Usage
+from ..notebook import read
+from ..notebook.read import Found
+from . import emit
+from .common import as_json, here
+from .look import _named
+
+FASTEST_S = 1.0
+
+
+@click.command()
+@click.argument("leaf_", required=False, metavar="[LEAF]")
+@click.option("-o", "path", metavar="FILE", type=Path, help="report.html, unless said otherwise.")
+@click.option("--since", metavar="WHEN", help="Only what came since: 8h, a UTC time, or e34.")
+@click.option("--every", metavar="SPAN", help="Write it again every 10m, until Ctrl-C.")
+@click.option("--markdown", is_flag=True, help="A write-up instead of a page; without -o printed.")
+@as_json
+@here
+def report(
+    desk: Desk,
+    leaf_: str | None,
+    path: Path | None,
+    since: str | None,
+    every: str | None,
+    markdown: bool,
+    json_: bool,
+) -> None:
+    """Write what happened as one page of HTML, or with --markdown as a write-up.
+
+    One file, no request to anywhere: open it, send it, print it. It begins with what came since
+    you left: the last stretch of work without a pause of six hours, or since WHEN.
+
+    Examples:
+
+    \b
+        lab report
+        lab report pretrain -o night.html --since 8h
+        lab report --every 10m -o /srv/www/lab.html
+        lab report pretrain --markdown > appendix.md
+    """
+    from ..report.window import seconds
+
+    pause = None if every is None else seconds(every)
+    if every is not None and (pause is None or pause < FASTEST_S):
+        raise Usage(f"--every {every!r} is no span of time.", "Type: --every 10m")
+    if pause and markdown and path is None:
+        raise Usage("--every rewrites a file.", "Type: -o FILE")
+    name = _named(desk, leaf_)
+    if path is None and not markdown:
+        path = Path("report.html")
+    while True:
+        found, text = _written(desk, name, since, markdown, pause)
+        if path is not None:
+            replace(path, text)
+        if json_:
+            emit(_summary(found, path))
+        else:
+            click.echo(text if path is None else path, nl=path is not None)
+        if not pause:
+            return
+        found, text = {}, ""
+        _wait(desk, pause)
+
+
+def _written(
+    desk: Desk, name: str | None, since: str | None, markdown: bool, every: float | None
+) -> tuple[Found, str]:
+    """Return what was collected, and how it reads."""
+    from .. import report as reports
+    from ..report.window import window
+
+    with desk.open() as book:
+        names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
+        found = reports.collect(desk, book, names, window(book, since))
+    return found, reports.write_up(found) if markdown else reports.page(found, every)
+
+
+def _wait(desk: Desk, pause: float) -> None:
+    """Wait; a notebook that is busy for a while is tried again, not a reason to stop."""
+    time.sleep(pause)
+    while True:
+        try:
+            desk.open().db.close()
+            return
+        except LabError as error:
+            error.show()
+            time.sleep(pause)
+
+
+def replace(path: Path, text: str) -> None:
+    """Put a file in place whole: a reader sees the old one or the new one."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise Usage(f"{path} is a folder.", f"Type: -o {path}/report.html")
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _summary(found: Found, path: Path | None) -> Found:
+    """Return what each leaf gained, for programs."""
+    return {
+        "file": str(path) if path else None,
+        "made": found["made"],
+        "since": found["since"] or None,
+        "leaves": [
+            {
+                "leaf": leaf["leaf"],
+                "metric": leaf["metric"],
+                "direction": leaf["direction"],
+                **{key: value for key, value in leaf["since"].items() if key != "now"},
+                "now": _brief(leaf["since"]["now"]),
+                "path": [f"e{number}" for number in leaf["tree"].path],
+                "shown": len(leaf["rows"]),
+                "left_out": leaf["older"],
+            }
+            for leaf in found["leaves"]
+        ],
+    }
+
+
+def _brief(row: Found | None) -> Found | None:
+    names = ("experiment", "value", "runs", "campaign", "claim")
+    return None if row is None else {name: row[name] for name in names}

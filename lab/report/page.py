@@ -1,0 +1,158 @@
+"""The page: one self-contained file of HTML, without a request to anywhere."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+
+from ..notebook.read import Found
+from ..text import num, shorten
+from . import figures, sections, words
+from .html import Safe, join, said, tag
+
+
+def page(report: Found, every: float | None = None) -> str:
+    """Return a report as HTML; with `every` (seconds) the page reads itself again."""
+    style, script = _asset("style.css"), _asset("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    title = f"{report['title']}: report of {words.when(report['made'])}"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{digest}'"
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        Safe(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", title),
+        tag("style", Safe(style)),
+    )
+    known = frozenset(row["experiment"] for leaf in report["leaves"] for row in leaf["rows"])
+    body = tag(
+        "body",
+        _header(report),
+        tag("main", _overview(report), [_leaf(leaf, known) for leaf in report["leaves"]]),
+        _footer(report),
+        tag("script", Safe(script)),
+    )
+    again = f"{every:.0f}" if every else None
+    return f"<!doctype html>\n{tag('html', head, body, lang='en', data_every=again)}\n"
+
+
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _header(report: Found) -> Safe:
+    line = f"Report of {words.when(report['made'])} UTC, {words.since(report)}"
+    return tag("header", tag("h1", said(report["title"])), tag("p", line))
+
+
+def _footer(report: Found) -> Safe:
+    return tag(
+        "footer",
+        tag(
+            "p",
+            f"Written by lab {report['version']} from the notebook; gains are positive when "
+            "better, ± is a standard error, values are means over seeds. Times are UTC. Numbers "
+            "are compared only within one profile, platform and yardstick.",
+        ),
+    )
+
+
+# -- All leaves ----------------------------------------------------------------
+
+
+def _overview(report: Found) -> Safe:
+    """Return a line for each leaf, when there are several; a sentence, when there is none."""
+    if not report["leaves"]:
+        return tag("p", "No leaf and no experiment here yet. Make a leaf: lab new NAME")
+    if len(report["leaves"]) == 1:
+        return join()
+    columns = (
+        ("leaf", ""),
+        ("best then", "n wide"),
+        ("best now", "n"),
+        ("gain", "n"),
+        ("tried", "n"),
+        ("kept", "n"),
+        ("device", "n wide"),
+        ("cost", "n wide"),
+    )
+    rows = [_overview_row(leaf) for leaf in report["leaves"]]
+    return tag(
+        "section",
+        tag("h2", "Since you left"),
+        sections.table(columns, rows, class_="overview"),
+        class_="all",
+    )
+
+
+def _overview_row(leaf: Found) -> Safe:
+    since = leaf["since"]
+    then, now = since["then"], since["now"]
+    moved = words.gained(now, then) if then and now else None
+    name = tag("a", said(leaf["leaf"]), href=f"#{sections.anchor(leaf['leaf'])}")
+    metric = tag("small", f"{leaf['metric'] or 'no metric'}, {words.better(leaf['direction'])}")
+    return tag(
+        "tr",
+        tag("td", name, metric),
+        sections.cell(num(then["value"]) if then else "-", "n wide"),
+        sections.cell(num(now["value"]) if now else "-", "n"),
+        sections.cell(num(moved, sign=True), "n"),
+        sections.cell(since["experiments"], "n"),
+        sections.cell(since["keep"], "n"),
+        sections.cell(words.hours(since["seconds"]), "n wide", value=since["seconds"]),
+        sections.cell(words.cost(since), "n wide", value=since["cost_usd"]),
+    )
+
+
+# -- One leaf ------------------------------------------------------------------
+
+
+def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
+    head = join(
+        tag("h2", said(leaf["leaf"])),
+        tag("p", said(shorten(leaf["purpose"], 400)), class_="purpose") if leaf["purpose"] else "",
+        _facts(leaf),
+    )
+    if not leaf["counts"]["experiments"]:
+        hint = tag("code", f"lab run --baseline --seeds 3 --leaf {leaf['leaf']}")
+        return _section(leaf, head, tag("p", "Nothing yet. Begin with: ", hint, class_="none"))
+    look = sections.Look(leaf, known)
+    return _section(
+        leaf,
+        head,
+        look.since(),
+        look.part("progress", "Progress", figures.staircase(leaf)),
+        look.part("path", "How it grew", look.tree()),
+        look.part("kept", "Kept changes", look.kept()),
+        look.part("near", "Near-misses worth combining", look.near()),
+        look.part("dead", "Dead ends by axis", look.dead_ends()),
+        look.part("failed", "What failed to run", look.failures()),
+        look.part("curves", "Loss curves", _curves(leaf)),
+        look.part("samples", "Samples", look.samples()),
+        look.part("lessons", "Lessons", look.lessons()),
+        look.part("repeat", "Measure it again", look.repeat()),
+        look.part("table", "Every experiment", look.experiments()),
+    )
+
+
+def _section(leaf: Found, *children: object) -> Safe:
+    return tag("section", *children, id=sections.anchor(leaf["leaf"]), class_="leaf")
+
+
+def _facts(leaf: Found) -> Safe:
+    facts: Sequence[str] = [
+        shorten(leaf["metric"] or "no metric yet", 60),
+        words.better(leaf["direction"]),
+        *words.scope(leaf),
+    ]
+    return tag("p", [tag("span", fact) for fact in facts], class_="facts")
+
+
+def _curves(leaf: Found) -> Safe | None:
+    return figures.loss_curves(leaf["curves"]) if leaf["curves"] else None

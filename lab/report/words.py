@@ -1,0 +1,152 @@
+"""Sentences that the page and the write-up share."""
+
+from datetime import datetime
+from typing import Any
+
+from ..notebook.read import Found
+from ..text import num, plain, span
+
+MARKS = {"keep": "●", "discard": "○", "crash": "×"}
+FAILURES = {
+    "oom": "out of memory",
+    "no_metric": "no metric",
+    "infra": "the machine's fault",
+    "tampered": "frozen files changed",
+}
+
+
+def when(at: str | None) -> str:
+    """Return a time as people read it, in UTC.
+
+    >>> when("2026-01-31T22:05:09.123Z")
+    '2026-01-31 22:05'
+    """
+    return plain(at or "-")[:16].replace("T", " ")
+
+
+def since(report: Found) -> str:
+    """Return what the report looks back on."""
+    if not report["since"]:
+        return "from the beginning"
+    try:
+        made, start = (datetime.fromisoformat(report[k]) for k in ("made", "since"))
+        back = f" ({span((made - start).total_seconds())})"
+    except (ValueError, TypeError):
+        back = ""
+    return f"since {when(report['since'])} UTC{back}"
+
+
+def better(direction: str | None) -> str:
+    """Return which way is up."""
+    return {"minimize": "lower is better", "maximize": "higher is better"}.get(direction or "", "-")
+
+
+def gain(row: Found) -> str:
+    """Return a gain with its standard error.
+
+    >>> gain({"gain": 0.0123456, "se": 0.00123}), gain({"gain": None, "se": None})
+    ('+0.01235 ± 0.0012', '-')
+    """
+    if row["gain"] is None:
+        return "-"
+    error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
+    return num(row["gain"], sign=True) + error
+
+
+def outcome(row: Found) -> str:
+    """Return what became of an experiment."""
+    if row["failure"]:
+        return FAILURES.get(row["failure"], row["failure"])
+    baseline = row["kind"] == "baseline" and row["verdict"] == "keep"
+    return "baseline" if baseline else row["verdict"] or row["status"]
+
+
+def mark(row: Found) -> str:
+    """Return the sign for it."""
+    return MARKS.get(row["verdict"] or "", "◐")
+
+
+def mechanism(row: Found) -> str:
+    """Return whether the mechanism was seen at work, and by whom.
+
+    >>> mechanism({"outcome": "refuted", "source": "measured"})
+    'refuted, measured'
+    """
+    if row["outcome"] is None:
+        return "not settled"
+    return f"{row['outcome']}, {row['source']}"
+
+
+def gained(now: Found, then: Found) -> float:
+    """Return how much better `now` is, positive when it is."""
+    sign = 1.0 if now["direction"] == "maximize" else -1.0
+    return sign * float(now["value"] - then["value"])
+
+
+def best(since: Found) -> tuple[str, str]:
+    """Return best then and now, and a remark."""
+    then, now = since["then"], since["now"]
+    if now is None:
+        return "none yet", "nothing was kept"
+    here = f"e{now['experiment']}, {count(now['runs'], 'run')}" if now["runs"] else "as reported"
+    if then is None:
+        return num(now["value"]), f"{here}; nothing to compare with before"
+    if then["experiment"] == now["experiment"]:
+        return num(now["value"]), f"{here}; unchanged"
+    moved = gained(now, then)
+    share = f" ({100 * moved / abs(then['value']):.2g} %)" if then["value"] else ""
+    figures = f"{num(then['value'])} → {num(now['value'])}"
+    return figures, f"{num(moved, sign=True)}{share}; e{then['experiment']} → {here}"
+
+
+def tally(since: Found) -> str:
+    """Return what became of the experiments."""
+    parts = [f"{since[key]} {word}" for key, word in (
+        ("keep", "kept"), ("discard", "discarded"), ("crash", "crashed"), ("open", "open")
+    ) if since[key] or key == "keep"]  # fmt: skip
+    return ", ".join(parts)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> count(1, "run"), count(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def hours(seconds: float) -> str:
+    """Return device time.
+
+    >>> hours(5400), hours(90)
+    ('1.5 h', '1.5 min')
+    """
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"
+
+
+def cost(since: Found) -> str:
+    """Return cost in US dollars."""
+    return "not recorded" if since["cost_usd"] is None else f"${since['cost_usd']:.2f}"
+
+
+def ending(campaign: Found) -> str:
+    """Return why a campaign stopped."""
+    if campaign["alive"]:
+        return "at work"
+    if campaign["verb"] is None:
+        return "worked by hand, without a loop"
+    if campaign["verb"] == "loop":
+        return "cut off; the same command goes on"
+    return plain(campaign["why"] or "ended")
+
+
+def scope(leaf: Found) -> list[str]:
+    """Return within what the numbers are compared."""
+    found: Any = leaf["scope"]
+    if not found:
+        return []
+    named = [found["profile"], found["platform"]]
+    yardstick = [f"yardstick {found['yardstick'][:12]}"] if found["yardstick"] else []
+    noise = f"noise of a run ±{leaf['noise']:.2g}" if leaf["noise"] else "noise unknown"
+    return [plain(word) for word in named if word] + yardstick + [noise]
