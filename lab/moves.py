@@ -74,8 +74,8 @@ def _another_axis(tried: str, axes: Sequence[Mapping[str, Any]], knobs: Sequence
 def _structural(tried: str, rung: str) -> str:
     if rung == "structure":
         return (
-            f"{tried}: change the structure (model, objective, data order), not a number. Where the "
-            "network is allowed, read what others found first and name the source."
+            f"{tried}: change the structure (model, objective, data order), not a number. Where "
+            "the network is allowed, read what others found first and name the source."
         )
     return (
         f"{tried}: pivot, a second and different structural change, judged after {PATIENCE} "

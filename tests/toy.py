@@ -1,4 +1,4 @@
-"""A toy leaf that trains in a blink, in a git repository of its own, and `lab` as a user types it."""
+"""A toy leaf that trains in a blink, in a git repository of its own, and `lab` as users type it."""
 
 import json
 import os

@@ -54,7 +54,10 @@ def hypothesis(
             _check_observable(book, leaf, observe)
         made = record.hypothesis(
             book,
-            **{"leaf": leaf, "claim": claim, "mechanism": mechanism, "observe": observe},
+            leaf=leaf,
+            claim=claim,
+            mechanism=mechanism,
+            observe=observe,
             min_effect=min_effect,
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
             campaign=desk.place.campaign,
