@@ -11,6 +11,7 @@ and their gits, without the leaf's two commands.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -170,7 +171,7 @@ def crowd(folder: Path, campaigns: int, runs: int) -> dict[str, Any]:
     began = time.perf_counter()
     agents = [toy.campaign(f"agent{number}") for number in range(campaigns)]
     typed = [_Agent(toy, where, number, runs) for number, where in enumerate(agents)]
-    while any([agent.step() for agent in typed]):
+    while sum(agent.step() for agent in typed):
         time.sleep(0.02)
     found = checked(toy, campaigns * runs)
     wall = time.perf_counter() - began
@@ -225,7 +226,7 @@ def checked(toy: toys.Toy, runs: int) -> dict[str, Any]:
     lives = sorted(
         (life["start"], life["end"]) for row in done for life in _lives(home, row["experiment"])
     )
-    pairs = zip(lives, lives[1:], strict=False)
+    pairs = itertools.pairwise(lives)
     # A start is known to a hundredth of a second, the kernel's clock tick.
     overlaps = sum(first[1] > second[0] + 0.011 for first, second in pairs)
     ok = toy.lab("doctor", "--json").json["ok"]
