@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import many
 import toy as toys
 from quick import Quick
 
@@ -32,6 +33,17 @@ def quick(untouched: Path, tmp_path: Path) -> Quick:
     """A repository with one committed toy leaf, for commands that start no run."""
     shutil.copytree(untouched, tmp_path / "repo", symlinks=True)
     return Quick(tmp_path / "repo")
+
+
+@pytest.fixture(scope="session")
+def large(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> Quick:
+    """A repository whose notebook holds 3,000 measured experiments; not to be written to."""
+    folder = tmp_path_factory.mktemp("large")
+    shutil.copytree(untouched, folder / "repo", symlinks=True)
+    made = Quick(folder / "repo")
+    many.write(made, 3_000, folder / "records.jsonl")
+    made.lab("import", str(folder / "records.jsonl"))
+    return made
 
 
 @pytest.fixture(scope="session")

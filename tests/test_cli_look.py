@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import many
 import pytest
 from quick import Quick
 from toy import slope
@@ -44,17 +43,6 @@ def wordy(quick: Quick, n: int = 12) -> None:
         quick.lab("result", f"e{i + 1}", "-v", "discard" if i % 3 else "crash", *said)
     for i in range(n):
         quick.lab("hypothesis", f"open {i} {'words ' * 300}", "-m", "why")
-
-
-@pytest.fixture(scope="module")
-def large(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> Quick:
-    """A notebook of 3,000 measured experiments."""
-    folder = tmp_path_factory.mktemp("large")
-    shutil.copytree(untouched, folder / "repo", symlinks=True)
-    made = Quick(folder / "repo")
-    many.write(made, 3_000, folder / "records.jsonl")
-    made.lab("import", str(folder / "records.jsonl"))
-    return made
 
 
 # -- Context ------------------------------------------------------------------------

@@ -132,8 +132,9 @@ def in_flight(book: Notebook) -> list[sqlite3.Row]:
         "select j.experiment, j.id as job, j.at, s.leaf, s.campaign, s.status, h.claim, "
         "r.started, r.seed, r.id as run from jobs j join state s on s.experiment = j.experiment "
         "left join hypotheses h on h.id = s.hypothesis "
-        "left join runs r on r.id = (select max(id) from runs where job = j.id) "
-        "where j.ended is null order by j.id"
+        "left join runs r on r.id = (select max(id) from runs "
+        "where experiment = j.experiment and job = j.id) "
+        "where j.ended is null order by +j.id"  # the plus: by the index of open jobs, then sorted
     )
 
 
