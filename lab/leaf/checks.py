@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from lab import errors
 from lab.leaf.model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest, resolve
 from lab.leaf.places import find, folder_of, tidy
+from lab.leaf.planted import fault_of
 
 Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
 REQUIREMENT = re.compile(
@@ -201,7 +202,7 @@ def read(root: Path, name: str) -> Leaf:
         raise _unknown(root, name)
     page = _Page(name, folder)
     table = page.load()
-    page.known("", table, [*FIELDS, "profiles", "knobs", "judge"])
+    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "check"])
     for key in REQUIRED:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
@@ -209,6 +210,8 @@ def read(root: Path, name: str) -> Leaf:
     profiles = _profiles(page, table)
     knobs = {n: _knob(page, n, k) for n, k in page.table(table, "knobs").items()}
     judge = _judge(page, table)
+    if fault := fault_of(page.table(table, "check")):
+        page.refuse(*fault)
     for profile in profiles:
         _files(page, resolve(table, profile))
     said = (table["purpose"], table["metric"], table["direction"])

@@ -1,0 +1,175 @@
+"""What `evaluate` makes of an artefact that is the same, missing, foreign or another.
+
+Training is replaced by a stand-in that leaves a given folder as its artefact; all else is the
+real run, by the same keeper.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import leaf as leaves
+from ..text import num
+from .case import PROFILE, Case, is_artefact, why_failed
+from .clone import copies
+from .finding import Broken, Noted
+
+STAND_IN = """
+import os, pathlib, shutil, sys
+source = pathlib.Path(sys.argv[1])
+log = source / "run.log"
+print(log.read_text() if log.exists() else "", flush=True)
+keep = shutil.ignore_patterns("*.log")
+shutil.copytree(source, os.environ["LAB_RUN_DIR"], dirs_exist_ok=True, ignore=keep)
+"""
+CLOSE = 1e-6  # of a number: the same artefact on the same machine, sums in another order
+JUNK = b"\x00this is no artefact of this leaf\xff\n" * 8
+
+
+def same(case: Case) -> str:
+    """The same artefact gives the same number again, from a process of its own."""
+    found = _left(case, "same", lambda source: None)
+    if found["status"] != "finished":
+        raise Broken(f"it refuses the artefact that training left: {why_failed(found)}")
+    first, again = case.baseline["runs"][0]["value"], found["value"]
+    if not math.isclose(first, again, rel_tol=CLOSE, abs_tol=CLOSE):
+        return Noted(f"the same artefact gave {num(first)} and then {num(again)}")
+    return f"the same artefact gives {num(again)} again"
+
+
+def missing(case: Case) -> str:
+    """Without an artefact there is no number, whatever training printed."""
+
+    def remove(source: Path) -> None:
+        for file in _artefacts(source):
+            file.unlink()
+
+    return _refused(case, _left(case, "missing", remove), "a missing artefact")
+
+
+def foreign(case: Case) -> str:
+    """An artefact of another leaf gives no number."""
+    labels: list[str] = []
+
+    def alter(source: Path) -> None:
+        files = _artefacts(source)
+        labels.extend(file.name for file in files if _relabelled(file))
+        for file in files if not labels else []:
+            file.write_bytes(JUNK)
+
+    said = _refused(case, _left(case, "foreign", alter), "an artefact of another leaf")
+    if labels:
+        return said
+    return Noted(f'{said}; no file says "leaf": NAME, so a well-formed foreign one cannot be told')
+
+
+def changed(case: Case) -> str:
+    """Another artefact gives another number, or none: evaluate looks at what it is given."""
+    other = case.clone.base / "artefacts" / case.name / "planted"
+
+    def replace(source: Path) -> None:
+        for file in _artefacts(source):
+            file.unlink()
+        shutil.copytree(other, source, dirs_exist_ok=True)
+
+    found, value = _left(case, "changed", replace), case.baseline["runs"][0]["value"]
+    if found["status"] != "finished":
+        return f"the artefact of {case.planted['change']} is refused: {why_failed(found)}"
+    if found["value"] == value:
+        raise Broken(
+            f"the artefact of {case.planted['change']} gives {num(value)} too: evaluate does not "
+            "look at what training left",
+            "Load what is in LAB_RUN_DIR, and nothing else that training made",
+        )
+    return f"the artefact of {case.planted['change']} gives {num(found['value'])}"
+
+
+# -- The stand-in ------------------------------------------------------------------
+
+
+def _left(case: Case, name: str, alter: Callable[[Path], None]) -> dict[str, Any]:
+    """Run the yardstick on the baseline's first run, its files altered in some way."""
+    source = case.clone.base / "artefacts" / case.name / name
+    files = copies(case.run_dir(case.baseline), source, lambda path: path.suffix != ".lock")
+    if not any(is_artefact(path) for path in files):
+        raise Broken(
+            "training leaves nothing in LAB_RUN_DIR for evaluate to measure",
+            "Write the model, the answer, the plan there: run.here(__file__).dir",
+        )
+    alter(source)
+    stand_in(case, source)
+    ran = case.run("--baseline")
+    if not ran.found:
+        raise Broken(f"lab would not run it: {ran.refusal}")
+    return ran.found
+
+
+def stand_in(case: Case, source: Path) -> None:
+    """Commit a leaf.toml whose smoke command leaves `source`; prepared data serves again."""
+    leaf, settings = case.leaf, case.settings
+    table = json.loads(json.dumps(leaf.table, default=str))
+    table["profiles"][PROFILE]["command"] = ["python", "-c", STAND_IN, str(source)]
+    (leaf.folder / "leaf.toml").write_text(as_toml(table), encoding="utf-8")
+    case.clone.commit(f"a stand-in that leaves {source.name}")
+    other = leaves.read(case.clone.root, case.name)
+    caches = case.clone.home / "cache" / case.name / PROFILE
+    old, new = leaves.cache_key(leaf, settings), leaves.cache_key(other, other.settings(PROFILE))
+    if old != new and (caches / f"{old}.ready").is_file():
+        (caches / new).symlink_to(caches / old)
+        shutil.copy2(caches / f"{old}.ready", caches / f"{new}.ready")
+
+
+def as_toml(table: dict[str, Any]) -> str:
+    """Return a table as TOML, a line for each key.
+
+    >>> print(as_toml({"a": 1, "b": {"c d": [True, "x"]}}), end="")
+    "a" = 1
+    "b" = {"c d" = [true, "x"]}
+    """
+    return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in table.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _artefacts(source: Path) -> list[Path]:
+    return sorted(path for path in source.rglob("*") if path.is_file() and is_artefact(path))
+
+
+def _relabelled(file: Path) -> bool:
+    """Write another leaf's name into a JSON file that names its leaf; return whether it did."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict) or "leaf" not in found:
+        return False
+    file.write_text(json.dumps(found | {"leaf": "another-leaf"}))
+    return True
+
+
+def _refused(case: Case, found: dict[str, Any], what: str) -> str:
+    """Return how it was refused; Broken when there was a number, or no answer."""
+    if found["status"] == "finished":
+        raise Broken(
+            f"evaluate gives {num(found['value'])} for {what}",
+            "Look at what is in LAB_RUN_DIR first: raise SystemExit('refused: ...')",
+        )
+    if found["failure"] == "timeout":
+        raise Broken(f"evaluate hangs on {what}", "Look at what is in LAB_RUN_DIR first")
+    last = (found.get("detail") or {}).get("last") or "no block"
+    case.evidence.setdefault("refused", []).append(found["failure"])
+    log = case.run_dir(found) / "evaluate.log"
+    if "Traceback (most recent" in (log.read_text(errors="replace") if log.is_file() else ""):
+        return Noted(f"refused {what}, by a traceback: {last}. A sentence would help")
+    return f"refused {what}: {last}"

@@ -1,0 +1,100 @@
+"""For contributors: make a leaf, and prove that it keeps its contract."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from .. import leaf as leaves
+from .. import repo
+from ..errors import NotFound, Refused
+from . import emit
+from .common import as_json, folder
+
+
+@click.command()
+@click.argument("name")
+@click.option("--from", "source", metavar="LEAF", help="Start from a copy of this leaf.")
+@as_json
+def new(name: str, source: str | None, json_: bool) -> None:
+    """Make the leaf NAME, a path from the repository's root, and say what to edit first.
+
+    It works as it stands: a small example that trains in a second on a CPU.
+
+    Examples:
+
+    \b
+        lab new contrib/kernels/rmsnorm
+        lab new longer --from pretrain
+    """
+    from .. import scaffold
+
+    place = repo.place(folder())
+    if place.campaign is not None:
+        raise Refused("this is a campaign's worktree.", f"Make it in: cd {place.main}")
+    files = scaffold.make(place.top, name, source)
+    plain = leaves.read(place.top, name).name
+    if json_:
+        edit = [path for path in scaffold.FIRST if path in files]
+        emit({"leaf": plain, "files": files, "edit": edit, "next": f"lab check {plain}"})
+    else:
+        click.echo(scaffold.told(plain, files))
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[LEAF]...")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep the clones there."
+)
+@as_json
+def check(names: tuple[str, ...], keep: Path | None, json_: bool) -> None:
+    """Prove that LEAF (or the one you stand in, or all) keeps its contract.
+
+    Works in a temporary clone with your working tree laid over it, new files too, and without
+    network. Exits 1 when a leaf breaks its contract; what this machine cannot prove is named.
+
+    Examples:
+
+    \b
+        lab check
+        lab check pretrain
+        lab check contrib/kernels/rmsnorm --json
+    """
+    from ..checking import prove
+
+    signal.signal(signal.SIGTERM, _ended)
+    top = repo.place(folder()).top
+    chosen = [leaves.places.tidy(name) for name in names] or _meant(top)
+    known = leaves.find(top)
+    for name in chosen:
+        if name not in known:
+            leaves.read(top, name)  # says what there is instead
+            raise Refused(f"git ignores {name}, so it is no leaf.", "See: git check-ignore -v")
+    if keep is not None and keep.exists():
+        raise Refused(f"{keep} exists already.", "Name a folder that does not: --keep FOLDER")
+    reports = []
+    for name in chosen:
+        click.echo(name, err=json_)
+        own = keep.resolve() / name.replace("/", "+") if keep else None
+        reports.append(prove(top, name, lambda line: click.echo(line, err=json_), own))
+        click.echo(reports[-1].closing(), err=json_)
+    if json_:
+        emit([report.as_json() for report in reports])
+    sys.stdout.flush()
+    sys.exit(0 if all(report.ok for report in reports) else 1)
+
+
+def _meant(top: Path) -> list[str]:
+    """Return the leaf one stands in, else all."""
+    standing = leaves.here(folder(), top)
+    found = [standing] if standing else leaves.find(top)
+    if not found:
+        raise NotFound("no leaf here: no folder has a leaf.toml.", "Make one: lab new NAME")
+    return found
+
+
+def _ended(*_: Any) -> NoReturn:
+    """End by an exception, so that what runs in the clone is ended and the clone removed."""
+    sys.exit(128 + signal.SIGTERM)
