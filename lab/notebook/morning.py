@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import Notebook
+from .state import SAYS_NOTHING
 
 PAUSE = timedelta(hours=6)  # without an experiment: one night of work ends, another begins
+SILENT = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
 EVENTS = "('loop', 'loop ended', 'loop stopped')"
 # An experiment with the judgement that is newest, or that stood when it was last kept.
 ROW = """
@@ -92,8 +94,17 @@ def best_before(book: Notebook, scope: int, leaf: str, before: str) -> sqlite3.R
     )
 
 
+def first_kept(book: Notebook, scope: int, leaf: str) -> sqlite3.Row | None:
+    """Return the first kept or baseline experiment of a scope: where its work began."""
+    return book.one(
+        "select experiment, value, runs, campaign from state where leaf = ? and verdict = 'keep' "
+        "and scope = ? and value is not null order by experiment limit 1",
+        *(leaf, scope),
+    )
+
+
 def campaigns(book: Notebook, leaf: str, since: str) -> list[dict[str, Any]]:
-    """Return the campaigns at work on a leaf since a moment: agent, counts, how their loop ended."""
+    """Return the campaigns at work on a leaf since a moment: agent, counts, how each ended."""
     found = book.all(
         "select e.campaign as name, count(*) as experiments, "
         "sum(s.verdict = 'keep' and e.kind <> 'baseline') as kept "
@@ -132,8 +143,9 @@ def newest_runs(book: Notebook, leaf: str, n: int) -> list[dict[str, Any]]:
     """Return the runs of a leaf's newest `n` experiments, newest first."""
     found = book.all(
         "select r.id, r.experiment, r.seed, r.value, r.status, r.failure from runs r "
-        "where r.experiment in (select experiment from state where leaf = ? "
-        "order by experiment desc limit ?) order by r.id desc",
+        f"where ifnull(r.failure, '') not in ({SILENT}) and r.experiment in ("
+        "select experiment from state where leaf = ? order by experiment desc limit ?) "
+        "order by r.id desc",
         *(leaf, n),
     )
     return [dict(one) for one in found]

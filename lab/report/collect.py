@@ -21,8 +21,9 @@ MOST_DIFF = 12_000  # characters of one change; `lab diff e34` has the rest
 ALL_DIFFS = 600_000  # of one leaf, so that a page stays a file that can be sent
 NEAR = 24  # near-misses shown
 PAIRS = 3  # of them that are proposed together
-AN_AXIS = 6  # dead ends shown of one axis, the most telling
 AXES = 24
+DEAD_ENDS = 72  # shown of all axes together, the most telling of each
+AN_AXIS = 4  # of one axis at least
 LESSONS = 60
 SAMPLES = 2  # of the best, the worst and the rest, each
 LOOKED_AT = 60  # newest experiments whose step logs may be drawn
@@ -127,7 +128,7 @@ def _since(
     policy: Policy,
 ) -> Found:
     """Return what came of the window: best then and now, gains, counts, campaigns, cost."""
-    then = morning.best_before(book, scope["id"], name, window.at) if scope else None
+    then = _then(book, name, scope, window)
     won = board.chain(history.keeps(book, name))
     mine = [row for row in won if morning.row(book, row["experiment"])["at"] >= window.at]
     before = max((r["experiment"] for r in won if r not in mine), default=0)
@@ -137,7 +138,7 @@ def _since(
     return {
         **morning.made(book, name, window.at),
         **morning.spent(book, name, window.at),
-        "then": dict(then) if then else None,
+        "then": then,
         "now": best,
         "claimed_gain": math.fsum(row["gain"] for row in mine) if mine else None,
         "expected_gain": board.expected(book, mine, policy, before) if mine else None,
@@ -145,12 +146,22 @@ def _since(
     }
 
 
+def _then(book: Notebook, name: str, scope: Any, window: Window) -> Found | None:
+    """Return the best before the window; without any, where the window's work began."""
+    if scope is None:
+        return None
+    row = morning.best_before(book, scope["id"], name, window.at)
+    first = morning.first_kept(book, scope["id"], name) if row is None else None
+    found = row or first
+    return dict(found) | {"first": row is None} if found else None
+
+
 # -- What was kept, what nearly was, what was not --------------------------------
 
 
 def _kept(desk: Desk, book: Notebook, rows: Sequence[Found]) -> list[Found]:
     """Return the kept changes, the newest first, with their runs and their diffs."""
-    kept = [row for row in rows if row["verdict"] == "keep" and row["kind"] != "baseline"]
+    kept = [row for row in rows if row["verdict"] == "keep" and not _is_start(row)]
     kept = kept[: -MOST_KEPT - 1 : -1]
     pairs = [(row["parent"], row["commit"]) for row in kept if row["parent"] and row["commit"]]
     try:
@@ -177,6 +188,11 @@ def _kept(desk: Desk, book: Notebook, rows: Sequence[Found]) -> list[Found]:
     return found
 
 
+def _is_start(row: Found) -> bool:
+    """Return whether a kept experiment is a baseline, here or in an imported log."""
+    return row["kind"] == "baseline" or (row["kind"] == "import" and row["gain"] is None)
+
+
 def _replicates(book: Notebook, experiment: int) -> list[Found]:
     runs = morning.runs(book, experiment)
     return [
@@ -185,21 +201,39 @@ def _replicates(book: Notebook, experiment: int) -> list[Found]:
 
 
 def _near(rows: Sequence[Found], grown: tree.Tree) -> Found:
-    """Return near-misses, the largest gain first, and pairs of them worth one experiment.
-
-    Two that were tried on the way to the best and touch different axes may add up.
-    """
+    """Return near-misses, the largest gain first, and pairs of them worth one experiment."""
     near = [row for row in rows if row["settled"] == "unsettled" and row["verdict"] == "discard"]
     near = sorted(near, key=lambda row: -(row["gain"] if row["gain"] is not None else -math.inf))
+    good = [row for row in near if (row["gain"] or 0) > 0]
+    pairs = _pairs(good[:NEAR], {_axes(row) for row in rows}, grown)
+    return {"rows": near[:NEAR], "more": max(0, len(near) - NEAR), "pairs": pairs}
+
+
+def _pairs(
+    good: list[Found], tried: set[frozenset[str]], grown: tree.Tree
+) -> list[tuple[Found, Found]]:
+    """Return pairs that touch different axes and were not yet tried together.
+
+    Those built on the best come first, since their gains were measured where the pair would be.
+    """
     tip = grown.nodes[grown.path[-1]].lost if grown.path else []
     here = {row["experiment"] for row in tip}
-    good = [row for row in near if (row["gain"] or 0) > 0]
-    good.sort(key=lambda row: row["experiment"] not in here)  # stable: gains stay in order
-    pairs: list[tuple[Found, Found]] = []
-    for at, one in enumerate(good[:NEAR]):
-        other = [row for row in good[at + 1 :] if row["axis"] != one["axis"] or not row["axis"]]
-        pairs += [(one, row) for row in other[:1]]
-    return {"rows": near[:NEAR], "more": max(0, len(near) - NEAR), "pairs": pairs[:PAIRS]}
+    left = sorted(good, key=lambda row: row["experiment"] not in here)  # gains stay in order
+    found: list[tuple[Found, Found]] = []
+    while left and len(found) < PAIRS:
+        one = left.pop(0)
+        for two in left:
+            both = _axes(one) | _axes(two)
+            if not _axes(one) & _axes(two) and (not both or both not in tried):
+                found.append((one, two))
+                left.remove(two)
+                break
+    return found
+
+
+def _axes(row: Found) -> frozenset[str]:
+    """Return the axes an experiment touched; a combination's are joined by a plus sign."""
+    return frozenset((row["axis"] or "").split("+")) - {""}
 
 
 def _dead_ends(book: Notebook, rows: Sequence[Found]) -> list[Found]:
@@ -209,11 +243,10 @@ def _dead_ends(book: Notebook, rows: Sequence[Found]) -> list[Found]:
         if row["settled"] == "dead_end":
             by_axis.setdefault(row["axis"] or "", []).append(row)
     found = []
+    most = max(AN_AXIS, DEAD_ENDS // max(1, len(by_axis)) // 2)
     for axis, lost in sorted(by_axis.items(), key=lambda pair: -len(pair[1]))[:AXES]:
         lost.sort(key=lambda row: (row["outcome"] != "refuted", -(row["gain"] or -math.inf)))
-        shown = [
-            row | {"lesson": read.lesson_of(book, row["experiment"])} for row in lost[:AN_AXIS]
-        ]
+        shown = [row | {"lesson": read.lesson_of(book, row["experiment"])} for row in lost[:most]]
         kept = sum(row["verdict"] == "keep" and row["axis"] == (axis or None) for row in rows)
         found.append({"axis": axis, "tried": len(lost), "kept": kept, "rows": shown})
     return found
@@ -270,5 +303,5 @@ def _repeat(book: Notebook, best: Found | None, rows: Sequence[Found]) -> Found 
         "profile": best["profile"],
         "platform": best["platform"],
         "yardstick": best["yardstick"],
-        "imported": best["kind"] == "import",
+        "kind": best["kind"],
     }

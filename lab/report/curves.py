@@ -86,7 +86,7 @@ def thinned(points: list[tuple[float, float]], most: int = POINTS) -> list[tuple
     """Return at most `most` points: of each stretch its lowest and its highest, in order.
 
     >>> thinned([(x, float(x == 5)) for x in range(10)], 4)
-    [(0, 0.0), (5, 1.0), (6, 0.0), (9, 0.0)]
+    [(0, 0.0), (1, 0.0), (5, 1.0), (9, 0.0)]
     """
     if len(points) <= most:
         return points

@@ -38,7 +38,7 @@ def _attribute(key: str, value: object) -> str:
 
 def join(*children: object) -> Safe:
     """Return children in a row: markup as it is, lists flattened, all else as escaped text."""
-    parts = []
+    parts: list[str] = []
     for child in children:
         if isinstance(child, Safe):
             parts.append(child)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..notebook.read import Found
-from ..text import num, plain, shorten
+from ..text import num, plain, shorten, span
 from . import words
 
 CLAIM = 300
@@ -76,16 +76,15 @@ def _since(since: Found) -> Iterator[str]:
         ("claimed gain", num(claimed, sign=True)),
         ("expected gain", unknown if expected is None else num(expected, sign=True)),
         ("experiments", f"{since['experiments']}: {words.tally(since)}"),
-        ("runs", f"{since['runs']}, {words.hours(since['seconds'])} on a device"),
+        ("runs", f"{since['runs']}, {span(since['seconds'])} on a device"),
         ("cost", words.cost(since)),
     ]
     yield from ("", "### Since you left", "", "| | |", "|---|---|")
     yield from (f"| {name} | {safe(value)} |" for name, value in rows)
     for one in since["campaigns"]:
         tried = words.count(one["experiments"], "experiment")
-        yield (
-            f"| {safe(one['name'])} | {tried}, {one['kept']} kept; {safe(words.ending(one), TEXT)} |"
-        )
+        how = safe(words.ending(one), TEXT)
+        yield f"| {safe(one['name'])} | {tried}, {one['kept']} kept; {how} |"
 
 
 def _path(leaf: Found) -> Iterator[str]:
@@ -170,7 +169,7 @@ def _lessons(leaf: Found) -> Iterator[str]:
 
 def _repeat(leaf: Found) -> Iterator[str]:
     again = leaf["repeat"]
-    if again is None or again["imported"]:
+    if again is None or again["kind"] == "import":
         return
     name = f"e{again['experiment']}"
     versions = ", ".join(f"{key} {value}" for key, value in sorted(again["versions"].items()))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from importlib import resources
 
 from ..notebook.read import Found
-from ..text import num, shorten
-from . import figures, sections, words
+from ..text import num, shorten, span
+from . import cards, endnotes, growth, losses, rows, stairs, tiles, words
+from . import lines as drawn
 from .html import Safe, join, said, tag
+from .look import Look, anchor, cell, table
 
 
 def page(report: Found, every: float | None = None) -> str:
@@ -82,11 +84,11 @@ def _overview(report: Found) -> Safe:
         ("device", "n wide"),
         ("cost", "n wide"),
     )
-    rows = [_overview_row(leaf) for leaf in report["leaves"]]
+    lines = [_overview_row(leaf) for leaf in report["leaves"]]
     return tag(
         "section",
-        tag("h2", "Since you left"),
-        sections.table(columns, rows, class_="overview"),
+        tag("h2", "All leaves, since you left"),
+        table(columns, lines, class_="overview"),
         class_="all",
     )
 
@@ -95,18 +97,18 @@ def _overview_row(leaf: Found) -> Safe:
     since = leaf["since"]
     then, now = since["then"], since["now"]
     moved = words.gained(now, then) if then and now else None
-    name = tag("a", said(leaf["leaf"]), href=f"#{sections.anchor(leaf['leaf'])}")
+    name = tag("a", said(leaf["leaf"]), href=f"#{anchor(leaf['leaf'])}")
     metric = tag("small", f"{leaf['metric'] or 'no metric'}, {words.better(leaf['direction'])}")
     return tag(
         "tr",
         tag("td", name, metric),
-        sections.cell(num(then["value"]) if then else "-", "n wide"),
-        sections.cell(num(now["value"]) if now else "-", "n"),
-        sections.cell(num(moved, sign=True), "n"),
-        sections.cell(since["experiments"], "n"),
-        sections.cell(since["keep"], "n"),
-        sections.cell(words.hours(since["seconds"]), "n wide", value=since["seconds"]),
-        sections.cell(words.cost(since), "n wide", value=since["cost_usd"]),
+        cell(num(then["value"]) if then else "-", "n wide"),
+        cell(num(now["value"]) if now else "-", "n"),
+        cell(num(moved, sign=True), "n"),
+        cell(since["experiments"], "n"),
+        cell(since["keep"], "n"),
+        cell(span(since["seconds"]), "n wide", value=since["seconds"]),
+        cell(words.cost(since), "n wide", value=since["cost_usd"]),
     )
 
 
@@ -122,27 +124,25 @@ def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
     if not leaf["counts"]["experiments"]:
         hint = tag("code", f"lab run --baseline --seeds 3 --leaf {leaf['leaf']}")
         return _section(leaf, head, tag("p", "Nothing yet. Begin with: ", hint, class_="none"))
-    look = sections.Look(leaf, known)
-    return _section(
-        leaf,
-        head,
-        look.since(),
-        look.part("progress", "Progress", figures.staircase(leaf)),
-        look.part("path", "How it grew", look.tree()),
-        look.part("kept", "Kept changes", look.kept()),
-        look.part("near", "Near-misses worth combining", look.near()),
-        look.part("dead", "Dead ends by axis", look.dead_ends()),
-        look.part("failed", "What failed to run", look.failures()),
+    look = Look(leaf, known)
+    parts = [
+        look.part("progress", "Progress", stairs.staircase(leaf)),
+        look.part("path", "How it grew", growth.tree(look)),
+        look.part("kept", "Kept changes", cards.kept(look)),
+        look.part("near", "Near-misses worth combining", losses.near(look)),
+        look.part("dead", "Dead ends by axis", losses.dead_ends(look)),
+        look.part("failed", "What failed to run", losses.failures(look)),
         look.part("curves", "Loss curves", _curves(leaf)),
-        look.part("samples", "Samples", look.samples()),
-        look.part("lessons", "Lessons", look.lessons()),
-        look.part("repeat", "Measure it again", look.repeat()),
-        look.part("table", "Every experiment", look.experiments()),
-    )
+        look.part("samples", "Samples", endnotes.samples(look)),
+        look.part("lessons", "Lessons", endnotes.lessons(look)),
+        look.part("repeat", "Measure it again", endnotes.repeat(look)),
+        look.part("table", "Every experiment", rows.experiments(look)),
+    ]
+    return _section(leaf, head, look.contents(), tiles.since(look), parts)
 
 
 def _section(leaf: Found, *children: object) -> Safe:
-    return tag("section", *children, id=sections.anchor(leaf["leaf"]), class_="leaf")
+    return tag("section", *children, id=anchor(leaf["leaf"]), class_="leaf")
 
 
 def _facts(leaf: Found) -> Safe:
@@ -155,4 +155,4 @@ def _facts(leaf: Found) -> Safe:
 
 
 def _curves(leaf: Found) -> Safe | None:
-    return figures.loss_curves(leaf["curves"]) if leaf["curves"] else None
+    return drawn.loss_curves(leaf["curves"]) if leaf["curves"] else None

@@ -24,7 +24,7 @@ class Axis:
     def around(cls, values: Sequence[float], low: float, high: float, least: float = 0.0) -> "Axis":
         """Return the axis for `values`, which lie between low and high; `least` is room to leave.
 
-        >>> Axis.around([1.0, 2.0], 1.0, 2.0).place(1.5)
+        >>> round(Axis.around([1.0, 2.0], 1.0, 2.0).place(1.5), 6)
         0.5
         """
         kind = scale_of(values) if values else "linear"
@@ -51,9 +51,12 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Return where a value lies, 0 at the low end and 1 at the high one; cut off beyond."""
+        return min(1.0, max(0.0, self.share(value)))
+
+    def share(self, value: float) -> float:
+        """Return the same for a line that leaves the picture: below 0 and above 1 too."""
         low, high = self.bent(self.low), self.bent(self.high)
-        share = (self.bent(value) - low) / (high - low) if high > low else 0.5
-        return min(1.0, max(0.0, share))
+        return (self.bent(value) - low) / (high - low) if high > low else 0.5
 
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
         """Return about `count` round values with their names."""

@@ -56,7 +56,8 @@ def grow(rows: list[Found], best: int | None, fetch: Callable[[int], Found]) -> 
 
     path = _path(best, known, parent, fetch)
     nodes: dict[int, Node] = {}
-    roots, orphans = [], []
+    roots: list[int] = []
+    orphans: list[Found] = []
     for row in sorted(known.values(), key=lambda row: int(row["experiment"])):
         above = nodes.get(parent(row) or 0)
         if row["verdict"] == "keep" or row["experiment"] in path:

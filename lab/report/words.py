@@ -1,12 +1,13 @@
 """Sentences that the page and the write-up share."""
 
+import math
 from datetime import datetime
 from typing import Any
 
 from ..notebook.read import Found
 from ..text import num, plain, span
 
-MARKS = {"keep": "●", "discard": "○", "crash": "×"}
+MARKS = {"keep": "●", "discard": "○", "crash": "\u00d7"}
 FAILURES = {
     "oom": "out of memory",
     "no_metric": "no metric",
@@ -45,20 +46,35 @@ def gain(row: Found) -> str:
     """Return a gain with its standard error.
 
     >>> gain({"gain": 0.0123456, "se": 0.00123}), gain({"gain": None, "se": None})
-    ('+0.01235 ± 0.0012', '-')
+    ('+0.0123 ± 0.0012', '-')
     """
     if row["gain"] is None:
         return "-"
-    error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
-    return num(row["gain"], sign=True) + error
+    if not row["se"]:
+        return num(row["gain"], sign=True)
+    decimals = 1 - math.floor(math.log10(row["se"]))  # as many as the error has: two digits
+    if not 0 <= decimals <= 6:
+        return f"{row['gain']:+.3g} ± {row['se']:.2g}"
+    return f"{row['gain']:+.{decimals}f} ± {row['se']:.{decimals}f}"
+
+
+def probability(value: float | None) -> str:
+    """Return a probability; a certain one is not called 1.00.
+
+    >>> probability(0.87097), probability(0.99997), probability(None)
+    ('0.871', '>0.999', '-')
+    """
+    if value is None:
+        return "-"
+    return ">0.999" if value > 0.999 else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def outcome(row: Found) -> str:
     """Return what became of an experiment."""
     if row["failure"]:
-        return FAILURES.get(row["failure"], row["failure"])
+        return FAILURES.get(row["failure"], str(row["failure"]))
     baseline = row["kind"] == "baseline" and row["verdict"] == "keep"
-    return "baseline" if baseline else row["verdict"] or row["status"]
+    return "baseline" if baseline else str(row["verdict"] or row["status"])
 
 
 def mark(row: Found) -> str:
@@ -80,7 +96,7 @@ def mechanism(row: Found) -> str:
 def gained(now: Found, then: Found) -> float:
     """Return how much better `now` is, positive when it is."""
     sign = 1.0 if now["direction"] == "maximize" else -1.0
-    return sign * float(now["value"] - then["value"])
+    return sign * float(now["value"] - then["value"]) + 0.0  # never a negative zero
 
 
 def best(since: Found) -> tuple[str, str]:
@@ -88,15 +104,17 @@ def best(since: Found) -> tuple[str, str]:
     then, now = since["then"], since["now"]
     if now is None:
         return "none yet", "nothing was kept"
-    here = f"e{now['experiment']}, {count(now['runs'], 'run')}" if now["runs"] else "as reported"
+    measured = count(now["runs"], "run") if now["runs"] else "as reported"
+    here = f"e{now['experiment']}, {measured}"
     if then is None:
-        return num(now["value"]), f"{here}; nothing to compare with before"
+        return num(now["value"]), here
     if then["experiment"] == now["experiment"]:
         return num(now["value"]), f"{here}; unchanged"
     moved = gained(now, then)
     share = f" ({100 * moved / abs(then['value']):.2g} %)" if then["value"] else ""
     figures = f"{num(then['value'])} → {num(now['value'])}"
-    return figures, f"{num(moved, sign=True)}{share}; e{then['experiment']} → {here}"
+    start = " (the first)" if then.get("first") else ""
+    return figures, f"{num(moved, sign=True)}{share}; from e{then['experiment']}{start} to {here}"
 
 
 def tally(since: Found) -> str:
@@ -116,15 +134,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def hours(seconds: float) -> str:
-    """Return device time.
-
-    >>> hours(5400), hours(90)
-    ('1.5 h', '1.5 min')
-    """
-    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"
-
-
 def cost(since: Found) -> str:
     """Return cost in US dollars."""
     return "not recorded" if since["cost_usd"] is None else f"${since['cost_usd']:.2f}"
@@ -137,8 +146,8 @@ def ending(campaign: Found) -> str:
     if campaign["verb"] is None:
         return "worked by hand, without a loop"
     if campaign["verb"] == "loop":
-        return "cut off; the same command goes on"
-    return plain(campaign["why"] or "ended")
+        return "cut off; the same command goes on from there"
+    return f"stopped: {plain(campaign['why'] or 'its loop ended')}"
 
 
 def scope(leaf: Found) -> list[str]:

@@ -1,9 +1,4 @@
-"""Figures as inline SVG: the staircase, loss curves, the replicates of a change.
-
-A figure is drawn on 1000 by 1000 units and stretched to the page; strokes keep their width, so a
-dot (a line of no length with round ends) stays round, and words are HTML beside it, so they stay
-readable on a telephone. Values to hover over travel as JSON beside the picture.
-"""
+"""The staircase: every comparable experiment a mark, and the best so far."""
 
 from collections.abc import Sequence
 
@@ -11,14 +6,16 @@ from ..board import best_so_far
 from ..notebook.read import Found
 from ..plot import interesting, kind_of
 from ..text import num, shorten
-from .html import Safe, data, join, tag
-from .scale import SIZE, Axis, ticks
+from .frame import figure, grid, heights
+from .html import Safe, join, tag
+from .scale import SIZE, Axis
 
 NAMED = 40  # kept changes whose number is written beside their mark
 APART = 45  # units between two such numbers
+PHONE = 130  # units between two on a narrow page
 ORDER = ("discarded", "crashed", "off", "claimed", "undecided", "baseline", "kept")
 WORDS = {"off": "off the scale", "undecided": "no verdict yet", "claimed": "claimed by hand"}
-STRIP = (150, 22)  # pixels of a strip of replicates
+EDGE = 14  # units from an end that a mark keeps, so as to be seen whole
 
 
 def staircase(leaf: Found) -> Safe:
@@ -36,15 +33,15 @@ def staircase(leaf: Found) -> Safe:
     marks = [_mark(point, at, len(points), axis, rises) for at, point in enumerate(points)]
     steps = best_so_far([*first, *points])[len(first) :]
     picture = join(
-        _grid(axis.ticks(), axis),
+        grid(axis.ticks(), axis),
         _stairs(steps, axis, noise),
         [_dots(kind, [mark for mark in marks if mark["kind"] == kind]) for kind in ORDER],
     )
-    return _figure(
+    return figure(
         f"{leaf['metric'] or 'the metric'} of each experiment, "
         f"{'higher' if rises else 'lower'} is better; the line is the best so far",
         picture,
-        [*_heights(axis), *_orders(points), *_names(marks, rises)],
+        [*heights(axis), *_orders(points), *_names(marks, rises)],
         {"points": [_hover(mark) for mark in marks]},
         _legend({mark["kind"] for mark in marks}, noise),
     )
@@ -59,14 +56,9 @@ def _mark(point: Found, at: int, count: int, axis: Axis, rises: bool) -> Found:
     value, kind = point["value"], kind_of(point)
     if value is not None and not axis.low <= value <= axis.high:
         kind = "off"
-    worst = SIZE if rises else 0
-    y = worst if value is None else round((1 - axis.place(value)) * SIZE, 1)
+    y = round((1 - axis.place(value)) * SIZE, 1) if value is not None else (SIZE if rises else 0)
+    y = min(SIZE - EDGE, max(EDGE, y))
     return {"x": round((at + 0.5) / count * SIZE, 1), "y": y, "kind": kind, "point": point}
-
-
-def _grid(values: Sequence[tuple[float, str]], axis: Axis) -> Safe:
-    path = "".join(f"M0 {(1 - axis.place(v)) * SIZE:.1f}H{SIZE}" for v, _ in values)
-    return tag("path", class_="grid", d=path)
 
 
 def _stairs(steps: Sequence[float | None], axis: Axis, noise: float) -> Safe:
@@ -114,22 +106,20 @@ def _link(mark: Found) -> Safe:
 
 def _names(marks: Sequence[Found], rises: bool) -> list[Safe]:
     """Write the numbers of kept changes where they do not touch, the newest first."""
-    found, taken = [], [float("-inf")]
+    found: list[Safe] = []
+    taken, apart = [float("-inf")], [float("-inf")]
     for mark in [m for m in marks if m["kind"] == "kept"][: -NAMED - 1 : -1]:
         if all(abs(mark["x"] - other) >= APART for other in taken):
             taken.append(mark["x"])
             side = "above" if rises else "below"
             style = f"left:{mark['x'] / 10:.2f}%;top:{mark['y'] / 10:.2f}%"
             name = f"e{mark['point']['experiment']}"
-            found.append(tag("span", name, class_=f"name {side}", style=style))
+            wide = any(abs(mark["x"] - other) < PHONE for other in apart)
+            if not wide:
+                apart.append(mark["x"])
+            kind = f"name {side} wide" if wide else f"name {side}"
+            found.append(tag("span", name, class_=kind, style=style))
     return found
-
-
-def _heights(axis: Axis) -> list[Safe]:
-    return [
-        tag("span", name, class_="y", style=f"top:{(1 - axis.place(value)) * 100:.2f}%")
-        for value, name in axis.ticks()
-    ]
 
 
 def _orders(points: Sequence[Found]) -> list[Safe]:
@@ -149,7 +139,7 @@ def _orders(points: Sequence[Found]) -> list[Safe]:
 
 def _hover(mark: Found) -> list[object]:
     point = mark["point"]
-    what = WORDS.get(mark["kind"], mark["kind"])
+    what: str = WORDS.get(mark["kind"]) or mark["kind"]
     if point["value"] is None and point["failure"]:
         what += f" ({point['failure']})"
     gain = f", {num(point['gain'], sign=True)}" if point["gain"] is not None else ""
@@ -160,117 +150,10 @@ def _hover(mark: Found) -> list[object]:
 def _legend(kinds: set[str], noise: float) -> Safe:
     """Return the marks that are in the picture, with their names."""
     found = [
-        tag("span", tag("i", class_=f"key {kind}"), WORDS.get(kind, kind))
+        tag("span", tag("i", class_=f"key {kind}"), WORDS.get(kind) or kind)
         for kind in reversed(ORDER)
         if kind in kinds
     ]
     if noise:
         found.append(tag("span", tag("i", class_="key band"), f"noise of a run ±{noise:.2g}"))
     return tag("p", found, class_="legend")
-
-
-def _figure(
-    caption: str, picture: Safe, words: Sequence[Safe], hover: Found, legend: Safe
-) -> Safe:
-    drawing = tag(
-        "svg",
-        tag("title", caption),
-        picture,
-        viewBox=f"0 0 {SIZE} {SIZE}",
-        preserveAspectRatio="none",
-        role="img",
-    )
-    tip = tag("div", class_="tip", hidden=True, role="status")
-    area = tag("div", drawing, words, tag("i", class_="spot", hidden=True), tip, class_="area")
-    values = tag("script", data(hover), type="application/json")
-    return tag("figure", tag("figcaption", caption), area, legend, values, class_="plot")
-
-
-# -- Loss curves ---------------------------------------------------------------
-
-
-def loss_curves(found: Found) -> Safe:
-    """The best experiment's curve and those of the newest runs."""
-    lines = found["lines"]
-    values = [y for line in lines for _, y in line["points"]]
-    low, high = min(values), max(values)
-    tails = sorted(y for line in lines for _, y in line["points"][len(line["points"]) // 20 :])
-    if len(tails) > 100:  # a first step far off would flatten all that follows
-        low, high = min(tails[0], low), tails[-1 - len(tails) // 100]
-    axis = Axis.around([v for v in values if low <= v <= high], low, high)
-    last = max(x for line in lines for x, _ in line["points"]) or 1
-    first = min(x for line in lines for x, _ in line["points"])
-    wide = (last - first) or 1
-    drawn = [
-        [(round((x - first) / wide * SIZE, 1), round((1 - axis.place(y)) * SIZE, 1), x, y)
-         for x, y in line["points"]]
-        for line in lines
-    ]  # fmt: skip
-    paths = [
-        tag(
-            "path",
-            class_=f"curve c{at}",
-            d="M" + "L".join(f"{x} {y}" for x, y, _, _ in points),
-        )
-        for at, points in enumerate(drawn)
-    ]
-    steps = ticks(first, last, 4)
-    across = [
-        tag("span", name, class_="x", style=f"left:{(value - first) / wide * 100:.2f}%")
-        for value, name in steps
-    ]
-    names = [_run_name(line, found["best"]) for line in lines]
-    hover = {
-        "lines": [
-            {"name": name, "points": [[x, y, num(s), num(v)] for x, y, s, v in points]}
-            for name, points in zip(names, drawn, strict=True)
-        ]
-    }
-    keys = [
-        tag("span", tag("i", class_=f"key c{at}"), name) for at, name in enumerate(names)
-    ]
-    return _figure(
-        f"{shorten(found['series'], 40)} by step: the best experiment and the newest runs",
-        join(_grid(axis.ticks(), axis), paths[::-1]),
-        [*_heights(axis), *across],
-        hover,
-        tag("p", keys, class_="legend"),
-    )
-
-
-def _run_name(line: Found, best: int | None) -> str:
-    what = " (best)" if line["experiment"] == best else ""
-    failed = f" ({line['failure'] or 'failed'})" if line["status"] == "failed" else ""
-    return f"e{line['experiment']} seed {line['seed']}{what}{failed}"
-
-
-# -- Replicates ----------------------------------------------------------------
-
-
-def replicates(mine: Sequence[Found], rival: Sequence[Found]) -> Safe:
-    """A strip with a dot for each run: the change's filled, its incumbent's hollow."""
-    values = [run["value"] for run in [*mine, *rival]]
-    if not mine or min(values) == max(values):
-        return join()
-    low, high = min(values), max(values)
-    wide, high_px = STRIP
-
-    def dot(run: Found, kind: str) -> Safe:
-        x = 6 + (run["value"] - low) / (high - low) * (wide - 12)
-        title = tag("title", f"{kind}, seed {run['seed']}: {num(run['value'])}")
-        y = 7 if kind == "this change" else 15
-        style = "mine" if kind == "this change" else "rival"
-        return tag("circle", title, cx=f"{x:.1f}", cy=y, r=3.5, class_=style)
-
-    dots = [dot(run, "incumbent") for run in rival] + [dot(run, "this change") for run in mine]
-    words = f"{len(mine)} runs of this change, {len(rival)} of its incumbent"
-    return tag(
-        "svg",
-        tag("title", words),
-        dots,
-        class_="strip",
-        width=wide,
-        height=high_px,
-        viewBox=f"0 0 {wide} {high_px}",
-        role="img",
-    )
