@@ -27,7 +27,7 @@ def staircase(leaf: Found) -> Safe:
     low, high = interesting([*first, *points]) if points else (0.0, 1.0)
     shown = [p["value"] for p in [*first, *points] if _inside(p["value"], low, high)]
     if not shown:
-        return tag("p", "No number to draw yet.", class_="none")
+        return tag("p", "No number to draw.", class_="none")
     noise = leaf["noise"] or 0.0
     axis = Axis.around(shown, low, high, 1.5 * noise)
     marks = [_mark(point, at, len(points), axis, rises) for at, point in enumerate(points)]
