@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import ancestry, moves, processes, repo, verdicts, waiting, worktrees
+from . import ancestry, locks, moves, processes, repo, verdicts, waiting, worktrees
 from .desk import Desk
 from .errors import LabError, Refused, Usage
 from .notebook import Notebook, campaigns, read, record
 from .notebook.read import Found
 from .progress import Progress, Watch
-from .slots import locks
 from .text import num, span
 
 SLICE_S = 0.5  # between two looks at the limits while a run is under way

@@ -12,11 +12,10 @@ from typing import Any
 
 import click
 
-from . import processes, repo
+from . import locks, processes, repo
 from .errors import LabError
 from .notebook import Notebook, record
 from .notebook.state import SAYS_NOTHING
-from .slots import locks
 
 
 def lock_path(home: Path, uid: str) -> Path:

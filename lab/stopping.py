@@ -33,8 +33,7 @@ def stop(desk: Desk, book: Notebook, what: str | None) -> Iterator[str]:
 
 def _loop(desk: Desk, name: str) -> Iterator[str]:
     """Ask a campaign's loop to end, with its agent and its run, and wait until it has."""
-    from . import campaign, processes
-    from .slots import locks
+    from . import campaign, locks, processes
 
     path = campaign.lock_path(desk.place.home, name)
     if not campaign.is_alive(desk.place.home, name):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import ancestry, edits, leaf, lost, repo, slots, verdicts
+from . import ancestry, edits, leaf, locks, lost, repo, slots, verdicts
 from .brief.whole import program
 from .desk import Desk
 from .errors import Environment, NotYet, Refused
@@ -482,10 +482,10 @@ def _one_at_a_time(place: repo.Place) -> Iterator[None]:
     """Refuse a second `lab run` that starts in the same worktree at the same moment."""
     folder = place.home / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    fd = slots.locks.open_lock(folder / f"{(place.campaign or 'main').replace('/', '+')}.lock")
+    fd = locks.open_lock(folder / f"{(place.campaign or 'main').replace('/', '+')}.lock")
     try:
         for _ in range(200):  # a start takes a tenth of a second; twenty seconds are enough for any
-            if slots.locks.try_lock(fd):
+            if locks.try_lock(fd):
                 break
             time.sleep(0.1)
         else:

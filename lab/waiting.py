@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from . import lost, queueing, repo, standing
+from . import locks, lost, queueing, repo, standing
 from .errors import Usage
 from .notebook import Notebook
 from .notebook.read import Found
-from .slots import locks
 from .text import span
 
 POLL_S = 0.05

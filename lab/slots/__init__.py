@@ -2,7 +2,7 @@
 
 from lab.slots.devices import Device, accelerators, choose, platform_name
 from lab.slots.entries import Entry
-from lab.slots.locks import shared_folder
+from lab.slots.folder import shared_folder
 from lab.slots.queue import Lease, Queue, Ticket
 
 __all__ = [

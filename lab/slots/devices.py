@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import errors, processes
-from lab.slots.locks import read_record, shared_folder
+from lab.locks import read_record
+from lab.slots.folder import shared_folder
 
 NAME_LENGTH = 60  # a platform's name is read in tables
 KEPT_S = 600  # a GPU that fell off the bus is noticed after ten minutes

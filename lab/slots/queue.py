@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import errors, processes
-from lab.slots import locks
+from lab import errors, locks, processes
 from lab.slots.devices import Device, accelerators, cpus
 from lab.slots.entries import Entry, entry_of, expect
+from lab.slots.folder import shared_folder
 
 POLL_S = 0.05  # 1% of a 5 s run; a look costs some 20 microseconds while the device is busy
 CONTENDED_S = 0.005  # somebody else is deciding; that takes about a millisecond
@@ -41,7 +41,7 @@ class Queue:
         if kind == "cpu":
             self.folder_cpu.mkdir(parents=True, exist_ok=True)
             return Pool(self.folder_cpu, cpus(self.environ))
-        folder = self.slots_dir or locks.shared_folder(self.environ)
+        folder = self.slots_dir or shared_folder(self.environ)
         folder.mkdir(parents=True, exist_ok=True)
         return Pool(folder, accelerators(self.environ))
 

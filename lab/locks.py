@@ -1,43 +1,17 @@
 """Locks of the operating system on files that several users may share; a dead holder's are free."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import errors
-
 TRIES = 50  # half a second
 RECORD_BYTES = 2048  # records are padded to this, so that one write replaces one whole
-
-
-def shared_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of GPU locks, the same for all clones and users of this machine.
-
-    Made on first use, writable by everyone, sticky as a temporary directory is.
-    """
-    said = environ.get("LAB_SLOTS_DIR")
-    folder = Path(said) if said else Path(tempfile.gettempdir()) / "lab-slots"
-    try:
-        made = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        if made:
-            folder.chmod(0o1777)
-        usable = os.access(folder, os.W_OK | os.X_OK)
-        usable &= bool(said) or not stat.S_ISLNK(folder.lstat().st_mode)
-    except OSError:
-        usable = False
-    if not usable:
-        raise errors.Environment(
-            f"cannot keep device locks in {folder}", "export LAB_SLOTS_DIR=<a folder you can write>"
-        )
-    return folder
 
 
 def open_lock(path: Path) -> int:
@@ -54,7 +28,8 @@ def open_lock(path: Path) -> int:
             os.fchmod(fd, 0o644)  # others must be able to lock it whatever our umask
             return fd
         time.sleep(0.01)  # made by another user this instant, not yet readable
-    raise errors.Environment(f"cannot read the lock {path}", "Remove it, or set LAB_SLOTS_DIR")
+    why = "cannot read this lock; remove it, or set LAB_SLOTS_DIR"
+    raise PermissionError(errno.EACCES, why, str(path))
 
 
 def try_lock(fd: int) -> bool:

@@ -1,0 +1,259 @@
+"""One execution of an experiment with one seed, from the export of its commit to its record."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared import summary
+
+from . import leaf as leaves
+from . import lost, queueing, repo, slots, standing, triage
+from .errors import LabError
+from .notebook import Notebook, record, runs
+from .runner import Outcome
+from .runner.local import Local
+from .snapshot import exports
+from .stages import NotPrepared, Plan, Stages, Stopped
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a keeper has in hand for all runs of its job."""
+
+    book: Notebook
+    home: Path  # the notebook's folder
+    source: Path  # the main checkout, whose git has the commit
+    experiment: sqlite3.Row
+    job: sqlite3.Row
+    stop: Callable[[], bool]
+
+
+class Execution:
+    """One execution of the experiment with one seed, from export to record."""
+
+    def __init__(self, order: Order, run: int, seed: int) -> None:
+        self.order, self.book, self.run, self.seed = order, order.book, run, seed
+        self.experiment = order.experiment
+        self.dir = order.home / "runs" / f"e{order.experiment['id']}" / str(run)
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.log = self.dir / "run.log"
+        self.began = time.monotonic()
+        self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
+        self.worth_retrying = True
+        self.exports: tuple[Path, Path] = (Path(), Path())
+
+    def perform(self) -> str | None:
+        """Do everything and close the record; return the failure's class, or None."""
+        try:
+            failure, metrics = self._measured()
+        except Stopped:
+            failure, metrics = _plain_failure("interrupted", "stopped on request"), {}
+        except (LabError, OSError, repo.GitFailed) as error:
+            words = error.message if isinstance(error, LabError) else str(error)
+            failure, metrics = _plain_failure("infra", words), {}
+        return self._record(failure, metrics)
+
+    # -- The stages ---------------------------------------------------------------
+
+    def _measured(self) -> tuple[triage.Failure | None, dict[str, dict[str, float]]]:
+        """Export, prepare, wait for the device, train, look for tampering, evaluate."""
+        base = lost.exports_of(self.order.home, self.order.job["id"])
+        shutil.rmtree(base, ignore_errors=True)  # of an earlier run of this job
+        self.exports = exports(self.order.source, self.experiment["commit"], base)
+        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
+        self.settings = leaf.settings(self.experiment["profile"])
+        self.folder = leaf.prefix.rstrip("/")
+        stages = self._stages(leaf)
+        try:
+            stages.prepare()
+        except NotPrepared as error:
+            self.worth_retrying = bool(error.outcome.error)
+            log = self.dir / "prepare.log"
+            raise OSError(f"prepare failed: {error} (log: {log})") from None
+        with contextlib.closing(self._lease(leaf)) as lease:
+            stages.device, self.facts["device"] = lease.env, lease.device.name
+            trained = stages.train()
+            failure, first = self._trained(trained, stages.tampered())
+            if failure is not None:
+                return failure, {"train": first}
+            evaluated = stages.evaluate()
+        return self._evaluated(first, evaluated)
+
+    def _stages(self, leaf: leaves.Leaf) -> Stages:
+        """Return the stages on this machine."""
+        key = leaves.cache_key(leaf, self.settings)
+        cache = self.order.home / "cache" / leaf.name / self.settings.profile / key
+        plan = self._plan(leaf)
+        return Stages(plan, self.exports, self.dir, cache, Local(), self.order.stop)
+
+    def _plan(self, leaf: leaves.Leaf) -> Plan:
+        settings = self.settings
+        python = leaves.interpreter(settings, self.order.source, os.environ)
+        for command in (settings.prepare, settings.command, settings.evaluate):
+            if command:
+                leaves.argv(command, python, leaf.folder)  # refuses what is not there
+        return Plan(
+            folder=self.folder,
+            prepare=settings.prepare,
+            train=settings.command,
+            evaluate=settings.evaluate,
+            allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
+            timeout_s=settings.timeout_s,
+            eval_timeout_s=settings.eval_timeout_s,
+            said={
+                "LAB_BUDGET_S": f"{settings.budget_s:g}",
+                "LAB_CLOCK": settings.clock,
+                "LAB_SEED": str(self.seed),
+                "LAB_PROFILE": settings.profile,
+                "LAB_EXPERIMENT": f"e{self.experiment['id']}",
+            },
+            python=python,
+        )
+
+    def _lease(self, leaf: leaves.Leaf) -> slots.Lease:
+        """Wait in the queue for the device."""
+        settings = self.settings
+        kind = slots.choose(settings.needs, os.environ, settings.gpu_optional)
+        self.facts["setup_s"] = time.monotonic() - self.began
+        queued = time.monotonic()
+        ticket = queueing.queue(self.order.home).ticket(
+            campaign=self.experiment["campaign"] or "main",
+            label=f"e{self.experiment['id']}/{self.seed}",
+            kind=kind,
+            leaf=leaf.name,
+            run_dir=str(self.dir),
+            expected_s=runs.typical_seconds(self.book, self.experiment) or 2 * settings.budget_s,
+        )
+        lease = ticket.wait(self.order.stop)
+        if lease is None:
+            raise Stopped
+        self.facts["waited_s"] = time.monotonic() - queued
+        record.run_started(self.book, self.experiment["id"], self.run)
+        return lease
+
+    # -- What it means ------------------------------------------------------------
+
+    def _trained(
+        self, outcome: Outcome, tampered: Sequence[str]
+    ) -> tuple[triage.Failure | None, dict[str, float]]:
+        """Return why training gave nothing to evaluate, if so, and what it claims."""
+        self.outcome = outcome
+        self.facts["train_wall_s"] = outcome.seconds
+        self.facts["exit_code"] = outcome.exit_code
+        failure = self._classify(outcome, self.log, tampered=tampered)
+        return failure, summary.parse(outcome.tail)
+
+    def _evaluated(
+        self, claimed: dict[str, float], outcome: Outcome
+    ) -> tuple[triage.Failure | None, dict[str, dict[str, float]]]:
+        """Return why there is no number, if so, and the metrics of both blocks."""
+        found = summary.parse(outcome.tail)
+        self.facts["exit_code"] = outcome.exit_code
+        printed = self.settings.metric in found
+        failure = self._classify(outcome, self.dir / "evaluate.log", metrics_ok=printed)
+        return failure, {"train": claimed, "evaluate": found}
+
+    def _classify(
+        self,
+        outcome: Outcome,
+        log: Path,
+        *,
+        metrics_ok: bool = True,
+        tampered: Sequence[str] = (),
+    ) -> triage.Failure | None:
+        folders = [root / self.folder for root in self.exports]
+        source = folders[0] / self.settings.mutable[0]
+        return triage.classify(
+            outcome,
+            log.read_text(errors="replace") if log.exists() else "",
+            metrics_ok=metrics_ok,
+            tampered=tampered,
+            folders=folders,
+            source=source.read_text(errors="replace") if source.is_file() else "",
+        )
+
+    # -- The record ---------------------------------------------------------------
+
+    def _record(
+        self, failure: triage.Failure | None, metrics: dict[str, dict[str, float]]
+    ) -> str | None:
+        """Store what was measured, judge, and close the run."""
+        name = self.experiment["metric"]
+        value = metrics.get("evaluate", {}).get(name) if failure is None else None
+        rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
+        detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
+        if failure is None:
+            known = {**metrics["train"], **metrics["evaluate"]}
+            detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            self.facts["broken"] = json.dumps(self._broken(known))
+            self.facts["flags"] = json.dumps(self._flags(metrics))
+        with self.book.write():
+            record.run_ended(
+                self.book,
+                self.experiment["id"],
+                self.run,
+                metrics=rows,
+                status="failed" if failure else "finished",
+                failure=failure.kind if failure else None,
+                value=value,
+                seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
+                versions=json.dumps(_versions()),
+                detail=json.dumps(detail),
+                **{key: found for key, found in self.facts.items() if found is not None},
+            )
+            if failure is None:
+                policy = standing.policy_of(self._asked.get("judge", {}))
+                standing.note(self.book, self.experiment, policy)
+        return failure.kind if failure else None
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What the job was asked for beyond its seeds: the policy, whether it only repeats."""
+        return dict(json.loads(self.order.job["asked"] or "{}"))
+
+    def _broken(self, metrics: dict[str, float]) -> list[str]:
+        """Return the constraints that this run broke, `budget` by the harness's own clock."""
+        broken = [rule.text for rule in self.settings.constraints if rule.holds(metrics) is False]
+        spent = {"wall": self.outcome.seconds, "cpu": self.outcome.cpu_s}.get(self.settings.clock)
+        allowed = self.settings.budget_s + self.settings.startup_s
+        if spent is not None and spent > allowed:
+            broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
+        return broken
+
+    def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
+        """Return what is odd about the numbers."""
+        flags = ["reproduction"] if self._asked.get("reproduce") else []
+        name, found = self.experiment["metric"], metrics["evaluate"]
+        claim = metrics["train"].get(name)
+        if claim is not None and claim != found[name]:
+            flags.append("claim_differs")
+        if not self.settings.deterministic and self._same_as_another_seed(found):
+            flags.append("seed_ignored")
+        return flags
+
+    def _same_as_another_seed(self, found: dict[str, float]) -> bool:
+        """Return whether another seed of this experiment gave the very same numbers."""
+        others = runs.other_seeds(self.book, self.experiment["id"], self.seed)
+        return any(runs.evaluated(self.book, other) == found for other in others)
+
+
+def _plain_failure(kind: str, last: str) -> triage.Failure:
+    """Return a failure that no log tells: the machinery's own, or a request to stop."""
+    return triage.Failure(kind, "", last, triage.SAYS[kind], "Run it again")
+
+
+def _versions() -> dict[str, str]:
+    system = os.uname()  # platform.platform() starts a process to ask
+    return {
+        "python": platform.python_version(),
+        "system": f"{system.sysname}-{system.release}-{system.machine}",
+    }

@@ -1,0 +1,32 @@
+"""What a folder holds, and what a run changed in it. Standard library only: it travels."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+Stamp = tuple[int, int, int]  # size, time of change in ns, inode
+Manifest = Mapping[str, Stamp]
+
+
+def look(root: Path) -> dict[str, Stamp]:
+    """Return every file below `root` with what would change if it were written to."""
+    found: dict[str, Stamp] = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in files:
+            path = os.path.join(folder, name)
+            seen = os.lstat(path)
+            found[os.path.relpath(path, root)] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    return found
+
+
+def differing(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]:
+    """Return the paths at which two looks disagree."""
+    paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    return sorted(path for path in paths - allowed if not path.endswith(".pyc"))
+
+
+def damaged(before: Manifest, root: Path) -> list[str]:
+    """Return the files of `before` that were changed or removed since; new ones are no damage."""
+    after = look(root)
+    return sorted(path for path, stamp in before.items() if after.get(path) != stamp)

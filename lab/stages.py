@@ -1,0 +1,167 @@
+"""What happens between export and record: prepare, train, look for tampering, evaluate.
+
+Nothing here knows of the notebook, of git or of this machine's devices, and all it imports is the
+standard library and its own kind: the same code runs in a keeper and inside a rented sandbox.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from .manifest import damaged, differing, look
+from .runner import Job, Outcome, Runner
+
+PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
+
+
+class Stopped(Exception):
+    """Somebody asked for this run to stop."""
+
+
+class NotPrepared(Exception):
+    """`prepare` failed; `outcome` says how, `str()` the last line it printed."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        lines = (outcome.stderr_tail or outcome.tail).strip().splitlines()
+        super().__init__(lines[-1] if lines else f"exit status {outcome.exit_code}")
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, as data that can travel: no path of this machine but those in `exports`.
+
+    Commands are a leaf's own, `python` in them being `python` here. `allowed` are the files, from
+    the export's root, that training may change. Limits in seconds.
+    """
+
+    folder: str  # the leaf, from an export's root
+    prepare: list[str] | None
+    train: list[str]
+    evaluate: list[str]
+    allowed: list[str]
+    timeout_s: float
+    eval_timeout_s: float
+    said: dict[str, str] = field(default_factory=dict)  # LAB_BUDGET_S, LAB_SEED and their like
+    python: str = ""  # "" for the interpreter that carries the plan out
+
+    def as_json(self) -> str:
+        """Return the plan as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the plan that `as_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def outcome_from(row: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that went through JSON."""
+    known = {one.name for one in fields(Outcome)}
+    found = {name: value for name, value in row.items() if name in known}
+    return Outcome(**{**found, "left": tuple(found.get("left", ()))})
+
+
+class Stages:
+    """The stages of one run, each in its own fresh export, all writing into `run_dir`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        exports: tuple[Path, Path],
+        run_dir: Path,
+        cache: Path,
+        runner: Runner,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.plan, self.exports, self.dir, self.cache = plan, exports, run_dir, cache
+        self.runner, self.stop = runner, stop
+        self.before = look(exports[0])
+        self.device: dict[str, str] = {}  # what shows the leased device to a child
+
+    def prepare(self) -> None:
+        """Fill the cache once, whoever comes first; remember what it then held."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        ready = self.cache.with_name(f"{self.cache.name}.ready")
+        if self.plan.prepare and not ready.exists():
+            with locked(self.cache.with_name(f"{self.cache.name}.lock"), self.stop):
+                if not ready.exists():
+                    self._prepare_once(self.plan.prepare)
+                    written = ready.with_suffix(".new")
+                    written.write_text(json.dumps(look(self.cache)))
+                    written.replace(ready)  # all of it or nothing, whenever this process ends
+        stamps = json.loads(ready.read_text()) if ready.exists() else {}
+        self.prepared = {path: tuple(stamp) for path, stamp in stamps.items()}
+
+    def _prepare_once(self, command: list[str]) -> None:
+        outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S)
+        if outcome.exit_code != 0:
+            raise NotPrepared(outcome)
+
+    def train(self) -> Outcome:
+        """Run the leaf's command in the first export."""
+        return self._command(self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True)
+
+    def tampered(self) -> list[str]:
+        """Return what training wrote that it may not: frozen or foreign files, prepared data."""
+        after = look(self.exports[0])
+        foreign = differing(self.before, after, set(self.plan.allowed))
+        return foreign + damaged(self.prepared, self.cache)
+
+    def evaluate(self) -> Outcome:
+        """Run the yardstick in the second export."""
+        return self._command(self.plan.evaluate, 1, "evaluate.log", self.plan.eval_timeout_s)
+
+    def _command(
+        self, command: list[str], export: int, log: str, limit_s: float, *, watch: bool = False
+    ) -> Outcome:
+        python = self.plan.python or sys.executable
+        root = self.exports[export]
+        job = Job(
+            argv=[python if word == "python" else word for word in command],
+            cwd=root / self.plan.folder,
+            env=self._env(root),
+            log=self.dir / log,
+            limit_s=limit_s,
+            steps=self.dir / "steps.jsonl" if watch else None,
+        )
+        outcome = self.runner.run(job, self.stop)
+        if outcome.stopped:
+            raise Stopped
+        return outcome
+
+    def _env(self, root: Path) -> dict[str, str]:
+        """Return the environment of a leaf's command: what the contract promises."""
+        ours = {name: v for name, v in os.environ.items() if not name.startswith("LAB_")}
+        return {
+            **ours,
+            **self.plan.said,
+            **self.device,
+            "LAB_RUN_DIR": str(self.dir),
+            "LAB_CACHE_DIR": str(self.cache),
+            "PYTHONPATH": str(root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+@contextlib.contextmanager
+def locked(path: Path, stop: Callable[[], bool]) -> Iterator[None]:
+    """Hold a lock that somebody else may hold for as long as a `prepare` takes."""
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if stop():
+                    raise Stopped from None
+                time.sleep(0.1)
+        yield
