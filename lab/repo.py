@@ -505,10 +505,13 @@ def blobs(cwd: Path, names: Sequence[str]) -> dict[str, bytes | None]:
     return found
 
 
-def add_worktree(main: Path, folder: Path, branch: str, start: str) -> None:
-    """Make a worktree with a new branch, or say what stands in the way."""
+def add_worktree(
+    main: Path, folder: Path, branch: str, start: str, hold: Sequence[int] = ()
+) -> None:
+    """Make a worktree with a new branch, or say what stands in the way; `hold` as in `git`."""
+    words = ("worktree", "add", "--quiet", "-b", branch, str(folder), start)
     try:
-        git("worktree", "add", "--quiet", "-b", branch, str(folder), start, cwd=main)
+        git(*QUIETLY, "-c", "core.hooksPath=/dev/null", *words, cwd=main, hold=hold)
     except GitFailed as error:
         line = str(error).splitlines()[-1].removeprefix("fatal: ")
         raise Refused(f"git: {line}", "Choose another name: lab worktree LEAF NAME") from None

@@ -1,11 +1,15 @@
 """A campaign's worktree: a checkout and a branch of its own, made under the notebook's folder."""
 
+import contextlib
+import fcntl
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from . import repo, verdicts
+from . import locks, repo, verdicts
 from .desk import Desk
-from .errors import NotFound, Refused, Usage
+from .errors import LabError, NotFound, Refused, Usage
 from .notebook import Notebook, number, read, record, state
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -27,32 +31,65 @@ def make(
     place, leaf = desk.place, desk.leaf
     campaign = f"{leaf.name}/{name}"
     folder, branch = place.home / "worktrees" / campaign, f"lab/{campaign}"
-    if book.one("select 1 from campaigns where name = ?", campaign) or folder.exists():
-        raise Refused(
-            f"there is a campaign {campaign} already.",
-            f"Go to it: cd {folder / leaf.prefix}; or choose another name",
+    with _one_at_a_time(place.home, campaign) as lock:
+        if book.one("select 1 from campaigns where name = ?", campaign):
+            raise Refused(
+                f"there is a campaign {campaign} already.",
+                f"Go to it: cd {folder / leaf.prefix}; or choose another name",
+            )
+        if folder.exists():
+            base = _made_before(folder, branch)
+        else:
+            base = resolve(desk, book, start)
+            _check_start(desk, base, branch)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            repo.add_worktree(place.main, folder, branch, base, hold=[lock])
+        verdicts.mark_tip(folder)
+        record.campaign(
+            book,
+            name=campaign,
+            leaf=leaf.name,
+            branch=branch,
+            worktree=str(folder),
+            base=base,
+            agent=agent,
         )
-    base = resolve(desk, book, start)
-    if repo.ref(place.main, f"refs/heads/{branch}") is not None:
-        raise Refused(f"there is a branch {branch} already.", f"Choose another name than {name}.")
-    if not repo.tree_blobs(place.main, base, [f"{leaf.prefix}leaf.toml"]):
-        raise Refused(
-            f"{leaf.prefix}leaf.toml is not committed at {base[:12]}.",
-            "Commit the leaf: git commit",
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    repo.add_worktree(place.main, folder, branch, base)
-    verdicts.mark_tip(folder)
-    record.campaign(
-        book,
-        name=campaign,
-        leaf=leaf.name,
-        branch=branch,
-        worktree=str(folder),
-        base=base,
-        agent=agent,
-    )
     return folder / leaf.prefix
+
+
+@contextlib.contextmanager
+def _one_at_a_time(home: Path, campaign: str) -> Iterator[int]:
+    """Hold the lock under which a worktree is made; a git that outlives its caller keeps it."""
+    path = home / "locks" / f"worktree-{campaign.replace('/', '+')}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = locks.open_lock(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _made_before(folder: Path, branch: str) -> str:
+    """Return the commit of a worktree whose maker was killed before it could note it."""
+    with contextlib.suppress(LabError, repo.GitFailed):
+        place = repo.place(folder)
+        whole = place.top == folder and place.branch == branch and not repo.status(folder)
+        if whole and place.head is not None:
+            return place.head
+    raise Refused(
+        f"{folder} is in the way.",
+        f"Remove it: git worktree remove --force {folder}; git branch -D {branch}",
+    )
+
+
+def _check_start(desk: Desk, base: str, branch: str) -> None:
+    """Refuse a branch that is there already, and a commit without the leaf."""
+    if repo.ref(desk.place.main, f"refs/heads/{branch}") is not None:
+        raise Refused(f"there is a branch {branch} already.", "Choose another name.")
+    table = f"{desk.leaf.prefix}leaf.toml"
+    if not repo.tree_blobs(desk.place.main, base, [table]):
+        raise Refused(f"{table} is not committed at {base[:12]}.", "Commit the leaf: git commit")
 
 
 def resolve(desk: Desk, book: Notebook, start: str | None) -> str:
