@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -87,23 +88,23 @@ class Stages:
         self.device: dict[str, str] = {}  # what shows the leased device to a child
 
     def prepare(self) -> None:
-        """Fill the cache once, whoever comes first; remember what it then held."""
+        """Fill the cache once, whoever comes first, and again when somebody damaged it."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        ready = self.cache.with_name(f"{self.cache.name}.ready")
-        if self.plan.prepare and not ready.exists():
+        if self.plan.prepare:
+            ready = self.cache.with_name(f"{self.cache.name}.ready")
             with locked(self.cache.with_name(f"{self.cache.name}.lock"), self.stop):
-                if not ready.exists():
-                    self._prepare_once(self.plan.prepare)
-                    written = ready.with_suffix(".new")
-                    written.write_text(json.dumps(look(self.cache)))
-                    written.replace(ready)  # all of it or nothing, whenever this process ends
-        stamps = json.loads(ready.read_text()) if ready.exists() else {}
-        self.prepared = {path: tuple(stamp) for path, stamp in stamps.items()}
+                if not ready.exists() or sizes(self.cache, ready):
+                    self._prepare_once(self.plan.prepare, ready)
+        self.prepared = look(self.cache) if self.plan.prepare else {}
 
-    def _prepare_once(self, command: list[str]) -> None:
+    def _prepare_once(self, command: list[str], ready: Path) -> None:
+        ready.unlink(missing_ok=True)
         outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S)
         if outcome.exit_code != 0:
             raise NotPrepared(outcome)
+        written = ready.with_suffix(".new")
+        written.write_text(json.dumps(look(self.cache)))
+        written.replace(ready)  # all of it or nothing, whenever this process ends
 
     def train(self) -> Outcome:
         """Run the leaf's command in the first export."""
@@ -113,7 +114,11 @@ class Stages:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
         after = look(self.exports[0])
         foreign = differing(self.before, after, set(self.plan.allowed))
-        return foreign + damaged(self.prepared, self.cache)
+        spoiled = damaged(self.prepared, self.cache)
+        if spoiled:  # the next run prepares anew, from nothing
+            self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
+            shutil.rmtree(self.cache, ignore_errors=True)
+        return foreign + spoiled
 
     def evaluate(self) -> Outcome:
         """Run the yardstick in the second export."""
@@ -150,6 +155,13 @@ class Stages:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def sizes(cache: Path, ready: Path) -> list[str]:
+    """Return the prepared files that are gone or have another size; times differ on a volume."""
+    known = {path: stamp[0] for path, stamp in json.loads(ready.read_text()).items()}
+    now = {path: stamp[0] for path, stamp in look(cache).items()}
+    return [path for path, size in known.items() if now.get(path) != size]
 
 
 @contextlib.contextmanager

@@ -174,6 +174,11 @@ def test_prepare_runs_once_and_its_data_may_not_be_changed(toy: Toy) -> None:
     campaign = toy.campaign()
     cheat = "    (Path(os.environ['LAB_CACHE_DIR']) / 'held-out.txt').write_text('mine')\n"
     assert run(toy, campaign, cheat)["failure"] == "tampered"
+    slope(campaign, 2.5)
+    found = toy.lab("run", toy.idea("honest", cwd=campaign), "--json", cwd=campaign).json
+    assert found["status"] == "finished"  # the next run does not pay for it: prepared anew
+    (data,) = (toy.root / ".lab" / "cache").rglob("held-out.txt")
+    assert data.read_text() == "truth"
 
 
 def test_stop_ends_the_run_and_says_nothing_about_the_idea(toy: Toy, campaign: Path) -> None:
