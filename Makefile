@@ -51,7 +51,7 @@ $(STAMPS)/dev: pyproject.toml $(WANT)
 	@touch $@
 
 demo: $(STAMPS)/demo
-	@echo "== eight short trainings: a baseline with three seeds, then five ideas of the tuner"
+	@echo "== a baseline with three seeds, then five ideas of the tuner, replicated where one run cannot tell"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
 check: $(STAMPS)/dev
