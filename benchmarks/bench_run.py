@@ -41,13 +41,14 @@ def _lived():
     ticks = float(open("/proc/self/stat").read().rpartition(")")[2].split()[19])
     age = float(open("/proc/uptime").read().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
     start = time.time() - age
-    where = os.path.join(os.environ["LAB_RUN_DIR"], "lived.jsonl")
+    where = os.path.join(os.environ["LAB_RUN_DIR"], "lived.log")
     def tell():
         cpu = sum(os.times()[:2])
         with open(where, "a") as out:
             out.write(json.dumps({"start": start, "end": time.time(), "cpu": cpu}) + "\\n")
     atexit.register(tell)
-_lived()
+    return start
+START = _lived()
 """
 STUBBORN = """
     import signal, time
@@ -57,6 +58,7 @@ STUBBORN = """
             os._exit(0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     beat = open(run / f"beat-{os.getpid()}", "a", buffering=1)
+    beat.write(f"{START}\\n")
     while True:
         beat.write(f"{time.time()}\\n")
         time.sleep(0.01)
@@ -92,7 +94,7 @@ def _edit(where: Path, number: int) -> None:
 
 def _lives(home: Path, experiment: str) -> list[dict[str, float]]:
     """Return when each child of an experiment lived."""
-    files = sorted((home / "runs" / experiment).glob("*/lived.jsonl"))
+    files = sorted((home / "runs" / experiment).glob("*/lived.log"))
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]
 
 
@@ -155,7 +157,7 @@ def limit(folder: Path, rounds: int) -> None:
         found = toy.lab("run", "--baseline", "--json", "--leaf", "toy", code=1).json
         (run,) = (toy.root / ".lab" / "runs" / found["experiment"]).glob("[0-9]*")
         beats = [path.read_text().splitlines() for path in run.glob("beat-*")]
-        start = min(float(lines[0]) for lines in beats)  # a little after the child's own start
+        start = min(float(lines[0]) for lines in beats)
         late.append(max(float(lines[-1]) for lines in beats) - start - 2.0)
         assert len(beats) == 2, "both the child and its daemon must have lived"
     print(f"from the hard limit to the last sign of a descendant, {rounds} runs: {_spread(late)}")

@@ -3,6 +3,7 @@
 import math
 import os
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -38,28 +39,52 @@ def seconds(asked: float | None, detach: bool) -> float:
 def until_done(book: Notebook, place: repo.Place, experiment: int, limit_s: float) -> bool:
     """Wait until no job of the experiment is open; False when the wait is over before.
 
-    Ctrl-C stops the run, as it would a training that was started by hand.
+    Ctrl-C at a terminal stops the run, as it would a training that was started by hand. Anywhere
+    else an interrupt is only the end of somebody's patience, and the run goes on.
     """
-    began = said_at = time.monotonic()
-    said = 0
+    wait = _Wait(book, place, experiment, limit_s)
     while True:
-        job = _open_job(book, experiment)
+        try:
+            if (done := wait.look()) is not None:
+                return done
+        except KeyboardInterrupt:
+            if wait.stopping or not sys.stdin.isatty():
+                click.echo(f"e{experiment} goes on: lab wait e{experiment}", err=True)
+                raise
+            wait.stop()
+
+
+class _Wait:
+    """One wait for one experiment, and what was said meanwhile."""
+
+    def __init__(self, book: Notebook, place: repo.Place, experiment: int, limit_s: float) -> None:
+        self.book, self.place, self.experiment = book, place, experiment
+        self.limit_s, self.began, self.said, self.stopping = limit_s, time.monotonic(), 0, False
+
+    def look(self) -> bool | None:
+        """Return whether the wait is over, and if so whether the run is; else sleep a moment."""
+        job = _open_job(self.book, self.experiment)
         if job is None:
             return True
-        if not locks.is_held(lost.lock_path(place.home, job["uid"])):
-            lost.sweep(book, place)
-            continue
-        now = time.monotonic()
-        if now - began >= limit_s:
+        if not locks.is_held(lost.lock_path(self.place.home, job["uid"])):
+            lost.sweep(self.book, self.place)
+            return None
+        passed = time.monotonic() - self.began
+        if passed >= self.limit_s:
             return False
-        if now - said_at >= SAY_EVERY_S and said < SAY_AT_MOST:
-            said, said_at = said + 1, now
-            click.echo(f"e{experiment}: waiting for {span(now - began)}", err=True)
-        try:
-            time.sleep(min(POLL_S, max(0.0, limit_s - (now - began))))
-        except KeyboardInterrupt:
-            stop(place.home, experiment, job["id"])
-            click.echo(f"stopping e{experiment}", err=True)
+        if passed >= (self.said + 1) * SAY_EVERY_S and self.said < SAY_AT_MOST:
+            self.said += 1
+            click.echo(f"e{self.experiment}: waiting for {span(passed)}", err=True)
+        time.sleep(min(POLL_S, max(0.0, self.limit_s - passed)))
+        return None
+
+    def stop(self) -> None:
+        """Ask for the run's end, and go on waiting for its record."""
+        self.stopping = True
+        job = _open_job(self.book, self.experiment)
+        if job is not None:
+            click.echo(f"stopping e{self.experiment}", err=True)
+            stop(self.place.home, self.experiment, job["id"])
 
 
 def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
