@@ -14,10 +14,11 @@ import pytest
 from toy import Toy
 
 import lab
+from lab import leaf
 from lab.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[1]
-LEAVES = sorted(path.parent for path in ROOT.glob("*/leaf.toml"))
+LEAVES = [ROOT / name for name in leaf.find(ROOT)]
 ROOMS = sorted((ROOT / "lab").rglob("*.py"))
 SHARED = sorted((ROOT / "shared").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in ROOMS]
@@ -44,6 +45,11 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def package(place: Path) -> str:
+    """Return what one would import to reach into a leaf from outside."""
+    return place.relative_to(ROOT).parts[0]
+
+
 def within(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
@@ -57,7 +63,7 @@ def test_the_walk_sees_relative_and_inner_imports():
 @pytest.mark.parametrize("path", ROOMS, ids=NAMES)
 def test_no_room_of_lab_imports_upwards(path):
     inside = path.relative_to(ROOT).parts[1]
-    off_limits = ["tests", "benchmarks", "docs", "torch", *(leaf.name for leaf in LEAVES)]
+    off_limits = ["tests", "benchmarks", "docs", "torch", *map(package, LEAVES)]
     if inside not in ("cli", "__main__.py"):
         off_limits.append("lab.cli")
     if inside == "errors.py":
@@ -73,7 +79,7 @@ def test_an_optional_package_is_imported_in_one_place(package):
 
 def test_shared_imports_the_standard_library_at_the_top_and_itself():
     for path in SHARED:
-        assert [name for name in imports(path) if within(name, "lab", *map(str, LEAVES))] == []
+        assert [name for name in imports(path) if within(name, "lab", *map(package, LEAVES))] == []
         for node in tree(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
@@ -81,10 +87,10 @@ def test_shared_imports_the_standard_library_at_the_top_and_itself():
                 assert first in sys.stdlib_module_names | {"shared"}, (path, first)
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)
-def test_a_leaf_imports_no_other_leaf_and_never_lab(leaf):
-    others = [other.name for other in LEAVES if other != leaf]
-    for path in leaf.rglob("*.py"):
+@pytest.mark.parametrize("place", LEAVES, ids=lambda place: place.name)
+def test_a_leaf_imports_no_other_leaf_and_never_lab(place):
+    others = [package(other) for other in LEAVES if other != place]
+    for path in place.rglob("*.py"):
         assert [name for name in imports(path) if within(name, "lab", *others)] == [], path
 
 
@@ -158,7 +164,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_no_sentence_lives_in_two_program_files():
     seen = defaultdict(set)
-    programs = [leaf / "program.md" for leaf in LEAVES if (leaf / "program.md").exists()]
+    programs = [place / "program.md" for place in LEAVES if (place / "program.md").exists()]
     for path in [ROOT / "lab/PROTOCOL.md", *programs]:
         for line in map(str.strip, path.read_text().splitlines()):
             if len(line) > 40 and "PROTOCOL.md" not in line:
@@ -168,7 +174,7 @@ def test_no_sentence_lives_in_two_program_files():
 
 def test_the_newcomers_pages_stay_short():
     lengths = {"README.md": 150, "AGENTS.md": 40, "lab/PROTOCOL.md": 150}
-    lengths |= {f"{leaf.name}/program.md": 60 for leaf in LEAVES}
+    lengths |= {str((place / "program.md").relative_to(ROOT)): 60 for place in LEAVES}
     long = {n: len((ROOT / n).read_text().splitlines()) for n in lengths if (ROOT / n).exists()}
     assert {name: count for name, count in long.items() if count > lengths[name]} == {}
 
