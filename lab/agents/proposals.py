@@ -5,6 +5,7 @@ known value each was. What other changes gave does not blur it: a gain is always
 the incumbent of its time, so losses along one knob can be chained from value to value.
 """
 
+import itertools
 import math
 import warnings
 import zlib
@@ -20,6 +21,7 @@ from .tried import Change, Tried
 ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
 CLOSE = 0.02  # of a knob's range: nearer than this to a value already tried is that value
 EDGE = 0.2  # of a range at either end: where its author expects trouble, not tried first
+FEW = 6  # suggestions looked at for a knob's first try: all outer one time in 250
 DIGITS = 3  # significant digits of a proposed number: more would be noise, and hard to read
 
 
@@ -86,13 +88,10 @@ class Proposer:
         knob = self.knobs[name]
         points = losses(name, self.current[name], records)
         seen = [value for value, _ in points]
-        fresh = []
-        for value in ask(knob, points, self._toss(name)):
-            if not any(_alike(knob, value, other) for other in seen):
-                seen.append(value)
-                fresh.append(value)
-        if not records:
-            fresh.sort(key=lambda value: _is_outer(knob, value))
+        fresh = _new(knob, ask(knob, points, self._toss(name)), seen)
+        if not records:  # a few, the inner ones first
+            few = list(itertools.islice(fresh, FEW))
+            yield from sorted(few, key=lambda value: _is_outer(knob, value))
         yield from fresh
 
     def _combined(self, tried: Sequence[Tried], move: Move) -> Iterator[Proposal]:
@@ -138,6 +137,14 @@ def losses(name: str, current: Any, records: Sequence[Tried]) -> list[tuple[Any,
         known[change.new] = min(loss, known.get(change.new, math.inf))
     known.setdefault(current, 0.0)
     return list(known.items())
+
+
+def _new(knob: Knob, values: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
+    """Yield the values that are like none seen before."""
+    for value in values:
+        if not any(_alike(knob, value, other) for other in seen):
+            seen.append(value)
+            yield value
 
 
 def _is_outer(knob: Knob, value: Any) -> bool:

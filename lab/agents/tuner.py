@@ -117,7 +117,7 @@ class Tuner:
         """Put the branch where a recorded verdict says, when a kill came in between."""
         desk = self.campaign.desk()
         if row["verdict"] != "keep" and row["commit"] == desk.place.head:
-            verdicts.finish(desk, row, row["verdict"])
+            verdicts.finish(desk, self.book, row, row["verdict"])
 
     def _tidy(self) -> None:
         """Put edited files back as committed; an edit that no experiment holds is set aside."""
