@@ -1,6 +1,7 @@
 # make demo    see it work: a tuner on pretrain, the board, and the plot demo.png
 # make test    everything CI runs: the quick checks, then all tests with coverage
 # make check   the quick checks alone
+# make check-leaves    prove every leaf by real runs, without network: lab check
 # make docs    write the generated pages again
 #
 # Every step leaves a stamp in .venv, so a second call goes straight to the point.
@@ -20,7 +21,7 @@ TOOLS    := tuner,plot
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --cov
 PAGES  := $(wildcard docs/*.md)
 
-.PHONY: help demo test check docs
+.PHONY: help demo test check check-leaves docs
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,9 @@ check: $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog --check -I docs $(PAGES) || { echo "Write them again: make docs"; exit 1; }
+
+check-leaves: $(STAMPS)/dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" lab check
 
 test: check
 	$(PYTEST)
