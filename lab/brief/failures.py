@@ -54,5 +54,6 @@ def fit_failures(found: list[Found], tokens: int) -> list[dict[str, Any]]:
 
 
 def _cut(one: Found, limit: int) -> Found:
-    texts = ("claim", "mechanism", "lesson")
-    return one | {name: shorten(one[name], limit) if one[name] else one[name] for name in texts}
+    texts = {name: one[name] for name in ("claim", "mechanism", "lesson")}
+    long = {name: text for name, text in texts.items() if text and len(text) > limit}
+    return one | {name: shorten(text, limit) for name, text in long.items()}
