@@ -9,7 +9,8 @@ from typing import Any
 
 from . import __version__, repo
 from .desk import Desk
-from .notebook import Notebook
+from .errors import LabError
+from .notebook import Notebook, runs
 
 PACKAGES = ("click", "sqlite-utils", "rich", "optuna", "matplotlib", "torch", "modal")
 
@@ -40,3 +41,23 @@ def _installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def stray_sandboxes(book: Notebook, end: bool) -> list[str]:
+    """Return a line for each sandbox that no open run owns; with `end`, end them instead.
+
+    Only asked of a notebook that has rented one, so that nobody else needs a network.
+    """
+    if not runs.ever_remote(book):
+        return []
+    from .runner import modal
+
+    try:
+        stray = modal.orphans(runs.remote(book))
+    except (LabError, OSError) as error:
+        return [f"the sandboxes could not be listed: {error}"]
+    if end:
+        for one in stray:
+            one.terminate()
+        return []
+    return [f"sandbox {one.object_id} is alive and no run owns it" for one in stray]

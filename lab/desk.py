@@ -83,9 +83,9 @@ class Desk:
             return self.asked_profile
         from . import slots
 
-        if self.runner.startswith("modal"):
-            return "gpu"
-        return leaves.default_profile(self.leaf, bool(slots.accelerators(os.environ)))
+        rented = self.runner.startswith("modal")
+        gpu = ":" in self.runner if rented else bool(slots.accelerators(os.environ))
+        return leaves.default_profile(self.leaf, gpu)
 
     @functools.cached_property
     def settings(self) -> leaves.Settings:

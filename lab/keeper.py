@@ -19,7 +19,7 @@ from typing import Any
 from . import lost, processes, repo
 from .errors import LabError
 from .execution import Execution, Order
-from .notebook import Notebook, record
+from .notebook import Notebook, record, runs
 from .stages import Stopped
 
 INFRA_RETRIES = 2
@@ -78,11 +78,15 @@ class Keeper:
         self.tidy()
 
     def _seed(self, seed: int) -> None:
-        """Run one seed, again when only the machinery failed."""
-        for attempt in range(INFRA_RETRIES + 1):
+        """Run one seed, again when only the machinery failed; go on where a killed keeper was."""
+        made = [run for run in runs.of_job(self.book, self.job["id"]) if run["seed"] == seed]
+        under_way = [run["id"] for run in made if run["ended"] is None]
+        if made and not under_way and made[-1]["failure"] != "infra":
+            return
+        for attempt in range(len(made) - len(under_way), INFRA_RETRIES + 1):
             if self.stop():
                 raise Stopped
-            run = record.run(self.book, self.number, self.job["id"], seed)
+            run = under_way.pop() if under_way else self._open(seed)
             trial = Execution(self.order, run, seed)
             failure = trial.perform()
             if failure == "interrupted":
@@ -92,6 +96,9 @@ class Keeper:
             deadline = time.monotonic() + INFRA_PAUSE_S
             while time.monotonic() < deadline and not self.stop():
                 time.sleep(0.1)
+
+    def _open(self, seed: int) -> int:
+        return record.run(self.book, self.number, self.job["id"], seed)
 
     def _close(self, how: str) -> None:
         """Close the job; a run without a metric is a crash, and the branch goes back before.

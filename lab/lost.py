@@ -14,8 +14,11 @@ import click
 
 from . import locks, processes, repo
 from .errors import LabError
-from .notebook import Notebook, record
+from .hiring import start_keeper
+from .notebook import Notebook, record, runs
 from .notebook.state import SAYS_NOTHING
+
+KEEPERS = 3  # that may take over one job; more would mean that it is the job which kills them
 
 
 def lock_path(home: Path, uid: str) -> Path:
@@ -40,7 +43,7 @@ def sweep(book: Notebook, place: repo.Place) -> None:
             continue
         with _alone(place.home):
             still = book.one("select 1 from jobs where id = ? and ended is null", job["id"])
-            if still:
+            if still and not _taken_over(book, place, job):
                 _close(book, place, job)
 
 
@@ -58,6 +61,20 @@ def _alone(home: Path) -> Any:
         os.close(fd)
 
 
+def _taken_over(book: Notebook, place: repo.Place, job: sqlite3.Row) -> bool:
+    """Start another keeper for a job whose run goes on in a sandbox without the one that died."""
+    rented = [run for run in runs.of_job(book, job["id"]) if run["remote_id"] and not run["ended"]]
+    if not rented or runs.rehired(book, job["id"]) >= KEEPERS:
+        return False
+    lock = take_lock(place.home, job["uid"])
+    try:
+        start_keeper(place.home, job["id"], lock)
+    finally:
+        os.close(lock)
+    click.echo(f"e{job['experiment']}: another keeper goes on with its sandbox", err=True)
+    return True
+
+
 def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     """End what is left of a lost job, put the branch back and record the truth.
 
@@ -67,8 +84,8 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     number = experiment["id"]
     if job["keeper"]:
         processes.end_group(job["keeper"])
-    runs = book.all("select * from runs where job = ? and ended is null", job["id"])
-    for run in runs:
+    left = [run for run in runs.of_job(book, job["id"]) if run["ended"] is None]
+    for run in left:
         processes.end_by_run_dir(place.home / "runs" / f"e{number}" / str(run["id"]))
     restore = json.loads(job["restore"] or "{}")
     finished = book.one("select 1 from runs where experiment = ? and status = 'finished'", number)
@@ -80,7 +97,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         said = f"e{number}: {restore['top']} could not be put back: {error}"
         click.echo(f"{said}\nLook with: git -C {restore['top']} status", err=True)
     with book.write():
-        for run in runs:
+        for run in left:
             record.run_ended(book, number, run["id"], status="failed", failure="lost")
         record.job_ended(book, job["id"], "lost")
         if finished is None:

@@ -121,6 +121,7 @@ INDEXES = (
     "jobs_open on jobs (experiment) where ended is null",
     "runs_experiment on runs (experiment)",
     "runs_open on runs (experiment) where ended is null",
+    "runs_remote on runs (id) where remote_id is not null",
     "judgements_experiment on judgements (experiment)",
     "results_experiment on results (experiment)",
     "lessons_leaf on lessons (leaf)",

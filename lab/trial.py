@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any
 from . import ancestry, edits, leaf, locks, lost, repo, slots, verdicts
 from .brief.whole import program
 from .desk import Desk
-from .errors import Environment, NotYet, Refused
+from .errors import NotYet, Refused
+from .hiring import start_keeper
 from .notebook import Notebook, new_uid, read, record
 from .notebook.state import SAYS_NOTHING
 from .standing import policy_of
@@ -35,8 +35,10 @@ class Started:
 class Trial:
     """One `lab run`: what is asked for, where, and whether it may be."""
 
-    def __init__(self, desk: Desk, book: Notebook, seeds: int | None) -> None:
-        self.desk, self.book, self.seeds = desk, book, seeds
+    def __init__(
+        self, desk: Desk, book: Notebook, seeds: int | None, max_cost: float | None = None
+    ) -> None:
+        self.desk, self.book, self.seeds, self.max_cost = desk, book, seeds, max_cost
         self.place, self.top = desk.place, desk.place.top
 
     # -- lab run h12 --------------------------------------------------------------
@@ -239,13 +241,27 @@ class Trial:
         """Refuse what this machine cannot run, before anything is written down."""
         settings = self.desk.settings
         policy_of(self.desk.leaf.judge)
-        if self.desk.runner == "local":
+        rented = self.desk.runner.startswith("modal")
+        if not rented:
             slots.choose(settings.needs, os.environ, settings.gpu_optional)
         python = leaf.interpreter(settings, self.place.main, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate):
             if command:
                 leaf.argv(command, python, self.desk.leaf.folder)
-        leaf.check_requires(settings, python)
+        if rented:
+            self._affordable(settings.timeout_s + settings.eval_timeout_s)
+        else:
+            leaf.check_requires(settings, python)
+
+    def _affordable(self, limit_s: float) -> None:
+        """Refuse a sandbox that could cost too much, or that nobody would rent to us."""
+        from .runner import modal, rates
+
+        device = self.desk.runner.partition(":")[2]
+        runs = self.seeds or 1
+        most = None if self.max_cost is None else self.max_cost / runs
+        rates.check(self.place.home, device, limit_s, most)
+        modal.check()
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], rival: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the keeper.
@@ -493,26 +509,3 @@ def _one_at_a_time(place: repo.Place) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def start_keeper(home: Path, job: int, lock: int) -> None:
-    """Start the process that owns the run from here on, with the job's lock in its hands."""
-    source = str(Path(__file__).resolve().parents[1])
-    paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    argv = [sys.executable, "-P", "-m", "lab.keeper", str(home), str(job), str(lock)]
-    os.set_inheritable(lock, True)
-    try:
-        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        log = os.open(home / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        streams = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ((0, nothing), (1, log), (2, log))]
-        os.posix_spawn(
-            sys.executable,
-            argv,
-            {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            file_actions=streams,
-            setsid=True,
-        )
-        os.close(nothing)
-        os.close(log)
-    except OSError as error:
-        raise Environment(f"cannot start the keeper: {error}.", "Look with: lab doctor") from None

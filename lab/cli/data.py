@@ -72,7 +72,7 @@ def import_(desk: Desk, file: Path, json_: bool) -> None:
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Rebuild what is derived from the records.")
+@click.option("--fix", is_flag=True, help="Rebuild what is derived; end stray sandboxes.")
 @as_json
 @here
 def doctor(desk: Desk, fix: bool, json_: bool) -> None:
@@ -84,7 +84,7 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
         lab doctor
         lab doctor --fix
     """
-    from ..checkup import versions
+    from ..checkup import stray_sandboxes, versions
 
     with desk.open() as book:
         if fix:
@@ -93,6 +93,7 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
         problems += [str(tuple(row)) for row in book.db.execute("pragma foreign_key_check")]
         if not problems:
             problems += list(proof.differences(book))
+        problems += stray_sandboxes(book, fix)
         found = versions(desk, book) | {"problems": problems, "ok": not problems}
     if json_:
         emit(found)
@@ -103,4 +104,4 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
         for line in problems[:50]:
             click.echo(f"problem: {plain(line)}")
     if problems:
-        raise Failed(f"{len(problems)} problems.", "Rebuild what is derived: lab doctor --fix")
+        raise Failed(f"{len(problems)} problems.", "Mend it: lab doctor --fix")

@@ -46,6 +46,7 @@ def _waits(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Run contents that were run before.")
+@click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
 @_waits
 @as_json
 @here_with_profile
@@ -55,6 +56,7 @@ def run(
     baseline: bool,
     seeds: int | None,
     again: bool,
+    max_cost: float | None,
     wait_s: float | None,
     detach: bool,
     json_: bool,
@@ -83,14 +85,16 @@ def run(
         raise Usage(f"--on {desk.runner}: there is no such runner.", "Type: --on local")
     with desk.open(write=True) as book:
         if baseline:
-            started = Trial(desk, book, seeds).baseline()
+            started = Trial(desk, book, seeds, max_cost).baseline()
         elif what is not None and what[:1].lower() == "e":
             row = book.need(what, "e")
             again_desk = _desk_of(desk, row)
-            started = Trial(again_desk, book, seeds).again(row)
+            started = Trial(again_desk, book, seeds, max_cost).again(row)
         else:
             assert what is not None
-            started = Trial(desk, book, seeds).hypothesis(book.need(what, "h"), again=again)
+            started = Trial(desk, book, seeds, max_cost).hypothesis(
+                book.need(what, "h"), again=again
+            )
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
         _finish(desk, book, started.experiment, limit, json_)

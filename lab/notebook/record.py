@@ -120,9 +120,12 @@ def job(
 
 
 def keeper(book: Notebook, job: int, who: str) -> None:
-    """Note the process that owns the job from here on."""
+    """Note the process that owns the job from here on; a later one is noted as an event."""
     with book.write():
-        book.fill("jobs", job, keeper=who)
+        if book.all("select keeper from jobs where id = ?", job)[0][0] is None:
+            book.fill("jobs", job, keeper=who)
+        else:
+            book.event("keeper again", f"job {job}", who)
 
 
 def run(book: Notebook, experiment: int, job: int, seed: int) -> int:

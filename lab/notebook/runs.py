@@ -31,3 +31,30 @@ def evaluated(book: Notebook, run: int) -> dict[str, float]:
     """Return what `evaluate` measured in a run."""
     query = "select name, value from metrics where run = ? and source = 'evaluate'"
     return {row["name"]: row["value"] for row in book.all(query, run)}
+
+
+def row(book: Notebook, run: int) -> sqlite3.Row:
+    """Return one run's record."""
+    return book.all("select * from runs where id = ?", run)[0]
+
+
+def of_job(book: Notebook, job: int) -> list[sqlite3.Row]:
+    """Return the runs that a job has made so far, oldest first."""
+    return book.all("select * from runs where job = ? order by id", job)
+
+
+def remote(book: Notebook) -> set[str]:
+    """Return the ids of the sandboxes that open runs own."""
+    rows = book.all("select remote_id from runs where ended is null and remote_id is not null")
+    return {row[0] for row in rows}
+
+
+def rehired(book: Notebook, job: int) -> int:
+    """Return how many keepers took a job over from one that was killed."""
+    query = "select count(*) from events where subject = ? and verb = 'keeper again'"
+    return int(book.all(query, f"job {job}")[0][0])
+
+
+def ever_remote(book: Notebook) -> bool:
+    """Return whether any run was ever in a sandbox."""
+    return book.one("select 1 from runs where remote_id is not null limit 1") is not None
