@@ -116,7 +116,7 @@ class Campaign:
 
     def _adopt(self, folder: Path) -> None:
         """Note a worktree that was made by a command killed before it could."""
-        branch, until = f"lab/{self.name}", time.monotonic() + MAKING_S
+        branch, until = repo.branch_of(self.name), time.monotonic() + MAKING_S
         while repo.ref(self.main.place.main, f"refs/heads/{branch}") is None:
             if time.monotonic() > until:
                 raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")

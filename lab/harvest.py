@@ -19,7 +19,11 @@ from .text import num, plain
 def move(desk: Desk, book: Notebook, where: str) -> Found:
     """Put this campaign's branch at a kept experiment; notes.md comes along, nothing is lost."""
     place = desk.place
-    if place.campaign is None or place.branch != f"lab/{place.campaign}" or place.head is None:
+    if (
+        place.campaign is None
+        or place.branch != repo.branch_of(place.campaign)
+        or place.head is None
+    ):
         raise Refused(
             "this is no campaign's worktree.",
             f'Make one there: cd "$(lab worktree {desk.leaf_name} NAME --from {where})"',

@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import Environment, NotFound, Refused
@@ -177,13 +177,30 @@ def place(cwd: Path) -> Place:
     checkouts = [_checkout(part) for part in listing.split("\0\0") if part.strip("\0")]
     main, here = checkouts[0], Path(os.path.realpath(cwd))
     if ".git" in main.path.parts and not main.bare:  # a submodule is told by its git folder
-        top = Path(git("rev-parse", "--show-toplevel", cwd=cwd))
-        return Place(top, top, _home(top), *_head(top))
+        main = checkouts[0] = replace(main, path=_submodule(main.path))
     inside = [one for one in checkouts if one.path == here or one.path in here.parents]
     mine = max(inside, key=lambda one: len(one.path.parts), default=None)
     if mine is None:
         raise NotFound(f"{cwd} is in no checkout.", f"Go to one: cd {main.path}")
     return Place(main.path, mine.path, _home(main.path), mine.branch, mine.head)
+
+
+def branch_of(campaign: str) -> str:
+    """Return the branch of a campaign; what git takes in no branch's name becomes a dash.
+
+    >>> branch_of("pretrain/ada"), branch_of("a leaf/ada")
+    ('lab/pretrain/ada', 'lab/a-leaf/ada')
+    """
+    return "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
+
+
+def _submodule(folder: Path) -> Path:
+    """Return the checkout of the submodule whose git folder this is."""
+    try:
+        at = git("--git-dir", str(folder), "config", "core.worktree", cwd=folder)
+    except GitFailed:
+        return folder
+    return Path(os.path.realpath(folder / at))
 
 
 @dataclass(frozen=True)
@@ -200,17 +217,6 @@ def _checkout(part: str) -> _Checkout:
     head = words.get("HEAD")
     none_yet = head is None or set(head) == {"0"}
     return _Checkout(Path(words["worktree"]), "bare" in words, branch, None if none_yet else head)
-
-
-def _head(top: Path) -> tuple[str | None, str | None]:
-    try:
-        head = git("rev-parse", "HEAD", cwd=top)
-    except GitFailed:
-        return None, None
-    try:
-        return git("symbolic-ref", "--short", "HEAD", cwd=top), head
-    except GitFailed:
-        return None, head
 
 
 def _home(main: Path) -> Path:

@@ -69,7 +69,7 @@ class Trial:
                 "this is no campaign's worktree.",
                 f'Make one: cd "$(lab worktree {self.desk.leaf_name} NAME)"',
             )
-        branch = f"lab/{self.place.campaign}"
+        branch = repo.branch_of(self.place.campaign)
         if self.place.branch != branch:
             state = "HEAD is detached" if self.place.branch is None else f"on {self.place.branch}"
             raise Refused(f"{state}, not on {branch}.", f"Go back to it: git switch {branch}")

@@ -30,7 +30,7 @@ def make(
     check_name(name)
     place, leaf = desk.place, desk.leaf
     campaign = f"{leaf.name}/{name}"
-    folder, branch = place.home / "worktrees" / campaign, f"lab/{campaign}"
+    folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
     with _one_at_a_time(place.home, campaign) as lock:
         if book.one("select 1 from campaigns where name = ?", campaign):
             raise Refused(
