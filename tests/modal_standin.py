@@ -269,17 +269,14 @@ def control(world: World) -> dict[str, Any]:
             raise GRPCError(Status.NOT_FOUND, "the task is gone")
         return api.TaskGetCommandRouterAccessResponse(jwt=token(), url=world.address)
 
-    def listing(second: bool) -> Any:
-        def alive(request: Any) -> Any:
-            found = [s for s in world.sandboxes.values() if not s.ended.is_set()]
-            rows = [
-                api.SandboxInfo(id=s.id, created_at=time.time(), app_id="ap-standin")
-                for s in found
-                if s.id.startswith("sb-01") is second and not request.before_timestamp
-            ]
-            return api.SandboxListResponse(sandboxes=rows)
-
-        return alive
+    def listing(request: Any) -> Any:
+        alive = [one for one in world.sandboxes.values() if not one.ended.is_set()]
+        rows = [
+            api.SandboxInfo(id=one.id, created_at=time.time(), app_id="ap-standin")
+            for one in alive
+            if not request.before_timestamp  # the client asks for the next page until one is empty
+        ]
+        return api.SandboxListResponse(sandboxes=rows)
 
     plain = {
         "AppGetOrCreate": lambda _: api.AppGetOrCreateResponse(app_id="ap-standin"),
@@ -299,8 +296,8 @@ def control(world: World) -> dict[str, Any]:
         "SandboxGetTaskId": task,
         "SandboxTerminate": end(api.SandboxTerminateResponse),
         "SandboxTerminateV2": end(api.SandboxTerminateResponse),
-        "SandboxList": listing(False),
-        "SandboxListV2": listing(True),
+        "SandboxList": listing,
+        "SandboxListV2": listing,
         "TaskGetCommandRouterAccess": access,
         "SandboxGetCommandRouterAccess": lambda r: api.SandboxGetCommandRouterAccessResponse(
             jwt=token(), url=world.address
