@@ -1,4 +1,4 @@
-"""A run works wherever its leaf is: nested, at the root, in a submodule, beside a bare repository."""
+"""A run works wherever its leaf is: nested, at the root, in a submodule, beside a bare clone."""
 
 import sys
 from pathlib import Path
