@@ -16,6 +16,7 @@ import contextlib
 import io
 import itertools
 import json
+import math
 import os
 import random
 import resource
@@ -69,7 +70,7 @@ def turned(toy: toys.Toy, count: int) -> list[str]:
     parts = []
     for n in range(count):
         name, old = ("SLOPE", "1.0") if n % 2 else ("NOISE", "0.01")
-        new = 0.5 + 4.5 * n / count if n % 2 else 0.001 + 0.099 * n / count
+        new = 0.5 + n / count if n % 2 else 0.001 + 0.002 * n / count  # most of the range is left
         text = toys.TRAIN.replace(f"{name} = {old}", f"{name} = {new:.6g}")
         parts += [f"commit refs/heads/made{n}", f"mark :{n + 1}"]
         parts += [
@@ -126,7 +127,7 @@ def gap(folder: Path, experiments: int, size: int) -> None:
     proposals.ask = clock.timed(proposals.ask)
     began, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stderr(io.StringIO()):
-        work(Desk(toy.root / "toy"), "tuner", Limits(experiments=experiments))
+        found = work(Desk(toy.root / "toy"), "tuner", Limits(experiments=experiments))
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"notebook of {size:,} experiments; from a run's end:")
@@ -136,7 +137,7 @@ def gap(folder: Path, experiments: int, size: int) -> None:
     show("Optuna, a proposal", clock.seconds)
     show("Optuna, a proposal, CPU", clock.cpu)
     print(
-        f"the campaign of {experiments}: {wall:.0f} s wall, {cpu:.1f} s CPU of the loop itself, "
+        f"a campaign of {found['experiments']}: {wall:.0f} s wall, {cpu:.1f} s CPU of its own, "
         f"{children.ru_utime + children.ru_stime:.1f} s of its git (keepers not counted)"
     )
 
@@ -171,7 +172,7 @@ def born(identity: str) -> float:
 
 def show(what: str, seconds: list[float]) -> None:
     ranked = sorted(seconds)
-    most = ranked[int(0.95 * (len(ranked) - 1))]
+    most = ranked[math.ceil(0.95 * (len(ranked) - 1))]
     median = statistics.median(ranked)
     figures = f"median {median:.3f} s, 95 % {most:.3f} s, most {ranked[-1]:.3f} s"
     print(f"  {what}: {figures} ({len(ranked)})")
