@@ -245,8 +245,11 @@ def _same_choice(one: Any, other: Any) -> bool:
 def position(knob: Knob, value: Any) -> float | None:
     """Return where in its range a number lies: 0 at the low end, 1 at the high one.
 
-    On a logarithmic knob the middle is the geometric mean.
+    On a logarithmic knob the middle is the geometric mean; choices that are numbers in order are
+    as far apart as they are listed.
     """
+    if knob.choices:
+        return _place_of_choice(knob.choices, value)
     if knob.low is None or knob.high is None or isinstance(value, bool):
         return None
     if not isinstance(value, int | float) or (knob.log and value <= 0):
@@ -254,3 +257,11 @@ def position(knob: Knob, value: Any) -> float | None:
     scale: Callable[[float], float] = math.log if knob.log else float
     low, high = scale(knob.low), scale(knob.high)
     return (scale(value) - low) / (high - low)
+
+
+def _place_of_choice(choices: Sequence[Any], value: Any) -> float | None:
+    numbers = [one for one in choices if isinstance(one, int | float)]
+    ordered = len(numbers) == len(choices) and list(choices) == sorted(choices)
+    if not ordered or value not in choices:
+        return None
+    return choices.index(value) / (len(choices) - 1)

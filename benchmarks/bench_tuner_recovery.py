@@ -1,0 +1,130 @@
+"""Measure how much of the loss of one badly set knob the tuner wins back, and how soon.
+
+    python benchmarks/bench_tuner_recovery.py pretrain --profile smoke --bad LEARNING_RATE=0.004
+    python benchmarks/bench_tuner_recovery.py pretrain --bad BATCH_X=4.0 --seeds 5 --experiments 15
+
+For any leaf with knobs of this repository. The bad value is committed in a clone; each seed is a
+campaign of its own in a clone with a notebook of its own, so that none learns from another. The
+share won back is (bad - now) / (bad - good), each a mean over at least three runs; `now` is the
+campaign's incumbent, by the runs that nobody selected once there are three.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+HALF = 0.5  # of the loss, to be won back
+
+
+class Clone:
+    """A clone of this repository with a notebook of its own; prepared data is copied along."""
+
+    def __init__(self, folder: Path, leaf: str, profile: str, cache: Path | None) -> None:
+        self.root, self.leaf, self.profile = folder, leaf, profile
+        git("clone", "--quiet", "--shared", str(ROOT), str(folder), cwd=ROOT)
+        if cache is not None:
+            shutil.copytree(cache, folder / ".lab" / "cache", symlinks=True)
+
+    def lab(self, *words: str, top: Path | None = None) -> dict[str, Any]:
+        """Type `lab WORDS --json` in the leaf's folder of a checkout."""
+        bare = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "lab", *words, "--json"],
+            cwd=(top or self.root) / self.leaf,
+            env={**bare, "PYTHONPATH": str(ROOT), "LAB_PROFILE": self.profile},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if done.returncode:
+            raise SystemExit(f"lab {' '.join(words)} exited with {done.returncode}")
+        return dict(json.loads(done.stdout))
+
+    def spoil(self, knob: str, value: Any) -> None:
+        """Commit a bad value of one knob."""
+        from lab import leaf as leaves
+        from lab.agents import knobs
+
+        one = leaves.read(self.root, self.leaf)
+        for name in one.settings(self.profile).mutable:
+            path = one.folder / name
+            source = path.read_bytes()
+            if name.endswith(".py") and knob in knobs.constants(source, name):
+                path.write_bytes(knobs.write(source, {knob: value}, name))
+                who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+                git(*who, "commit", "-qam", f"{knob} = {value!r}", cwd=self.root)
+                return
+        raise SystemExit(f"{self.leaf} has no constant {knob}")
+
+    def now(self, name: str) -> tuple[str, float, int]:
+        """Return the incumbent of a campaign: its id, value and runs."""
+        top = self.root / ".lab/worktrees" / self.leaf / name
+        found = self.lab("context", top=top)["incumbent"]
+        return found["experiment"], found["value"], found["runs"]
+
+
+def git(*words: str, cwd: Path) -> None:
+    subprocess.run(["git", *words], cwd=cwd, check=True)
+
+
+def recover(folder: Path, args: argparse.Namespace, good: float, seed: int, cache: Path) -> float:
+    """Run one campaign from the bad value; return the share of the loss won back."""
+    clone = Clone(folder, args.leaf, args.profile, cache)
+    clone.spoil(*args.bad)
+    name = f"seed{seed}"
+    words = ("loop", args.leaf, "--agent", "tuner", "--name", name)
+    found = clone.lab(*words, "--experiments", str(args.experiments))
+    bad = clone.lab("show", "e1")["value"]
+    experiment, value, runs = clone.now(name)
+    share = (bad - value) / (bad - good)
+    print(
+        f"seed {seed}: bad {bad:.5g}, now {value:.5g} ({experiment}, {runs} runs), won back "
+        f"{100 * share:.0f} %; {found['experiments']} experiments, kept {found['kept']}, "
+        f"{found['seconds']:.0f} s",
+        flush=True,
+    )
+    for line in found["learned"]:
+        print(f"    {line}", flush=True)
+    return share
+
+
+def setting(words: str) -> tuple[str, Any]:
+    """Read KNOB=VALUE."""
+    knob, _, value = words.partition("=")
+    with contextlib.suppress(ValueError):
+        return knob, json.loads(value)
+    return knob, value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("leaf")
+    parser.add_argument("--profile", default="smoke")
+    parser.add_argument("--bad", type=setting, required=True, metavar="KNOB=VALUE")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--experiments", type=int, default=15)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(os.path.realpath(name))
+        clone = Clone(folder / "good", args.leaf, args.profile, None)
+        good = clone.lab("run", "--baseline", "--seeds", "3")["value"]
+        print(f"{args.leaf} ({args.profile}): good {good:.5g}", flush=True)
+        cache = clone.root / ".lab" / "cache"
+        shares = [
+            recover(folder / f"seed{seed}", args, good, seed, cache) for seed in range(args.seeds)
+        ]
+    done = sum(share >= HALF for share in shares)
+    print(f"{args.bad[0]} = {args.bad[1]!r}: half won back in {done} of {len(shares)} seeds")
+
+
+if __name__ == "__main__":
+    main()
