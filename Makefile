@@ -1,7 +1,7 @@
 # make demo    see it work: a tuner on pretrain, the board, and the plot demo.png
-# make test    everything CI runs: the quick checks, then all tests with coverage
+# make test    what CI runs: the quick checks, then all tests with coverage
 # make check   the quick checks alone
-# make check-leaves    prove every leaf by real runs, without network: lab check
+# make check-leaves    and this: lab check proves every leaf by real runs
 # make docs    write the generated pages again
 #
 # Every step leaves a stamp in .venv, so a second call goes straight to the point.

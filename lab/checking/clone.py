@@ -15,7 +15,7 @@ from . import offline
 
 KEPT = ("LAB_PYTHON", "LAB_SLOTS_DIR")  # of a person's own settings; the rest could mislead
 COMMIT = ("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit", "--quiet")
-SLOW_S = 60.0  # for a command of lab itself, on a machine with much else to do
+SLOW_S = 300.0  # for a command of lab that starts no run, on a machine with much else to do
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The five conditions of a good loop, each with what was seen of it."""
 
-from collections.abc import Mapping
 
 from ..text import num, span
 from .case import Case

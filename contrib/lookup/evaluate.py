@@ -1,0 +1,64 @@
+"""The leaf's only metric: the share of held-out questions the agent answers. Read-only.
+
+A change here makes every earlier number incomparable, so it needs a pull request. Cost and context
+are counted at the desk, which the agent has to use; leaf.toml bounds both.
+"""
+
+import json
+import math
+from pathlib import Path
+
+from world import Desk, Office
+
+from shared import run, summary
+
+LEAF = "contrib/lookup"
+HOPS = (1, 4)
+COST_TOO_HIGH = 100.0  # cents: stops an agent that would never end a question
+
+
+def main() -> None:
+    """Print the block that counts."""
+    here, office = run.here(__file__), Office()
+    playbook = read(here.dir / "playbook.json")
+    from agent import solve
+
+    right, desks = 0, []
+    for number, task in enumerate(
+        office.tasks(here.settings["held_out"], HOPS, "held out", held_out=True)
+    ):
+        desk = Desk(office, f"held out/{here.seed}/{number}")
+        answer = solve(task.question, desk, playbook)
+        right += answer == task.answer
+        desks.append(desk)
+        if desk.cents > COST_TOO_HIGH:
+            raise SystemExit(f"refused: one question cost {desk.cents:.0f} cents")
+    count = len(desks)
+    summary.report(
+        {
+            "success_rate": right / count,
+            "cost_cents": math.fsum(desk.cents for desk in desks) / count,
+            "context_chars": max(desk.context for desk in desks),
+            "model_calls": sum(desk.asked for desk in desks) / count,
+            "page_calls": sum(desk.opened for desk in desks) / count,
+            "questions": count,
+        }
+    )
+
+
+def read(path: Path) -> dict[str, list[str]]:
+    """Return the playbook, or refuse what is missing, of another leaf, or no playbook."""
+    try:
+        left = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise SystemExit(f"no finished playbook at {path}; type: python agent.py") from None
+    if not isinstance(left, dict) or left.get("leaf") != LEAF:
+        raise SystemExit(f"refused: {path} is no playbook of leaf {LEAF}")
+    playbook = left.get("playbook")
+    if not isinstance(playbook, dict) or not all(isinstance(v, list) for v in playbook.values()):
+        raise SystemExit("refused: a playbook is a list of phrases for each relation")
+    return playbook
+
+
+if __name__ == "__main__":
+    main()
