@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 from . import ancestry, locks, moves, processes, repo, verdicts, waiting, worktrees
 from .desk import Desk
-from .errors import LabError, Refused, Usage
+from .errors import Failed, LabError, Refused, Usage
 from .notebook import Notebook, campaigns, read, record
 from .notebook.read import Found
 from .progress import Progress, Watch
 from .text import num, span
 
 SLICE_S = 0.5  # between two looks at the limits while a run is under way
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAKING_S = 10.0  # a killed loop's git may still be making the worktree
 
 
@@ -155,14 +156,14 @@ class Campaign:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Turn Ctrl-C and SIGTERM into a request that is seen at the next look."""
+        """Turn Ctrl-C, SIGTERM and a closed terminal into a request seen at the next look."""
 
         def ask(*_: object) -> None:
             if self.stop_asked:
                 raise KeyboardInterrupt
             self.stop_asked = True
 
-        before = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}
+        before = {one: signal.signal(one, ask) for one in SIGNALS}
         try:
             yield
         finally:
@@ -279,9 +280,10 @@ class Campaign:
             ending = self._rounds(agent)
         except Over as over:
             ending = over.ending
-        except LabError as error:
-            campaigns.cut(self.book, self.name, error.message)
-            raise
+        except (LabError, repo.GitFailed) as error:
+            words, hint = _explained(error)
+            campaigns.cut(self.book, self.name, words)
+            raise Failed(words, hint) from None
         note = campaigns.cut if ending.how == "stopped" else campaigns.ended
         note(self.book, self.name, f"{ending.how}: {ending.why}")
         return ending
@@ -326,6 +328,14 @@ class Campaign:
         return f"e{row['experiment']} {row['verdict']}: {lesson or row['claim']}"
 
 
+def _explained(error: LabError | repo.GitFailed) -> tuple[str, str]:
+    """Return what is wrong and what to type."""
+    if isinstance(error, LabError):
+        return error.message, error.hint
+    said = str(error).splitlines() or ["no reason given"]
+    return f"git: {said[-1]}", "Look with: git status; then type the same command again."
+
+
 def told(found: Found) -> str:
     """Return the summary for a person."""
     lines = [
@@ -355,7 +365,7 @@ def verdict_words(found: Found) -> str:
     """Return a judged experiment's figures in one clause."""
     if found["gain"] is None:
         return f"{found['failure'] or found['status']}"
-    return (
-        f"gain {num(found['gain'], sign=True)} ± {num(found['se'])}, P(better) "
-        f"{num(found['p_better'])} over {len(found['runs'])} runs"
-    )
+    se = "-" if found["se"] is None else f"{found['se']:.2g}"
+    likely = "-" if found["p_better"] is None else f"{found['p_better']:.3f}"
+    runs = f"{len(found['runs'])} run{'s' * (len(found['runs']) != 1)}"
+    return f"gain {num(found['gain'], sign=True)} ± {se}, P(better) {likely} over {runs}"

@@ -91,6 +91,8 @@ def find(desk: Desk, agent: str, yolo: bool) -> Preset:
             f"there is no agent {agent!r}; the nearest is {near!r}.",
             f"Type: --agent {near}; known are {', '.join(['tuner', *known])}, or a quoted command",
         )
+    if "/" in words[0] and (desk.cwd / words[0]).is_file():
+        words[0] = str((desk.cwd / words[0]).resolve())  # the agent starts in another folder
     prompt = "file" if any("{prompt_file}" in word for word in words) else "stdin"
     usage = tuple(rule for table in builtin().values() for rule in table.get("usage", ()))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(words[0]).stem).strip("-.") or "agent"

@@ -128,7 +128,7 @@ def _at(found: Mapping[str, Any], path: str) -> float | None:
 
 def _errors(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the error messages of one JSON line."""
-    if found.get("is_error") or found.get("type") in ERROR_TYPES or "error" in found:
+    if found.get("is_error") or found.get("type") in ERROR_TYPES or found.get("error"):
         said = found.get("result") or found.get("error") or found.get("message") or found
         yield said if isinstance(said, str) else json.dumps(said)
 
