@@ -42,7 +42,9 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
     settled = tag("b", words.mechanism(row), seen, class_=f"badge {row['outcome'] or ''}")
     mine = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in row["replicates"])
     rival = join(" against ", look.ref(row["incumbent"])) if row["incumbent"] else ""
-    p_better = f"; P(better) {num(row['p_better'])}" if row["p_better"] is not None else ""
+    p_better = (
+        f"; P(better) {words.probability(row['p_better'])}" if row["p_better"] is not None else ""
+    )
     strip = replicates(row["replicates"], row["rival"])
     why = row["mechanism"] or row["outcome"]
     name = f"e{row['experiment']}"
@@ -74,7 +76,9 @@ def _diff(row: Found) -> Safe:
         return join()
     found = []
     for line in row["diff"].split("\n"):
-        head = line.startswith(("diff ", "index ", "--- ", "+++ "))
+        if line.startswith(("diff --git ", "index ")):
+            continue  # the next two lines name the file too
+        head = line.startswith(("--- ", "+++ "))
         kind = "at" if head else {"+": "add", "-": "del", "@": "at"}.get(line[:1])
         body = lines(line)
         found.append(tag("span", body, class_=kind) if kind else body)

@@ -72,7 +72,7 @@ def _tried(look: Look, what: str, lost: Sequence[Found]) -> Safe:
             "a",
             words.mark(row),
             href=f"#e{row['experiment']}",
-            class_=row["settled"] or ("open" if row["verdict"] is None else None),
+            class_=_kind(row),
             title=f"e{row['experiment']} {words.outcome(row)} {words.gain(row)} "
             + shorten(row["claim"] or "", 60),
         )
@@ -80,3 +80,9 @@ def _tried(look: Look, what: str, lost: Sequence[Found]) -> Safe:
     ]
     more = f" and {len(lost) - LOST} before" if len(lost) > LOST else ""
     return tag("p", f"{what}, {len(lost)}: ", tag("span", marks), more, class_="tried")
+
+
+def _kind(row: Found) -> str | None:
+    if row["verdict"] is None:
+        return "open"
+    return "crash" if row["verdict"] == "crash" else row["settled"]

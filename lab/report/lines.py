@@ -70,24 +70,25 @@ def replicates(mine: Sequence[Found], rival: Sequence[Found]) -> Safe:
     if not mine or min(values) == max(values):
         return join()
     low, high = min(values), max(values)
-    wide, high_px = STRIP
+    wide, tall = STRIP
 
-    def dot(run: Found, kind: str) -> Safe:
-        x = 6 + (run["value"] - low) / (high - low) * (wide - 12)
-        title = tag("title", f"{kind}, seed {run['seed']}: {num(run['value'])}")
-        y = 7 if kind == "this change" else 15
-        style = "mine" if kind == "this change" else "rival"
-        return tag("circle", title, cx=f"{x:.1f}", cy=y, r=3.5, class_=style)
+    def dots(runs: Sequence[Found], whose: str, style: str, y: int) -> list[Safe]:
+        found = []
+        for run in runs:
+            x = 6 + (run["value"] - low) / (high - low) * (wide - 12)
+            title = tag("title", f"{whose}, seed {run['seed']}: {num(run['value'])}")
+            found.append(tag("circle", title, cx=f"{x:.1f}", cy=y, r=3.5, class_=style))
+        return found
 
-    dots = [dot(run, "incumbent") for run in rival] + [dot(run, "this change") for run in mine]
-    words = f"{len(mine)} runs of this change, {len(rival)} of its incumbent"
     return tag(
         "svg",
-        tag("title", words),
-        dots,
+        tag("title", f"{len(mine)} runs of this change, {len(rival)} of its incumbent"),
+        tag("path", d=f"M0 {tall / 2}H{wide}"),
+        dots(rival, "incumbent", "rival", 16),
+        dots(mine, "this change", "mine", 6),
         class_="strip",
         width=wide,
-        height=high_px,
-        viewBox=f"0 0 {wide} {high_px}",
+        height=tall,
+        viewBox=f"0 0 {wide} {tall}",
         role="img",
     )

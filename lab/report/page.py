@@ -104,7 +104,7 @@ def _overview_row(leaf: Found) -> Safe:
         tag("td", name, metric),
         cell(num(then["value"]) if then else "-", "n wide"),
         cell(num(now["value"]) if now else "-", "n"),
-        cell(num(moved, sign=True), "n"),
+        cell(num(moved, sign=True) if moved else "-", "n"),
         cell(since["experiments"], "n"),
         cell(since["keep"], "n"),
         cell(span(since["seconds"]), "n wide", value=since["seconds"]),
@@ -129,7 +129,7 @@ def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
         look.part("progress", "Progress", stairs.staircase(leaf)),
         look.part("path", "How it grew", growth.tree(look)),
         look.part("kept", "Kept changes", cards.kept(look)),
-        look.part("near", "Near-misses worth combining", losses.near(look)),
+        look.part("near", _near_title(leaf), losses.near(look)),
         look.part("dead", "Dead ends by axis", losses.dead_ends(look)),
         look.part("failed", "What failed to run", losses.failures(look)),
         look.part("curves", "Loss curves", _curves(leaf)),
@@ -152,6 +152,10 @@ def _facts(leaf: Found) -> Safe:
         *words.scope(leaf),
     ]
     return tag("p", [tag("span", fact) for fact in facts], class_="facts")
+
+
+def _near_title(leaf: Found) -> str:
+    return "Near-misses worth combining" if leaf["near"]["pairs"] else "Near-misses"
 
 
 def _curves(leaf: Found) -> Safe | None:

@@ -31,7 +31,8 @@ def since(report: Found) -> str:
         return "from the beginning"
     try:
         made, start = (datetime.fromisoformat(report[k]) for k in ("made", "since"))
-        back = f" ({span((made - start).total_seconds())})"
+        past = (made - start).total_seconds()
+        back = f" ({past / 86400:.0f} days)" if past > 2 * 86400 else f" ({span(past)})"
     except (ValueError, TypeError):
         back = ""
     return f"since {when(report['since'])} UTC{back}"
