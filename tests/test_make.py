@@ -52,5 +52,5 @@ def test_a_torch_that_is_there_is_kept(tmp_path):
 
 def test_make_names_its_commands():
     said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = [line.split()[1] for line in said.stdout.splitlines()]
-    assert names == ["demo", "test", "check", "docs"]
+    names = {line.split()[1] for line in said.stdout.splitlines()}
+    assert {"demo", "test", "check", "docs"} <= names
