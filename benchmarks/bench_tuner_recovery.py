@@ -4,9 +4,10 @@
     python benchmarks/bench_tuner_recovery.py pretrain --bad BATCH_X=4.0 --seeds 5 --experiments 15
 
 For any leaf with knobs of this repository. The bad value is committed in a clone; each seed is a
-campaign of its own in a clone with a notebook of its own, so that none learns from another. The
-share won back is (bad - now) / (bad - good), each a mean over at least three runs; `now` is the
-campaign's incumbent, by the runs that nobody selected once there are three.
+campaign of its own in a clone with a notebook of its own, so that none learns from another; it
+ends as soon as half of the loss is won back. The share is (bad - now) / (bad - good), the first and
+the last a mean over three runs; `now` is the incumbent, by the runs that nobody selected once there
+are three.
 """
 
 import argparse
@@ -80,10 +81,10 @@ def recover(folder: Path, args: argparse.Namespace, good: float, seed: int, cach
     """Run one campaign from the bad value; return the share of the loss won back."""
     clone = Clone(folder, args.leaf, args.profile, cache)
     clone.spoil(*args.bad)
-    name = f"seed{seed}"
-    words = ("loop", args.leaf, "--agent", "tuner", "--name", name)
+    bad = clone.lab("run", "--baseline", "--seeds", "3")["value"]
+    name, half = f"seed{seed}", bad - HALF * (bad - good)
+    words = ("loop", args.leaf, "--agent", "tuner", "--name", name, "--target", repr(half))
     found = clone.lab(*words, "--experiments", str(args.experiments))
-    bad = clone.lab("show", "e1")["value"]
     experiment, value, runs = clone.now(name)
     share = (bad - value) / (bad - good)
     print(
