@@ -421,30 +421,20 @@ def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
 
 
 def export(cwd: Path, commit: str, *folders: Path) -> None:
-    """Write a commit's files into fresh folders, all at once: never the live worktree."""
-    started = [_start_export(cwd, commit, folder) for folder in folders]
-    for archive, tar in started:
-        archive.wait()
-        tar.wait()
-    for archive, tar in started:
-        if archive.returncode or tar.returncode:
-            raise OSError(f"could not export {commit[:12]} into {folders[0].parent}")
+    """Write a commit's files into fresh folders, all at once: never the live worktree.
 
-
-def _start_export(
-    cwd: Path, commit: str, folder: Path
-) -> tuple["subprocess.Popen[bytes]", "subprocess.Popen[bytes]"]:
-    folder.mkdir(parents=True)
-    archive = subprocess.Popen(
-        ["git", "archive", "--format=tar", commit],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        env=_environ(),
-    )
-    assert archive.stdout is not None
-    unpack = ["tar", "-x", "-f", "-", "-C", str(folder)]
-    with archive.stdout as stream:
-        return archive, subprocess.Popen(unpack, stdin=stream)
+    By way of a file: through a pipe git and tar wait for each other, six times as long.
+    """
+    packed = folders[0].with_suffix(".tar")
+    for folder in folders:
+        folder.mkdir(parents=True)
+    words = ["git", "archive", "--format=tar", f"--output={packed}", commit]
+    done = [subprocess.run(words, cwd=cwd, env=_environ(), check=False).returncode]
+    tars = [subprocess.Popen(["tar", "-x", "-f", str(packed), "-C", str(f)]) for f in folders]
+    done += [tar.wait() for tar in tars]
+    packed.unlink(missing_ok=True)
+    if any(done):
+        raise OSError(f"could not export {commit[:12]} into {folders[0].parent}")
 
 
 def diff(cwd: Path, old: str, new: str, paths: Sequence[str] = ()) -> str:
