@@ -1,4 +1,4 @@
-"""`lab new`: a leaf that works at once, from the template or another leaf; names that may not be."""
+"""`lab new`: a leaf that works at once, from a template or another leaf; names that may not be."""
 
 import os
 import re

@@ -12,7 +12,7 @@ from collections import Counter
 
 from world import Desk, Office
 
-from shared import run, steps, summary
+from shared import clock, run, steps, summary
 
 # -- Settings: edit these, one at a time --------------------------------------
 
@@ -77,17 +77,21 @@ def remember(notes: list[str], page: list[str]) -> list[str]:
 # -- Practice -----------------------------------------------------------------
 
 
-def practise(office: Office, questions: int, seed: int, log: steps.StepLog) -> Playbook:
+def practise(office: Office, here: run.Run, log: steps.StepLog) -> Playbook:
     """Learn which phrase means what from questions of one hop with their answers."""
     seen: dict[str, Counter[str]] = {}
-    desk = Desk(office, f"practice/{seed}")
-    for step, task in enumerate(office.tasks(questions, (1, 1), f"practice/{seed}"), 1):
+    desk = Desk(office, f"practice/{here.seed}")
+    budget = clock.Clock(here.clock, here.budget_s, here.steps)
+    budget.start()
+    for task in office.tasks(here.steps, (1, 1), f"practice/{here.seed}"):
         start, relation = task.question.split(" > ")
         for line in desk.open(start) or []:
             phrase, _, value = line.partition(" | ")[2].rpartition(" [")[0].partition(": ")
             if value == task.answer:
                 seen.setdefault(relation, Counter())[phrase] += 1
-        log.log(step, step, phrases=sum(len(words) for words in seen.values()))
+        budget.tick()
+        phrases = sum(len(words) for words in seen.values())
+        log.log(budget.steps_done, budget.elapsed(), phrases=phrases)
     return {
         relation: sorted(phrase for phrase, count in words.items() if count >= MIN_SEEN)
         for relation, words in sorted(seen.items())
@@ -99,7 +103,7 @@ def main() -> None:
     """Practise, rehearse on practice questions, and leave the playbook."""
     here, office = run.here(__file__), Office()
     with steps.StepLog(here.dir) as log:
-        playbook = practise(office, here.steps, here.seed, log)
+        playbook = practise(office, here, log)
         right = 0
         for number, task in enumerate(office.tasks(REHEARSALS, (1, 4), f"rehearsal/{here.seed}")):
             answer = solve(task.question, Desk(office, f"rehearsal/{here.seed}/{number}"), playbook)
