@@ -1,0 +1,86 @@
+"""What the tests of three leaves share: a copy of a leaf, its scripts as processes, its files."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from shared import run, summary
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+
+
+def copy(name: str, home: Path, *edits: tuple[str, str, str]) -> Path:
+    """Copy a leaf and edit it: (file, pattern, new)."""
+    leaf = home / name
+    shutil.copytree(ROOT / name, leaf, ignore=shutil.ignore_patterns("runs", "__pycache__"))
+    for file, pattern, new in edits:
+        edit(leaf / file, pattern, new)
+    return leaf
+
+
+def edit(path: Path, pattern: str, new: str) -> None:
+    text, count = re.subn(pattern, new, path.read_text(), flags=re.M)
+    assert count, pattern
+    path.write_text(text)
+
+
+def environ(leaf: Path, **more: str) -> dict[str, str]:
+    """Return what the harness would tell one of the leaf's scripts, in the smoke profile."""
+    told = {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LAB_RUN_DIR": str(leaf.parent / "run"),
+        "LAB_CACHE_DIR": str(leaf.parent / "cache"),
+        "LAB_PROFILE": "smoke",
+        "LAB_SEED": "0",
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
+    return {**kept, **told, **more}
+
+
+def here(leaf: Path, **more: str) -> run.Run:
+    """Return the run that a script of the leaf would find itself in."""
+    return run.here(leaf, environ(leaf, **more))
+
+
+def script(leaf: Path, name: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run one of the leaf's scripts to its end."""
+    return subprocess.run(
+        [sys.executable, name],
+        cwd=leaf,
+        env=environ(leaf, **more),
+        text=True,
+        capture_output=True,
+    )
+
+
+def numbers(done: "subprocess.CompletedProcess[str]") -> dict[str, float]:
+    assert done.returncode == 0, done.stderr
+    return summary.parse(done.stdout)
+
+
+def refusal(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def modules(leaf: Path, names: Iterable[str]) -> dict[str, ModuleType]:
+    """Import a leaf's files under their own names, then free those names for other leaves."""
+    names = [*names]
+    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(leaf))
+    try:
+        return {name: importlib.import_module(name) for name in names}
+    finally:
+        sys.path.remove(str(leaf))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)

@@ -1,0 +1,317 @@
+"""The sft leaf: prepared, trained and judged by its own scripts, and what they refuse."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import leaves
+import pytest
+
+from shared import answers, budgeted, pairs, steps
+
+for module in leaves.HEAVY:
+    pytest.importorskip(module, reason=f"sft needs {module}")
+pytestmark = pytest.mark.filterwarnings("ignore")  # other people's deprecations, once in-process
+
+MORE_STEPS = ("leaf.toml", r"^steps = \d+", "steps = 12")
+QUICK_BASE = (
+    "prepare.py",
+    r"BASE_STEPS, BASE_BATCH = 4, \d+, 32",
+    "BASE_STEPS, BASE_BATCH = 4, 60, 32",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the leaf, prepared, trained and judged as the harness does it."""
+    leaf = leaves.copy("sft", tmp_path_factory.mktemp("sft"), MORE_STEPS, QUICK_BASE)
+    for name in ("prepare.py", "train.py", "evaluate.py"):
+        done = leaves.script(leaf, name)
+        assert done.returncode == 0, done.stderr
+        (leaf.parent / f"{name}.out").write_text(done.stdout)
+    return leaf
+
+
+@pytest.fixture
+def again(trained: Path, tmp_path: Path) -> Path:
+    """A trained copy of one's own, to spoil."""
+    shutil.copytree(trained.parent, tmp_path / "home")
+    return tmp_path / "home" / "sft"
+
+
+@pytest.fixture(scope="module")
+def train(trained: Path) -> Any:
+    """The leaf's train.py, imported."""
+    return leaves.modules(trained, ["train"])["train"]
+
+
+def printed(leaf: Path, name: str) -> dict[str, float]:
+    return leaves.summary.parse((leaf.parent / f"{name}.out").read_text())
+
+
+def put(leaf: Path, **files: list[Any]) -> None:
+    """Write lines into task/NAME.jsonl; what is no text is written as JSON."""
+    for name, rows in files.items():
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        (leaf / "task" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+# -- What it does -------------------------------------------------------------
+
+
+def test_training_reports_what_the_brief_asks_for(trained: Path) -> None:
+    got = printed(trained, "train.py")
+    asked = {"num_steps", "train_s", "wall_s", "cpu_s", "startup_s", "tokens", "tokens_per_s"}
+    asked |= {"peak_memory_mb", "grad_norm", "grad_norm_max", "train_loss", "entropy"}
+    assert asked <= got.keys()
+    assert (got["num_steps"], got["trainable"]) == (12, 20_480)
+    assert 0 < got["train_loss"] < 3.0
+
+
+def test_the_step_log_has_rising_steps_and_a_falling_rate(trained: Path) -> None:
+    rows = steps.read(trained.parent / "run/steps.jsonl")
+    assert [row["step"] for row in rows] == [10, 12]
+    assert rows[0]["learning_rate"] > rows[1]["learning_rate"]
+    assert rows[0]["loss"] > 0
+
+
+def test_the_yardstick_writes_what_the_model_said(trained: Path) -> None:
+    got = printed(trained, "evaluate.py")
+    rows = steps.read(trained.parent / "run/samples.jsonl")
+    assert got["eval_prompts"] == len(rows) == 100
+    assert {"prompt", "completion", "reward", "correct"} <= rows[0].keys()
+    assert got["eval_accuracy"] == sum(row["correct"] for row in rows) / len(rows)
+
+
+def test_the_same_seed_gives_the_same_number_and_another_seed_another(
+    again: Path, train: Any
+) -> None:
+    first = printed(again, "train.py")["train_loss"]
+    now = train.train(leaves.here(again))["train_loss"]
+    assert float(f"{now:.10g}") == first  # as the block prints it
+    assert train.train(leaves.here(again, LAB_SEED="1"))["train_loss"] != now
+
+
+def test_a_cpu_clock_stops_at_its_budget(again: Path, train: Any) -> None:
+    got = train.train(leaves.here(again, LAB_CLOCK="cpu", LAB_BUDGET_S="1"))
+    assert got["train_s"] == pytest.approx(got["cpu_s"], abs=0.01)
+    assert got["train_s"] >= 1.0
+    assert got["num_steps"] != 12
+
+
+def test_preparing_again_changes_nothing_until_the_data_change(again: Path) -> None:
+    before = (again.parent / "cache/meta.json").read_text()
+    assert leaves.script(again, "prepare.py").stderr.startswith("ready: ")
+    assert (again.parent / "cache/meta.json").read_text() == before
+    put(again, train=[{"prompt": "a", "answer": "b"}], eval=[{"prompt": "c", "answer": "d"}])
+    done = leaves.script(again, "prepare.py")
+    assert done.stderr.splitlines()[-1].endswith("1 prompts to train on, 1 held out")
+
+
+def test_held_out_answers_were_never_seen_in_any_order(trained: Path) -> None:
+    cache = trained.parent / "cache"
+    train, held = (pairs.read(cache / name) for name in (pairs.TRAIN, pairs.HELD_OUT))
+    assert not {one.answer for one in train} & {one.answer for one in held}
+
+
+def test_only_completions_are_learnt_and_their_end(trained: Path, train: Any) -> None:
+    _, made = train.language.load(leaves.here(trained), train.device.pick("cpu"))
+    one = pairs.Pair("sort ba", "ab", "ab")
+    rows = train.tokenised(made, [one, pairs.Pair("x" * 99, "y", "y")], "", 64)
+    assert len(rows) == 1  # what does not fit is left out, or it would teach never to stop
+    labels = rows[0]["labels"]
+    assert [made.decode(token) for token in labels if token != -100] == ["a", "b", "<|end|>"]
+    assert [a for a, b in zip(rows[0]["input_ids"], labels, strict=True) if b != -100] == labels[
+        -3:
+    ]
+
+
+def test_packing_for_a_gpu_keeps_every_completion(trained: Path, train: Any) -> None:
+    from trl import pack_dataset
+
+    _, made = train.language.load(leaves.here(trained), train.device.pick("cpu"))
+    found = pairs.read(trained.parent / "cache/train.jsonl")[:50]
+    rows = train.tokenised(made, found, "", 64)
+    packed = pack_dataset(rows, 100, "bfd", {})
+    learnt = sum(label != -100 for row in packed for label in row["labels"])
+    assert learnt == sum(len(one.completion) + 1 for one in found)
+    assert max(len(row["input_ids"]) for row in packed) > 64
+
+
+def test_the_settings_act_on_the_gpu_as_on_the_cpu(train: Any, monkeypatch: Any) -> None:
+    plain = {kind: train.start(kind) for kind in ("cpu", "gpu")}
+    monkeypatch.setattr(train, "LEARNING_RATE_X", 0.5)
+    monkeypatch.setattr(train, "BATCH_X", 2.0)
+    for kind, before in plain.items():
+        now = train.start(kind)
+        assert now["learning_rate"] == before["learning_rate"] / 2
+        assert now["batch"] == before["batch"] * 2
+
+
+def test_a_model_and_data_in_folders_serve_the_gpu_profile(again: Path) -> None:
+    base = again.parent / "cache/base"
+    put(again, train=[{"prompt": "a", "answer": "b"}], eval=[{"prompt": "c", "answer": "d"}])
+    leaves.edit(again / "leaf.toml", r'^model = "Qwen[^"]*"', f'model = "{base}"')
+    leaves.edit(again / "leaf.toml", r'^source = "hub[^"]*"', f'source = "{again / "task"}"')
+    (again / "task").rename(again.parent / "elsewhere")
+    leaves.edit(again / "leaf.toml", str(again / "task"), str(again.parent / "elsewhere"))
+    done = leaves.script(again, "prepare.py", LAB_PROFILE="gpu")
+    assert done.returncode == 0, done.stderr
+    meta = json.loads((again.parent / "cache/meta.json").read_text())
+    assert meta["base"].startswith(f"{base}@")
+    assert meta["train"] == 1
+
+
+# -- What it refuses ----------------------------------------------------------
+
+
+def test_a_held_out_prompt_among_the_training_data_is_refused(again: Path) -> None:
+    rows = [{"prompt": f"p{number}", "answer": "a"} for number in range(9)]
+    held = [{"prompt": f"q{number}", "answer": "a"} for number in range(9)]
+    rows[6]["prompt"] = "Sort  CAB"
+    held[2]["prompt"] = "sort cab"
+    put(again, train=rows, eval=held)
+    said = leaves.refusal(leaves.script(again, "prepare.py"))
+    assert "task/eval.jsonl:3: also in task/train.jsonl:7" in said
+
+
+def test_a_training_that_saw_a_held_out_prompt_is_refused(again: Path) -> None:
+    prompt = pairs.read(again.parent / "cache/eval.jsonl")[4].prompt
+    with (again.parent / "run/trained_on.txt").open("a") as file:
+        file.write("\n" + pairs.key(prompt))
+    said = leaves.refusal(leaves.script(again, "evaluate.py"))
+    assert f"1 held-out prompts were trained on, {prompt!r} first" in said
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [({"leaf": "rl_grpo"}, "a model of leaf 'rl_grpo'"), ({"base": "0"}, "another base")],
+    ids=["leaf", "base"],
+)
+def test_an_artefact_from_elsewhere_is_refused(
+    again: Path, told: dict[str, str], sentence: str
+) -> None:
+    path = again.parent / "run/artefact.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    assert sentence in leaves.refusal(leaves.script(again, "evaluate.py"))
+
+
+def test_weights_of_another_shape_are_refused(again: Path, train: Any) -> None:
+    where = train.device.pick("cpu")
+    here = leaves.here(again)
+    base, made = train.language.load(here, where)
+    shutil.rmtree(here.dir / "model")
+    train.language.importlib.import_module("shared.tiny").model(made, width=32).save_pretrained(
+        here.dir / "model"
+    )
+    with pytest.raises(SystemExit, match="do not fit the base"):
+        train.artefact.load(here.dir, base)
+
+
+def test_no_model_and_no_data_say_what_to_type(again: Path, tmp_path: Path) -> None:
+    empty = str(tmp_path / "empty")
+    said = leaves.refusal(leaves.script(again, "evaluate.py", LAB_RUN_DIR=empty))
+    assert "run the training first" in said
+    for name in ("train.py", "evaluate.py"):
+        said = leaves.refusal(leaves.script(again, name, LAB_CACHE_DIR=empty))
+        assert "type: python prepare.py" in said
+
+
+def test_a_rate_that_diverges_stops_with_a_sentence(
+    again: Path, train: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(train, "LEARNING_RATE_X", 1e30)
+    monkeypatch.setattr(train, "CLIP", 1e30)
+    with pytest.raises(SystemExit, match=r"^diverged at step \d+: loss is nan"):
+        train.train(leaves.here(again))
+
+
+def test_examples_longer_than_the_room_stop_with_a_sentence(
+    again: Path, train: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(train.START["cpu"], "room", 4)
+    with pytest.raises(SystemExit, match="every example is longer than 4 tokens"):
+        train.train(leaves.here(again))
+
+
+def test_a_budget_of_zero_is_refused(again: Path) -> None:
+    assert "no time" in leaves.refusal(leaves.script(again, "train.py", LAB_BUDGET_S="0"))
+
+
+def test_no_hub_names_the_profile_that_works(again: Path) -> None:
+    told = {"LAB_PROFILE": "gpu", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    said = leaves.refusal(leaves.script(again, "prepare.py", **told))
+    assert "cannot fetch openai/gsm8k/main" in said
+    assert "--profile cpu" in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_sentence_and_leaves_no_finished_cache(again: Path) -> None:
+    (again.parent / "cache/meta.json").unlink()
+    (again.parent / "cache/train.jsonl.part").symlink_to("/dev/full")
+    assert "free some space" in leaves.refusal(leaves.script(again, "prepare.py"))
+    assert not (again.parent / "cache/meta.json").exists()
+
+
+# -- Pairs, answers and schedules, which other leaves share ---------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["{"], "t.jsonl:1: not JSON"),
+        (['{"prompt": "a", "answer": "b"}', '{"prompt": "a"}'], "t.jsonl:2: missing answer"),
+        (['{"answer": "b"}'], "t.jsonl:1: missing prompt"),
+        (["[1]"], "t.jsonl:1: not an object"),
+        ([], "t.jsonl: empty"),
+    ],
+    ids=["no-json", "no-answer", "no-prompt", "no-object", "nothing"],
+)
+def test_a_bad_line_names_file_and_line(tmp_path: Path, lines: list[str], sentence: str) -> None:
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    with pytest.raises(SystemExit, match=sentence):
+        pairs.read(tmp_path / "t.jsonl")
+
+
+def test_one_half_of_a_task_asks_for_the_other(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task/train.jsonl").write_text('{"prompt": "a", "answer": "b"}\n')
+    with pytest.raises(SystemExit, match=r"task/eval.jsonl is missing"):
+        pairs.own(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "right"),
+    [
+        ("it is #### 1,000", "1000", 1.0),
+        ("#### 7\nno, #### 8", "8", 1.0),
+        ("8", "18", 0.0),
+        ("8 or 9", "8", 0.0),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}", 1.0),
+        ("<answer> a  b </answer>", "a b", 1.0),
+        ("", "a", 0.0),
+    ],
+)
+def test_an_answer_is_right_only_as_a_whole(said: str, answer: str, right: float) -> None:
+    assert answers.exact("", said, answer) == right
+
+
+def test_a_scorer_of_ones_own_replaces_ours_and_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    path = tmp_path / "task/score.py"
+    path.write_text("def score(prompt, completion, answer):\n    return len(completion) / 10\n")
+    score = answers.scorer(tmp_path)
+    assert score("p", "abc", "x") == 0.3
+    with pytest.raises(SystemExit, match="give a number from 0 to 1"):
+        score("p", "a" * 11, "x")
+    path.write_text("wrong = 1\n")
+    with pytest.raises(SystemExit, match="has no score"):
+        answers.scorer(tmp_path)
+
+
+def test_the_rate_rises_and_falls_with_the_budget() -> None:
+    shares = [budgeted.rate_at(share / 10, 0.2, 0.1) for share in range(11)]
+    assert shares[2] == max(shares) == 1.0
+    assert shares[0] > 0
+    assert shares[10] == pytest.approx(0.1)
