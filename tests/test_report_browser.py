@@ -114,6 +114,16 @@ def test_nothing_scrolls_sideways_with_everything_unfolded(
     assert wide == [width, width]
 
 
+def test_a_short_row_stays_short_on_a_phone(window: browser.Browser, page: Path) -> None:
+    window.open(page, width=360)
+    heights = window.js(
+        "return [...document.querySelectorAll('#leaf-night .every tbody tr')]"
+        ".filter(row => row.textContent.includes('idea ')).map(row => row.offsetHeight)"
+    )
+    assert len(heights) == 30
+    assert max(heights) <= 60  # the claim on a line, its axis on the next
+
+
 @pytest.mark.parametrize("width", [1200, 360])
 def test_pictures_are_drawn_where_they_can_be_seen(
     window: browser.Browser, page: Path, width: int

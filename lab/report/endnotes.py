@@ -53,7 +53,8 @@ def repeat(look: Look) -> Safe | None:
     )[: 2 if again["kind"] == "baseline" else 4]
     rows = [join(tag("dt", tag("code", line)), tag("dd", why)) for line, why in commands]
     seeds = ", ".join(str(seed) for seed in again["seeds"]) or "-"
-    facts = f"{name}: commit {again['commit'] or '-'}; seeds {seeds}; {device}; {versions}"
+    known = (f"{name}: commit {again['commit'] or '-'}", f"seeds {seeds}", device, versions)
+    facts = "; ".join(filter(None, known))
     return join(
         tag("dl", rows, class_="commands"),
         tag("p", facts, class_="facts"),

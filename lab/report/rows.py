@@ -24,7 +24,7 @@ def experiments(look: Look) -> Safe:
     )
     scope = look.leaf["scope"]["id"] if look.leaf["scope"] else None
     body = [_row(look, row, scope) for row in reversed(rows)]
-    notes = []
+    notes = ["● kept, ○ discarded, \u00d7 crashed, ◐ no verdict yet"]
     if look.leaf["older"] > 0:
         notes.append(f"{look.leaf['older']:,} older experiments are not listed: lab log")
     if any(row["scope"] != scope for row in rows):
@@ -47,7 +47,7 @@ def _row(look: Look, row: Found, scope: int | None) -> Safe:
         "tr",
         cell(_name(row, look.leaf), "n", number),
         tag("td", claim, axis),
-        tag("td", words.mark(row), " ", words.outcome(row), class_=row["verdict"]),
+        tag("td", words.mark(row), _word(row), class_=row["verdict"]),
         cell(value + ("*" if row["scope"] != scope else ""), "n", row["value"]),
         cell(words.gain(row) if row["gain"] is not None else "", "n", row["gain"]),
         cell(row["runs"] or "", "n wide"),
@@ -64,3 +64,9 @@ def _name(row: Found, leaf: Found) -> Safe:
         one["experiment"] == row["experiment"] for one in leaf["kept"]
     )
     return tag("a", name, href=f"#kept-{name}") if carded else Safe(name)
+
+
+def _word(row: Found) -> Safe:
+    """Return the outcome's name; a narrow page leaves it out where the mark says the same."""
+    said_by_mark = row["failure"] is None and row["verdict"] is not None
+    return tag("span", f" {words.outcome(row)}", class_="wide" if said_by_mark else None)
