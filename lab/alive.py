@@ -7,43 +7,35 @@ from typing import Any
 from . import queueing
 from .campaign import is_alive
 from .desk import Desk
-from .notebook import Notebook, read
+from .notebook import Notebook, lookup, read
 from .notebook.read import Found
 from .text import shorten, span
+
+MOST = 64  # campaigns that one page shows, newest first
 
 
 def status(desk: Desk, book: Notebook) -> Found:
     """Return the JSON of `lab status`."""
     seen = queueing.snapshot(desk)
     return {
-        "campaigns": [_campaign(desk, book, row) for row in book.all(CAMPAIGNS)],
+        "campaigns": [_campaign(desk, book, row) for row in lookup.campaigns(book, MOST)],
         "runs": [_run(row) for row in read.in_flight(book)],
         "slots": seen["slots"],
         "queue": seen["queue"],
     }
 
 
-CAMPAIGNS = "select * from campaigns order by id desc limit 64"
-
-
 def _campaign(desk: Desk, book: Notebook, row: Any) -> Found:
-    newest = book.one(
-        f"{read.ENTRY} where s.campaign = ? and s.leaf = ? order by s.experiment desc limit 1",
-        *(row["name"], row["leaf"]),
-    )
-    counted = book.all(
-        "select count(*), coalesce(sum(verdict is 'keep'), 0) from state "
-        "where campaign = ? and leaf = ?",
-        *(row["name"], row["leaf"]),
-    )[0]
+    newest = read.newest(book, row["leaf"], row["name"])
+    experiments, keeps = lookup.done_by(book, row["name"], row["leaf"])
     return {
         "campaign": row["name"],
         "leaf": row["leaf"],
         "agent": row["agent"],
         "worktree": row["worktree"],
         "alive": is_alive(desk.place.home, row["name"]),
-        "experiments": counted[0],
-        "keeps": counted[1],
+        "experiments": experiments,
+        "keeps": keeps,
         "experiment": read.e(newest["experiment"]) if newest else None,
         "status": newest["status"] if newest else "idle",
         "verdict": newest["verdict"] if newest else None,

@@ -31,7 +31,10 @@ def incumbent(desk: Desk, book: Notebook, commit: str | None = None) -> sqlite3.
     by_contents: dict[str, int] = {}
     for place, contents in enumerate(line.values()):
         by_contents.setdefault(contents, place)
-    rows = _candidates(desk, book, list(by_contents))
+    scope = desk.scope
+    rows = read.incumbents(
+        book, list(by_contents), scope.leaf, scope.profile, scope.platform, scope.yardstick
+    )
     ranked = []
     for row in rows:
         baseline = row["made"] == "baseline"
@@ -39,15 +42,3 @@ def incumbent(desk: Desk, book: Notebook, commit: str | None = None) -> sqlite3.
         if found is not None:
             ranked.append((found, baseline, -row["experiment"], row))
     return min(ranked, key=lambda one: one[:3])[3] if ranked else None
-
-
-def _candidates(desk: Desk, book: Notebook, contents: list[str]) -> list[sqlite3.Row]:
-    scope = desk.scope
-    marks = ", ".join("?" * len(contents))
-    query = read.ENTRY.replace("h.claim,", "h.claim, e.contents,")
-    return book.all(
-        f"{query} where e.leaf = ? and e.contents in ({marks}) and s.verdict = 'keep' "
-        "and not s.claimed and s.value is not null "
-        "and e.profile = ? and e.platform = ? and e.yardstick = ?",
-        *(scope.leaf, *contents, scope.profile, scope.platform, scope.yardstick),
-    )

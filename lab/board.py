@@ -15,7 +15,7 @@ DEFAULT = Policy()
 
 def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) -> Found:
     """Return the JSON of `lab board` for one leaf; `policy` is the leaf's own."""
-    rows = book.all(f"{read.ENTRY} where s.leaf = ? order by s.experiment desc limit ?", leaf, n)
+    rows = read.experiments(book, leaf, n)
     rows.reverse()
     named = next((row for row in reversed(rows) if row["metric"]), None)
     counts = read.counts(book, leaf)

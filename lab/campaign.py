@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from . import ancestry, locks, moves, processes, repo, verdicts, waiting, worktrees
 from .desk import Desk
 from .errors import Failed, LabError, Refused, Usage
-from .notebook import Notebook, campaigns, read, record
+from .notebook import Notebook, campaigns, lookup, read, record
 from .notebook.read import Found
 from .progress import Progress, Watch
 from .text import num, span
@@ -250,9 +250,7 @@ class Campaign:
         """End the run in flight: whoever stops a campaign wants the device back."""
         from .stopping import PATIENCE_S
 
-        job = self.book.one(
-            "select id from jobs where experiment = ? and ended is null", experiment
-        )
+        job = lookup.open_job(self.book, experiment)
         if job is not None:
             waiting.stop(self.home, experiment, job["id"])
             waiting.until_done(self.book, self.main.place, experiment, PATIENCE_S)
@@ -299,11 +297,7 @@ class Campaign:
 
     def summary(self, ending: Ending) -> Found:
         """Return what the loop did and what was learned, as JSON."""
-        done = self.book.all(
-            f"{read.ENTRY} where s.campaign = ? and s.leaf = ? and s.hypothesis is not null "
-            "and s.verdict is not null order by s.experiment",
-            *(self.name, self.leaf),
-        )
+        done = read.judged(self.book, self.leaf, self.name)
         mine = done[len(done) - self.counted :] if self.counted else []
         kept = [row for row in mine if row["verdict"] == "keep"]
         rival = ancestry.incumbent(self.desk(), self.book)

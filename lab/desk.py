@@ -114,7 +114,7 @@ class Desk:
         if not self.place.home.is_dir():
             repo.make_home(self.place)
         book = Notebook(self.place.notebook, who=self.place.who)
-        if book.one("select 1 from jobs where ended is null limit 1"):
+        if book.has_open_jobs():
             from . import lost
 
             lost.sweep(book, self.place)

@@ -9,7 +9,7 @@ from pathlib import Path
 from . import ancestry, repo, verdicts, worktrees
 from .desk import Desk
 from .errors import Refused
-from .notebook import Notebook, read
+from .notebook import Notebook, lookup, read
 from .notebook.read import Found
 from .text import num, plain
 
@@ -77,11 +77,7 @@ def _settled(desk: Desk, book: Notebook) -> None:
 
 
 def _experiment_at(desk: Desk, book: Notebook, target: str, where: str) -> sqlite3.Row | None:
-    row = book.one(
-        "select e.*, s.verdict from experiments e join state s on s.experiment = e.id "
-        'where e."commit" = ? order by e.id desc limit 1',
-        target,
-    )
+    row = lookup.at_commit(book, target)
     if row is not None and row["leaf"] != desk.leaf_name:
         raise Refused(f"{where} belongs to {row['leaf']}.", f"Here is {desk.leaf_name}: lab log")
     if row is not None and row["verdict"] != "keep":
@@ -177,12 +173,7 @@ def chain_of(book: Notebook, top: Path, row: sqlite3.Row) -> list[sqlite3.Row]:
     line = repo.git("rev-list", "--first-parent", "-n", "2000", row["commit"], cwd=top).split()
     found: list[sqlite3.Row] = []
     for sha in line:
-        one = book.one(
-            "select e.* from experiments e join state s on s.experiment = e.id "
-            "where e.\"commit\" = ? and e.kind = 'run' and s.verdict = 'keep' "
-            "order by e.id limit 1",
-            sha,
-        )
+        one = lookup.kept_at(book, sha)
         if one is not None and one["leaf"] == row["leaf"]:
             found.append(one)
     if not found or found[0]["id"] != row["id"]:
@@ -191,7 +182,7 @@ def chain_of(book: Notebook, top: Path, row: sqlite3.Row) -> list[sqlite3.Row]:
 
 
 def _kept(book: Notebook, row: sqlite3.Row) -> None:
-    verdict = book.all("select verdict from state where experiment = ?", row["id"])[0][0]
+    verdict = lookup.state(book, row["id"])["verdict"]
     if verdict != "keep":
         raise Refused(
             f"e{row['id']} was not kept ({verdict or 'no verdict yet'}).",
@@ -265,10 +256,8 @@ def _write(path: Path, text: str | None) -> None:
 
 def figures(book: Notebook, row: sqlite3.Row) -> str:
     """Return one line with what was measured, for a commit's message."""
-    state = book.all("select * from state where experiment = ?", row["id"])[0]
-    judged = book.one(
-        "select * from judgements where experiment = ? order by id desc limit 1", row["id"]
-    )
+    state = lookup.state(book, row["id"])
+    judged = lookup.last_judgement(book, row["id"])
     words = f"Measured: {row['metric']} {num(state['value'])} over {state['runs']} runs"
     if judged is not None and judged["gain"] is not None:
         words += f", gain {num(judged['gain'], sign=True)} ± {num(judged['se'])}"

@@ -19,7 +19,7 @@ from typing import Any
 from . import lost, processes, repo
 from .errors import LabError
 from .execution import Execution, Order
-from .notebook import Notebook, record, runs
+from .notebook import Notebook, lookup, record, runs
 from .stages import Stopped
 
 INFRA_RETRIES = 2
@@ -42,10 +42,8 @@ class Keeper:
 
     def __init__(self, book: Notebook, home: Path, job: int) -> None:
         self.book, self.home = book, home
-        self.job = book.all("select * from jobs where id = ?", job)[0]
-        self.experiment = book.all(
-            "select * from experiments where id = ?", self.job["experiment"]
-        )[0]
+        self.job = lookup.job(book, job)
+        self.experiment = lookup.experiment(book, self.job["experiment"])
         self.number = self.experiment["id"]
         self.folder = home / "runs" / f"e{self.number}"
         self.restore: dict[str, Any] = json.loads(self.job["restore"] or "{}")
@@ -105,22 +103,20 @@ class Keeper:
 
         Whoever waits goes on as soon as the job is closed, so the worktree has to be ready by then.
         """
-        values = self.book.one(
-            "select 1 from runs where experiment = ? and status = 'finished'", self.number
-        )
-        if values is None:
+        measured = lookup.has_number(self.book, self.number)
+        if not measured:
             try:
                 lost.put_back(self.experiment, self.restore)
             except (LabError, repo.GitFailed) as error:
                 self._log(f"the branch could not be put back: {error}")
-        query = "select id from runs where job = ? and ended is null"
+        left = [run for run in runs.of_job(self.book, self.job["id"]) if run["ended"] is None]
         with self.book.write():
-            for run in self.book.all(query, self.job["id"]):
+            for run in left:
                 record.run_ended(
                     self.book, self.number, run["id"], status="failed", failure="infra"
                 )
             record.job_ended(self.book, self.job["id"], how)
-            if values is None:
+            if not measured:
                 record.result(self.book, self.experiment, "crash", job=self.job["id"])
 
     def tidy(self) -> None:

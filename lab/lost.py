@@ -15,7 +15,7 @@ import click
 from . import locks, processes, repo
 from .errors import LabError
 from .hiring import start_keeper
-from .notebook import Notebook, record, runs
+from .notebook import Notebook, lookup, record, runs
 from .notebook.state import SAYS_NOTHING
 
 KEEPERS = 3  # that may take over one job; more would mean that it is the job which kills them
@@ -37,13 +37,12 @@ def take_lock(home: Path, uid: str) -> int:
 
 def sweep(book: Notebook, place: repo.Place) -> None:
     """Close every job whose keeper is gone, and say so on standard error."""
-    for job in book.all("select * from jobs where ended is null order by id"):
+    for job in lookup.open_jobs(book):
         path = lock_path(place.home, job["uid"])
         if path.exists() and locks.is_held(path):
             continue
         with _alone(place.home):
-            still = book.one("select 1 from jobs where id = ? and ended is null", job["id"])
-            if still and not _taken_over(book, place, job):
+            if lookup.is_open(book, job["id"]) and not _taken_over(book, place, job):
                 _close(book, place, job)
 
 
@@ -80,7 +79,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
 
     The record comes last: whoever is killed in here leaves the job open, for the next to close.
     """
-    experiment = book.all("select * from experiments where id = ?", job["experiment"])[0]
+    experiment = lookup.experiment(book, job["experiment"])
     number = experiment["id"]
     if job["keeper"]:
         processes.end_group(job["keeper"])
@@ -88,10 +87,10 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     for run in left:
         processes.end_by_run_dir(place.home / "runs" / f"e{number}" / str(run["id"]))
     restore = json.loads(job["restore"] or "{}")
-    finished = book.one("select 1 from runs where experiment = ? and status = 'finished'", number)
+    finished = lookup.has_number(book, number)
     try:
         experiment = _adopt_commit(book, experiment, restore)
-        if finished is None:
+        if not finished:
             put_back(experiment, restore)
     except (repo.GitFailed, LabError) as error:  # nobody can be kept waiting for a broken checkout
         said = f"e{number}: {restore['top']} could not be put back: {error}"
@@ -100,11 +99,11 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         for run in left:
             record.run_ended(book, number, run["id"], status="failed", failure="lost")
         record.job_ended(book, job["id"], "lost")
-        if finished is None:
+        if not finished:
             record.result(book, experiment, "crash", job=job["id"])
     remove_exports(book, place.home)
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
-    click.echo(_told(book, experiment, finished is not None), err=True)
+    click.echo(_told(book, experiment, finished), err=True)
 
 
 def _told(book: Notebook, experiment: sqlite3.Row, finished: bool) -> str:
@@ -112,7 +111,7 @@ def _told(book: Notebook, experiment: sqlite3.Row, finished: bool) -> str:
     name, idea = f"e{experiment['id']}", experiment["hypothesis"]
     if finished:
         return f"{name}: its keeper ended early; what was measured is recorded: lab wait {name}"
-    state = book.all("select * from state where experiment = ?", experiment["id"])[0]
+    state = lookup.state(book, experiment["id"])
     if state["failure"] not in SAYS_NOTHING:
         return f"{name} failed ({state['failure']}) before its keeper ended: lab wait {name}"
     again = f"lab run h{idea}" if idea else f"lab run {name}"
@@ -131,7 +130,7 @@ def _adopt_commit(
     repo.keep_ref(Path(restore["top"]), f"e{experiment['id']}", head)
     with book.write():
         book.fill("experiments", experiment["id"], commit=head)
-    return book.all("select * from experiments where id = ?", experiment["id"])[0]
+    return lookup.experiment(book, experiment["id"])
 
 
 def _made(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> str | None:
@@ -170,5 +169,5 @@ def remove_exports(book: Notebook, home: Path) -> None:
     """Remove the exports of every job that is closed, also of those whose keeper was killed."""
     for folder in (home / "exports").glob("job-*"):
         job = folder.name.removeprefix("job-")
-        if book.one("select 1 from jobs where id = ? and ended is null", job) is None:
+        if not job.isdigit() or not lookup.is_open(book, int(job)):
             shutil.rmtree(folder, ignore_errors=True)

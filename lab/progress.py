@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from .notebook import Notebook
+from .notebook import Notebook, lookup
 from .text import num, plain, shorten, span
 
 PLAIN_EVERY_S = 60.0  # a log file wants a sign of life, not a film
@@ -69,9 +69,8 @@ class Watch:
 
     def look(self) -> tuple[object, str]:
         """Return a key that changes with the stage, and the line to show."""
-        row = self.book.one(
-            "select * from runs where experiment = ? order by id desc limit 1", self.experiment
-        )
+        made = lookup.runs(self.book, self.experiment)
+        row = made[-1] if made else None
         name = f"e{self.experiment}"
         if row is None:
             return (name, "starting"), f"{name} starting"

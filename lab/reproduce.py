@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
-from .notebook import Notebook, read
+from .notebook import Notebook, lookup, read
 from .text import num, plain
 
 HELD_WITHIN = 3.0  # noises; a repeat of the same seed differs by less than another seed would
@@ -13,10 +13,7 @@ HELD_WITHIN = 3.0  # noises; a repeat of the same seed differs by less than anot
 def compare(book: Notebook, experiment: sqlite3.Row, first: sqlite3.Row) -> dict[str, Any]:
     """Compare a run with its newest repetition."""
     number = experiment["id"]
-    again = book.all(
-        "select * from runs where experiment = ? and seed = ? order by id desc limit 1",
-        *(number, first["seed"]),
-    )[0]
+    again = [run for run in lookup.runs(book, number) if run["seed"] == first["seed"]][-1]
     noise = _noise(book, number)
     found: dict[str, Any] = {
         "experiment": f"e{number}",
@@ -44,8 +41,7 @@ def compare(book: Notebook, experiment: sqlite3.Row, first: sqlite3.Row) -> dict
 
 
 def _noise(book: Notebook, number: int) -> float | None:
-    scope = book.all("select scope from state where experiment = ?", number)[0][0]
-    noise = read.noise(book, scope)
+    noise = read.noise(book, lookup.state(book, number)["scope"])
     return noise.sd if noise else None
 
 

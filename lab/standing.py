@@ -9,7 +9,7 @@ from typing import Any
 from . import judge as judging
 from .errors import Refused
 from .leaf import Condition
-from .notebook import Notebook, read, record
+from .notebook import Notebook, lookup, read, record
 from .notebook.read import Found
 from .notebook.state import SAYS_NOTHING
 from .text import num, plain, span
@@ -39,7 +39,7 @@ def policy_of(table: Mapping[str, Any]) -> judging.Policy:
 def stand(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Standing:
     """Judge an experiment by what the notebook holds at this moment."""
     number = experiment["id"]
-    state = book.all("select * from state where experiment = ?", number)[0]
+    state = lookup.state(book, number)
     side = read.side(book, number)
     values = side.selecting + side.fresh
     rival = read.side(book, experiment["incumbent"]) if experiment["incumbent"] else None
@@ -74,12 +74,12 @@ def stand(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> St
 
 
 def _broken(book: Notebook, number: int) -> tuple[str, ...]:
-    rows = book.all("select broken from runs where experiment = ? and broken is not null", number)
-    return tuple(dict.fromkeys(name for row in rows for name in json.loads(row["broken"])))
+    rows = [row["broken"] for row in lookup.runs(book, number) if row["broken"]]
+    return tuple(dict.fromkeys(name for row in rows for name in json.loads(row)))
 
 
 def _idea(book: Notebook, experiment: sqlite3.Row) -> sqlite3.Row | None:
-    return book.one("select * from hypotheses where id = ?", experiment["hypothesis"])
+    return lookup.hypothesis(book, experiment["hypothesis"])
 
 
 def mechanism(book: Notebook, experiment: sqlite3.Row) -> Found | None:
@@ -92,10 +92,7 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Found | None:
         if seen is not None:
             outcome = "confirmed" if seen else "refuted"
             return {"outcome": outcome, "source": "measured", "observable": observable}
-    claim = book.one(
-        "select mechanism from results where experiment = ? order by id desc limit 1",
-        experiment["id"],
-    )
+    claim = lookup.last_result(book, experiment["id"])
     if claim and claim["mechanism"]:
         return {"outcome": claim["mechanism"], "source": "claimed", "observable": observable}
     return None
@@ -130,10 +127,10 @@ def note(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Sta
 def as_found(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Found:
     """Return the JSON of `lab run` and `lab wait` for one experiment."""
     number = experiment["id"]
-    state = book.all("select * from state where experiment = ?", number)[0]
+    state = lookup.state(book, number)
     standing = stand(book, experiment, policy)
     verdict = standing.judgement
-    runs = book.all("select * from runs where experiment = ? order by id", number)
+    runs = lookup.runs(book, number)
     last = runs[-1] if runs else None
     done = state["status"] in ("finished", "failed")
     detail = json.loads(last["detail"]) if last and last["detail"] else {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from . import waiting
 from .desk import Desk
 from .errors import NotFound
-from .notebook import Notebook, read
+from .notebook import Notebook, lookup, read
 
 PATIENCE_S = 30.0  # a keeper ends its run within 2 s; a full disk or a busy notebook takes longer
 
@@ -18,7 +18,7 @@ def stop(desk: Desk, book: Notebook, what: str | None) -> Iterator[str]:
     if what is not None and what[:1].lower() == "e" and what[1:].isdigit():
         yield from _experiment(desk, book, book.need(what, "e")["id"])
         return
-    names = [row["name"] for row in book.all("select name from campaigns order by id")]
+    names = [row["name"] for row in reversed(lookup.campaigns(book))]
     meant = [name for name in names if what is None or what in (name, name.rpartition("/")[2])]
     if what is not None and not meant:
         raise NotFound(f"there is no campaign {what}.", "See what is alive: lab status")
@@ -50,7 +50,7 @@ def _loop(desk: Desk, name: str) -> Iterator[str]:
 
 def _experiment(desk: Desk, book: Notebook, number: int) -> Iterator[str]:
     """Ask the keeper to stop and wait until the record is closed."""
-    job = book.one("select id from jobs where experiment = ? and ended is null", number)
+    job = lookup.open_job(book, number)
     if job is None:
         yield f"e{number} is not running"
         return

@@ -7,15 +7,14 @@ from typing import Any
 
 from . import repo, verdicts
 from .desk import Desk
-from .notebook import Notebook
+from .notebook import Notebook, lookup
 
 
 def collect(desk: Desk, book: Notebook, days: float, dry: bool) -> dict[str, Any]:
     """Remove what can be made again; records, commits, logs, steps and samples stay."""
     home = desk.place.home
     before = _size(home)
-    lost = book.all("select experiment from state where verdict in ('discard', 'crash')")
-    folders = [home / "runs" / f"e{row[0]}" for row in lost]
+    folders = [home / "runs" / f"e{number}" for number in lookup.lost_ones(book)]
     shed = [path for path in folders if path.is_dir() and _heavy(path)]
     exports = [] if _busy(book) else list((home / "exports").glob("*"))
     worktrees = _idle(desk, book, days)
@@ -37,7 +36,7 @@ def collect(desk: Desk, book: Notebook, days: float, dry: bool) -> dict[str, Any
 
 
 def _busy(book: Notebook) -> bool:
-    return book.one("select 1 from jobs where ended is null") is not None
+    return bool(lookup.open_jobs(book))
 
 
 def _heavy(folder: Path) -> bool:
@@ -51,7 +50,7 @@ def _heavy(folder: Path) -> bool:
 def _idle(desk: Desk, book: Notebook, days: float) -> list[Path]:
     """Return worktrees without edits whose campaign has done nothing for so many days."""
     found = []
-    for row in book.all("select * from campaigns order by id"):
+    for row in lookup.campaigns(book):
         path = Path(row["worktree"])
         if not path.is_dir() or path == desk.place.top or _busy(book):
             continue

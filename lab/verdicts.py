@@ -9,7 +9,7 @@ from typing import Any
 from . import ancestry, repo, standing
 from .desk import Desk
 from .errors import NotYet, Refused
-from .notebook import Notebook, read, record
+from .notebook import Notebook, lookup, read, record
 from .text import num
 
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
@@ -30,7 +30,7 @@ class Asked:
 def give(desk: Desk, book: Notebook, experiment: sqlite3.Row, asked: Asked) -> dict[str, Any]:
     """Record a verdict and put branch and files where it says; return where things stand."""
     number = experiment["id"]
-    state = book.all("select * from state where experiment = ?", number)[0]
+    state = lookup.state(book, number)
     if state["status"] in ("queued", "running") and experiment["kind"] != "elsewhere":
         raise NotYet(f"e{number} is still {state['status']}.", f"Wait for it: lab wait e{number}")
     judged = _suggestion(desk, book, experiment)
@@ -51,7 +51,7 @@ def give(desk: Desk, book: Notebook, experiment: sqlite3.Row, asked: Asked) -> d
     moved = worktree.settle(asked)
     if asked.verdict != "keep":
         shed(desk.place.home / "runs" / f"e{number}")
-    state = book.all("select * from state where experiment = ?", number)[0]
+    state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",
         "verdict": asked.verdict,
@@ -180,8 +180,7 @@ def finish(desk: Desk, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
     Edits made since stay in the file, and so does an edit that crashed: it waits to be mended.
     """
     worktree = Worktree(desk, row)
-    query = "select job from results where experiment = ? order by id desc limit 1"
-    newest = book.one(query, row["id"])
+    newest = lookup.last_result(book, row["id"])
     crashed = newest is not None and newest["job"] is not None
     edited = worktree.at_tip and worktree.files != worktree.tried
     worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))

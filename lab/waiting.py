@@ -12,7 +12,7 @@ import click
 
 from . import locks, lost, queueing, repo, standing
 from .errors import Usage
-from .notebook import Notebook
+from .notebook import Notebook, lookup
 from .notebook.read import Found
 from .text import span
 
@@ -88,7 +88,7 @@ class _Wait:
 
 
 def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
-    return book.one("select * from jobs where experiment = ? and ended is null", experiment)
+    return lookup.open_job(book, experiment)
 
 
 def stop(home: Path, experiment: int, job: int) -> None:
@@ -100,7 +100,7 @@ def stop(home: Path, experiment: int, job: int) -> None:
 
 def outcome(desk: Any, book: Notebook, experiment: int) -> Found:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
-    row = book.all("select * from experiments where id = ?", experiment)[0]
+    row = lookup.experiment(book, experiment)
     leaf = desk.leaf_or_none()
     table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
     found = standing.as_found(book, row, standing.policy_of(table))

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import locks, repo, verdicts
 from .desk import Desk
 from .errors import LabError, NotFound, Refused, Usage
-from .notebook import Notebook, number, read, record, state
+from .notebook import Notebook, lookup, number, read, record, state
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -32,7 +32,7 @@ def make(
     campaign = f"{leaf.name}/{name}"
     folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
     with _one_at_a_time(place.home, campaign) as lock:
-        if book.one("select 1 from campaigns where name = ?", campaign):
+        if lookup.campaign(book, campaign):
             raise Refused(
                 f"there is a campaign {campaign} already.",
                 f"Go to it: cd {folder / leaf.prefix}; or choose another name",

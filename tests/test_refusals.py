@@ -100,7 +100,7 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
         (_frozen_commit, 4, "toy/evaluate.py is frozen", "git checkout"),
         (_merge, 4, "a merge is under way", "git merge --abort"),
         (_detached, 4, "HEAD is detached", "git switch lab/toy/ada"),
-        (_no_command, 4, "trian.py", "Name a file"),
+        (_no_command, 4, "trian.py", "or change"),
         (_requirement, 6, "nosuchthing", "pip install"),
         (_typo, 4, "timout_s", "timeout_s"),
         (_no_incumbent, 4, "no incumbent", "lab run --baseline --seeds 3"),

@@ -9,7 +9,7 @@ import click
 from .. import waiting, worktrees
 from ..desk import Desk
 from ..errors import NotFound, Refused, Usage
-from ..notebook import Notebook
+from ..notebook import Notebook, lookup
 from ..standing import told
 from . import emit
 from .common import as_json, here, here_with_profile
@@ -139,10 +139,7 @@ def wait(
     limit = waiting.seconds(wait_s, detach)
     with desk.open(write=desk.place.notebook.exists()) as book:
         if experiment is None:
-            row = book.one(
-                "select * from experiments where campaign is ? order by id desc limit 1",
-                desk.place.campaign,
-            )
+            row = lookup.newest(book, desk.place.campaign)
             if row is None:
                 raise NotFound("there is no experiment here yet.", "Start one: lab run h12")
         else:

@@ -11,6 +11,7 @@ from .. import reproduce as repetition
 from .. import samples as sampling
 from ..desk import Desk
 from ..errors import NotFound, Refused, Usage
+from ..notebook import lookup
 from ..text import block
 from . import emit
 from .common import as_json, here, here_with_profile
@@ -66,7 +67,7 @@ def samples(desk: Desk, experiment: str, n: int, json_: bool) -> None:
     """
     with desk.open() as book:
         row = book.need(experiment, "e")
-        runs = book.all("select id from runs where experiment = ? order by id desc", row["id"])
+        runs = lookup.runs(book, row["id"])[::-1]
     folder = desk.place.home / "runs" / f"e{row['id']}"
     paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
     newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
@@ -155,11 +156,8 @@ def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> Non
 
     with desk.open(write=True) as book:
         row = book.need(experiment, "e")
-        first = book.one(
-            "select * from runs where experiment = ? and status = 'finished' "
-            "and (?2 is null or seed = ?2) order by id limit 1",
-            *(row["id"], seed),
-        )
+        finished = [run for run in lookup.runs(book, row["id"]) if run["status"] == "finished"]
+        first = next((run for run in finished if seed in (None, run["seed"])), None)
         if first is None:
             raise NotFound(
                 f"{experiment} has no finished run{'' if seed is None else f' with seed {seed}'}.",

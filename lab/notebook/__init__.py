@@ -5,11 +5,8 @@
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +14,8 @@ from typing import Any, Self
 
 from ..errors import Environment, NotFound, NotYet, Usage
 from ..migrations import STEPS
+from . import door
 
-QUEUE_S = 60  # 64 writers, each held up for most of a second on an overloaded machine
 BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
 MOVE_AWAY = "Move it away and restore an export: mv {0} {0}.broken && lab import FILE"
 TEXT_LIMIT = 20_000  # characters: ten pages; more is a file, not a claim
@@ -129,6 +126,10 @@ class Notebook:
         """Return every row."""
         return self.db.execute(query, values).fetchall()
 
+    def has_open_jobs(self) -> bool:
+        """Return whether any run has a keeper, or had one that was killed."""
+        return self.one("select 1 from jobs where ended is null limit 1") is not None
+
     def need(self, word: str, letter: str) -> sqlite3.Row:
         """Return the hypothesis or experiment called `word`, or name the newest there is."""
         table = "hypotheses" if letter == "h" else "experiments"
@@ -188,52 +189,16 @@ class Notebook:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the door, so that a crowd of writers goes through one by one, first come first.
-
-        SQLite's own waiting is a lottery: of 64 writers on a busy machine some drew nothing for
-        30 s. Where there can be no door (a read-only folder), SQLite's locks do it all.
-        """
-        door = None if self.inside or self.path == ":memory:" else self._door()
-        if door is None:
+        """Go through the door unless we are inside, so that a crowd writes one after another."""
+        if self.inside or self.path == ":memory:":
             yield
             return
-        try:
-            queue(door, self.path)
+        with door.through(f"{self.path}.lock"):
             self.inside = True
-            yield
-        finally:
-            self.inside = False
-            os.close(door)
-
-    def _door(self) -> int | None:
-        try:
-            return os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        except OSError:
-            return None
-
-
-def queue(door: int, path: Path | str) -> None:
-    """Wait for the door: the kernel serves those who wait in the order they came."""
-    try:
-        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            return  # a file system without locks: SQLite says what it can do there
-    own = os.dup(door)  # so that a thread that waits on never meets a descriptor used anew
-    held = threading.Event()
-
-    def wait() -> None:
-        with contextlib.suppress(OSError):
-            fcntl.flock(own, fcntl.LOCK_EX)
-        os.close(own)
-        held.set()
-
-    threading.Thread(target=wait, daemon=True).start()
-    if not held.wait(QUEUE_S):
-        raise NotYet(
-            f"{path} was busy for {QUEUE_S} s.", "Type the same command again in a moment."
-        )
+            try:
+                yield
+            finally:
+                self.inside = False
 
 
 def explain(error: sqlite3.Error, path: Path | str) -> Exception:

@@ -82,6 +82,35 @@ def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardsti
     return int(row[0] or 0) if row else 0
 
 
+def experiments(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
+    """Return a leaf's newest experiments, newest first."""
+    return book.all(f"{ENTRY} where s.leaf = ? order by s.experiment desc limit ?", leaf, n)
+
+
+def newest(book: Notebook, leaf: str, campaign: str) -> sqlite3.Row | None:
+    """Return a campaign's newest experiment on a leaf."""
+    query = f"{ENTRY} where s.campaign = ? and s.leaf = ? order by s.experiment desc limit 1"
+    return book.one(query, campaign, leaf)
+
+
+def judged(book: Notebook, leaf: str, campaign: str) -> list[sqlite3.Row]:
+    """Return a campaign's experiments that have a verdict, oldest first; baselines aside."""
+    query = f"{ENTRY} where s.campaign = ? and s.leaf = ? and s.hypothesis is not null"
+    return book.all(f"{query} and s.verdict is not null order by s.experiment", campaign, leaf)
+
+
+def incumbents(book: Notebook, contents: list[str], *scope: str) -> list[sqlite3.Row]:
+    """Return what was kept of these contents within (leaf, profile, platform, yardstick)."""
+    query = ENTRY.replace("h.claim,", "h.claim, e.contents,")
+    leaf, *rest = scope
+    return book.all(
+        f"{query} where e.leaf = ? and e.contents in ({', '.join('?' * len(contents))}) "
+        "and s.verdict = 'keep' and not s.claimed and s.value is not null "
+        "and e.profile = ? and e.platform = ? and e.yardstick = ?",
+        *(leaf, *contents, *rest),
+    )
+
+
 def noise(book: Notebook, scope: int) -> Noise | None:
     """Return the pooled spread between replicates within a scope, or None when unknown."""
     row = book.one("select ss, df from scopes where id = ?", scope)

@@ -1,0 +1,197 @@
+"""Whether the ground is fit to run on: every reason for which `lab run` does nothing."""
+
+import os
+import sqlite3
+
+from . import ancestry, leaf, repo, slots, verdicts
+from .desk import Desk
+from .errors import Refused
+from .notebook import Notebook, lookup
+from .standing import policy_of
+
+ALWAYS_FROZEN = ("leaf.toml",)  # of the leaf; shared/ and lab/ of the repository are frozen too
+
+
+class Ground:
+    """A checkout that somebody wants to run an experiment in; each method refuses or returns."""
+
+    def __init__(
+        self, desk: Desk, book: Notebook, seeds: int | None, max_cost: float | None
+    ) -> None:
+        self.desk, self.book, self.seeds, self.max_cost = desk, book, seeds, max_cost
+        self.top = desk.place.top
+
+    @property
+    def place(self) -> repo.Place:
+        """Where the branch stands now: a verdict that is made up for moves it."""
+        return self.desk.place
+
+    def in_campaign(self) -> None:
+        """Refuse anywhere but on a campaign's own branch."""
+        if self.place.campaign is None:
+            raise Refused(
+                "this is no campaign's worktree.",
+                f'Make one: cd "$(lab worktree {self.desk.leaf_name} NAME)"',
+            )
+        branch = repo.branch_of(self.place.campaign)
+        if self.place.branch != branch:
+            state = "HEAD is detached" if self.place.branch is None else f"on {self.place.branch}"
+            raise Refused(f"{state}, not on {branch}.", f"Go back to it: git switch {branch}")
+        if self.place.head is None:
+            raise Refused("the branch has no commit yet.", "Make one: git commit")
+
+    def right_leaf(self, idea: sqlite3.Row) -> None:
+        """Refuse a hypothesis of another leaf."""
+        if idea["leaf"] != self.desk.leaf_name:
+            raise Refused(
+                f"h{idea['id']} belongs to {idea['leaf']}; this is {self.desk.leaf_name}.",
+                "Write one down for this leaf: lab hypothesis CLAIM -m MECHANISM",
+            )
+
+    def nothing_under_way(self) -> None:
+        """Refuse in the middle of a merge, a rebase or the like."""
+        waiting = repo.under_way(self.top)
+        if waiting:
+            raise Refused(f"a {waiting} is under way.", f"End it first: git {waiting} --abort")
+
+    def tip_is_settled(self) -> None:
+        """Refuse while the tip waits for its verdict, and what the agent committed by itself."""
+        row = lookup.made_in(self.book, self.place.head, self.place.campaign)
+        if row is not None and row["verdict"] is None:
+            raise Refused(
+                f"e{row['id']} has no verdict yet.",
+                f"Give it one: lab result e{row['id']} -v keep|discard",
+            )
+        if row is not None and row["verdict"] != "keep":
+            verdicts.finish(self.desk, self.book, row, row["verdict"])
+            del self.desk.place  # it moved; look again
+        tip = repo.ref(self.top, "refs/worktree/lab-tip")
+        if tip is not None and tip != self.place.head and row is None and self._foreign(tip):
+            raise Refused(
+                "there are commits here that lab did not make.",
+                f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
+            )
+
+    def _foreign(self, tip: str) -> bool:
+        """Return whether commits since `tip` hold more than notes.md.
+
+        A `lab result` that was killed may have moved the branch, or committed the notes, without
+        remembering it.
+        """
+        since = ("log", "--format=", "--name-only", "-z", f"{tip}..HEAD")
+        names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
+        return bool(names - {ancestry.notes(self.desk)})
+
+    def base(self) -> str:
+        """Return the commit that the campaign's worktree started from."""
+        row = lookup.campaign(self.book, self.place.campaign)
+        if row is None:
+            raise Refused(
+                f"the notebook does not know the campaign {self.place.campaign}.",
+                f'Make one: cd "$(lab worktree {self.desk.leaf_name} NAME)"',
+            )
+        return str(row["base"])
+
+    def only_mutable(self, base: str) -> None:
+        """Refuse every change but that of mutable files and notes.md, committed or not."""
+        mutable, notes = ancestry.paths(self.desk), ancestry.notes(self.desk)
+        dirty = repo.status(self.top)
+        for path in repo.changed_between(self.top, base, self.place.head or "HEAD"):
+            if self._frozen(path):
+                raise self._was_changed(path, base)
+        for state, path in dirty:
+            if self._frozen(path):
+                raise self._was_changed(path, base, new=state == "??")
+        for state, path in dirty:
+            if path in mutable or path == notes or is_litter(path):
+                continue
+            undo = f"rm {path}" if state == "??" else f"git checkout HEAD -- {path}"
+            raise Refused(
+                f"{path} was changed; an experiment may change {', '.join(mutable)}.",
+                f"Put it back: {undo}",
+            )
+
+    def _frozen(self, path: str) -> bool:
+        """Return whether a path (from the top) must stay as it was when the worktree began."""
+        prefix = self.desk.leaf.prefix
+        files = {f"{prefix}{one}" for one in (*self.desk.settings.frozen, *ALWAYS_FROZEN)}
+        folders = ("shared/", "lab/", f"{prefix}task/")
+        return path in files or (path.startswith(folders) and not is_litter(path))
+
+    def _was_changed(self, path: str, base: str, *, new: bool = False) -> Refused:
+        undo = f"rm {path}" if new else f"git checkout {base[:12]} -- {path}"
+        return Refused(f"{path} is frozen and was changed.", f"Restore it: {undo}")
+
+    def rival(self) -> sqlite3.Row:
+        """Return the incumbent, or say how to measure one."""
+        rival = ancestry.incumbent(self.desk, self.book)
+        if rival is None:
+            scope = self.desk.scope
+            raise Refused(
+                f"there is no incumbent in profile {scope.profile} on {scope.platform} with this "
+                "yardstick.",
+                "Measure one, the edit set aside: "
+                f"git stash && lab run --baseline --seeds 3{self._profile_words()}; git stash pop",
+            )
+        return rival
+
+    def _profile_words(self) -> str:
+        return f" --profile {self.desk.profile}" if self.desk.asked_profile else ""
+
+    def able(self) -> None:
+        """Refuse what this machine cannot run, before anything is written down."""
+        settings = self.desk.settings
+        policy_of(self.desk.leaf.judge)
+        rented = self.desk.runner.startswith("modal")
+        if not rented:
+            slots.choose(settings.needs, os.environ, settings.gpu_optional)
+        python = leaf.interpreter(settings, self.place.main, os.environ)
+        for command in (settings.prepare, settings.command, settings.evaluate):
+            if command:
+                leaf.argv(command, python, self.desk.leaf.folder)
+        if rented:
+            self._affordable(settings.timeout_s + settings.eval_timeout_s)
+        else:
+            leaf.check_requires(settings, python)
+
+    def _affordable(self, limit_s: float) -> None:
+        """Refuse a sandbox that could cost too much, or that nobody would rent to us."""
+        from .runner import modal, rates
+
+        device = self.desk.runner.partition(":")[2]
+        runs = self.seeds or 1
+        most = None if self.max_cost is None else self.max_cost / runs
+        rates.check(self.place.home, device, limit_s, most)
+        modal.check()
+
+    def clean(self) -> None:
+        """Refuse a baseline of what is not committed."""
+        prefix = self.desk.leaf.prefix
+        notes = ancestry.notes(self.desk)
+        for _, path in repo.status(self.top):
+            ours = path.startswith((prefix, "shared/")) or self._frozen(path)
+            if ours and path != notes and not is_litter(path):
+                raise Refused(
+                    f"{path} is not committed; a baseline measures a commit.",
+                    "Set the edit aside: git stash --include-untracked && lab run --baseline "
+                    "--seeds 3; git stash pop",
+                )
+
+    def runnable(self, experiment: sqlite3.Row) -> None:
+        """Refuse what cannot be run from its commit here."""
+        if experiment["commit"] is None or experiment["kind"] in ("elsewhere", "import"):
+            raise Refused(
+                f"e{experiment['id']} has no commit here to run.",
+                f"Look at it: lab show e{experiment['id']}",
+            )
+        if repo.ref(self.place.main, experiment["commit"]) is None:
+            raise Refused(
+                f"the commit of e{experiment['id']} is not in this repository.",
+                "Fetch it: git fetch REMOTE 'refs/lab/*:refs/lab/*'",
+            )
+        self.able()
+
+
+def is_litter(path: str) -> bool:
+    """Return whether Python left this file by itself."""
+    return path.endswith(".pyc") or "__pycache__/" in path

@@ -1,0 +1,165 @@
+"""One thing at a time: an experiment, its state, its jobs and its verdict, by id or by content."""
+
+import sqlite3
+
+from . import Notebook
+from .state import SAYS_NOTHING
+
+SCOPED = "e.leaf = ? and e.contents = ? and e.profile = ? and e.platform = ? and e.yardstick = ?"
+
+
+def experiment(book: Notebook, number: int) -> sqlite3.Row:
+    """Return an experiment's record."""
+    return book.all("select * from experiments where id = ?", number)[0]
+
+
+def state(book: Notebook, number: int) -> sqlite3.Row:
+    """Return an experiment's derived state."""
+    return book.all("select * from state where experiment = ?", number)[0]
+
+
+def hypothesis(book: Notebook, number: int | None) -> sqlite3.Row | None:
+    """Return a hypothesis, or None for a baseline's."""
+    return book.one("select * from hypotheses where id = ?", number)
+
+
+def newest(book: Notebook, campaign: str | None) -> sqlite3.Row | None:
+    """Return a campaign's newest experiment."""
+    query = "select * from experiments where campaign is ? order by id desc limit 1"
+    return book.one(query, campaign)
+
+
+def last_result(book: Notebook, number: int) -> sqlite3.Row | None:
+    """Return an experiment's newest verdict."""
+    query = "select * from results where experiment = ? order by id desc limit 1"
+    return book.one(query, number)
+
+
+def last_judgement(book: Notebook, number: int) -> sqlite3.Row | None:
+    """Return how an experiment was last judged."""
+    query = "select * from judgements where experiment = ? order by id desc limit 1"
+    return book.one(query, number)
+
+
+def at_commit(book: Notebook, commit: str | None) -> sqlite3.Row | None:
+    """Return the newest experiment of a commit, with its verdict and status."""
+    return book.one(
+        "select e.*, s.verdict, s.status from experiments e join state s on s.experiment = e.id "
+        'where e."commit" = ? order by e.id desc limit 1',
+        commit,
+    )
+
+
+def made_in(book: Notebook, commit: str | None, campaign: str | None) -> sqlite3.Row | None:
+    """Return the experiment that a campaign's commit was made for, with verdict and status."""
+    return book.one(
+        "select e.*, s.verdict, s.status from experiments e join state s on s.experiment = e.id "
+        "where e.\"commit\" = ? and e.kind = 'run' and e.campaign = ? order by e.id desc limit 1",
+        *(commit, campaign),
+    )
+
+
+def kept_at(book: Notebook, commit: str) -> sqlite3.Row | None:
+    """Return the kept experiment whose change a commit is."""
+    return book.one(
+        'select e.* from experiments e join state s on s.experiment = e.id where e."commit" = ? '
+        "and e.kind = 'run' and s.verdict = 'keep' order by e.id limit 1",
+        commit,
+    )
+
+
+def same_contents(book: Notebook, scope: tuple[str, str, str, str, str]) -> list[sqlite3.Row]:
+    """Return experiments by (leaf, contents, profile, platform, yardstick), newest first."""
+    return book.all(
+        "select e.*, s.status, s.failure, s.verdict, s.runs from experiments e "
+        f"join state s on s.experiment = e.id where {SCOPED} order by e.id desc",
+        *scope,
+    )
+
+
+def baseline(book: Notebook, scope: tuple[str, str, str, str, str]) -> int | None:
+    """Return the baseline by (leaf, contents, profile, platform, yardstick)."""
+    row = book.one(
+        f"select e.id from experiments e where {SCOPED} and e.kind = 'baseline' "
+        "order by e.id limit 1",
+        *scope,
+    )
+    return row["id"] if row else None
+
+
+def attempts(book: Notebook, hypothesis: int, campaign: str | None) -> int:
+    """Return how many experiments a campaign has made for a hypothesis."""
+    query = "select count(*) from experiments where hypothesis = ? and campaign is ?"
+    return int(book.all(query, hypothesis, campaign)[0][0])
+
+
+def lost_ones(book: Notebook) -> list[int]:
+    """Return the experiments that were discarded or crashed."""
+    query = "select experiment from state where verdict in ('discard', 'crash')"
+    return [row[0] for row in book.all(query)]
+
+
+# -- Jobs -----------------------------------------------------------------------
+
+
+def job(book: Notebook, number: int) -> sqlite3.Row:
+    """Return a job's record."""
+    return book.all("select * from jobs where id = ?", number)[0]
+
+
+def open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
+    """Return the job that is at work on an experiment."""
+    return book.one("select * from jobs where experiment = ? and ended is null", experiment)
+
+
+def open_jobs(book: Notebook) -> list[sqlite3.Row]:
+    """Return every job that has no end yet, oldest first."""
+    return book.all("select * from jobs where ended is null order by id")
+
+
+def is_open(book: Notebook, job: int) -> bool:
+    """Return whether a job has no end yet."""
+    return book.one("select 1 from jobs where id = ? and ended is null", job) is not None
+
+
+# -- Runs -----------------------------------------------------------------------
+
+
+def runs(book: Notebook, experiment: int) -> list[sqlite3.Row]:
+    """Return an experiment's runs, oldest first."""
+    return book.all("select * from runs where experiment = ? order by id", experiment)
+
+
+def has_number(book: Notebook, experiment: int) -> bool:
+    """Return whether any run of an experiment gave its metric."""
+    query = "select 1 from runs where experiment = ? and status = 'finished'"
+    return book.one(query, experiment) is not None
+
+
+def used_seeds(book: Notebook, experiment: int) -> set[int]:
+    """Return the seeds of an experiment's runs that say something about the idea."""
+    rows = runs(book, experiment)
+    return {row["seed"] for row in rows if row["failure"] not in SAYS_NOTHING}
+
+
+# -- Campaigns ------------------------------------------------------------------
+
+
+def campaign(book: Notebook, name: str | None) -> sqlite3.Row | None:
+    """Return a campaign by its name."""
+    return book.one("select * from campaigns where name = ?", name)
+
+
+def campaigns(book: Notebook, most: int = -1) -> list[sqlite3.Row]:
+    """Return the campaigns, newest first."""
+    return book.all("select * from campaigns order by id desc limit ?", most)
+
+
+def done_by(book: Notebook, campaign: str, leaf: str) -> tuple[int, int]:
+    """Return how many experiments a campaign made on a leaf, and how many were kept."""
+    row = book.all(
+        "select count(*), coalesce(sum(verdict is 'keep'), 0) from state "
+        "where campaign = ? and leaf = ?",
+        *(campaign, leaf),
+    )[0]
+    return int(row[0]), int(row[1])
