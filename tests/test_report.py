@@ -268,6 +268,14 @@ def until(true: "object") -> None:
     raise AssertionError("it did not happen in a minute")
 
 
+def test_who_reads_the_old_page_meanwhile_has_it_whole(quick: Quick) -> None:
+    old = source(quick)
+    with (quick.root.parent / "report.html").open() as reader:
+        nights.write(quick, NIGHT)
+        assert source(quick) != old
+        assert reader.read() == old
+
+
 def test_a_report_behind_a_link_replaces_what_the_link_points_at(quick: Quick) -> None:
     real = quick.root.parent / "real.html"
     real.write_text("old")
