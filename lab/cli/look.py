@@ -315,4 +315,4 @@ def brief(leaf: str | None, profile: str | None, tokens: int) -> None:
     check(tokens)
     desk = Desk(Path.cwd(), leaf=leaf, profile=profile)
     with desk.open() as book:
-        click.echo(briefs.whole(desk, book, tokens))
+        click.echo(briefs.whole(desk, book, tokens), nl=False)
