@@ -107,6 +107,17 @@ def test_the_session_log_keeps_what_the_agent_printed(ready: Toy) -> None:
     assert '"total_cost_usd": 0.25' in log
 
 
+def test_the_protocol_fits_a_page_and_every_brief_its_budget(ready: Toy) -> None:
+    root = Path(__file__).parents[1]
+    assert os.readlink(root / "PROTOCOL.md") == "lab/PROTOCOL.md"
+    assert len((root / "lab/PROTOCOL.md").read_text().splitlines()) <= 150
+    (ready.root / "toy/program.md").write_text("# toy\n\n" + "a very long task\n" * 5000)
+    brief = ready.lab("brief", "toy").out
+    assert len(brief) <= 8000 * 4
+    for part in ("# Protocol", "# Facts of toy", "a very long task", "# Where it stands"):
+        assert part in brief
+
+
 # -- What goes wrong ---------------------------------------------------------------
 
 

@@ -1,11 +1,15 @@
 """`lab loop LEAF --agent tuner`: whole rounds, cut at any moment, and what it refuses."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +89,32 @@ def test_the_slope_comes_near_the_truth(ready: Toy) -> None:
     assert found["incumbent"] in found["kept"]
     lessons = ready.lab("context", "--json", cwd=ready.root / "toy").json["lessons"]
     assert any(found["incumbent"] in lesson["evidence"] for lesson in lessons)
+
+
+def test_on_a_terminal_a_live_line_shows_stage_and_best(ready: Toy) -> None:
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-P", "-m", "lab", *TUNE, "--experiments", "1"]
+    environ = ready.environ(TERM="xterm", COLUMNS="160", LINES="24")
+    with subprocess.Popen(
+        words,
+        cwd=ready.root,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone once the loop has ended
+            while data := os.read(leader, 65536):
+                shown += data
+    os.close(leader)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "\x1b[2K" in text  # a line that is written over
+    assert "e2 seed 0" in text
+    assert "0 of 1 judged, best so far 3.9" in text
+    assert "e2 keep" in text or "e2 discard" in text
 
 
 def test_the_same_command_after_an_ending_by_limit_adds_as_many_again(ready: Toy) -> None:
