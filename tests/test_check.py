@@ -217,7 +217,7 @@ def test_a_leaf_that_is_broken_is_refused_for_that_reason(repository: Toy, name:
     edit(repository.root / "demo", *broken.edits)
     (report,) = checked(repository, "demo", code=1)
     first = next(one for one in report["checks"] if one["state"] == "failed")
-    assert first["check"] == broken.check, report["checks"]
+    assert first["check"] == broken.check, first
     assert broken.reason in first["said"]
     assert not report["ok"]
 

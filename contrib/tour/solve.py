@@ -18,10 +18,10 @@ from shared import clock, run, steps, summary
 
 # -- Settings: edit these, one at a time --------------------------------------
 
-START_TEMP = 1.0  # in typical distances to a neighbour: at 1 most of the first tour melts
-END_TEMP = 0.02  # where it freezes
-NEIGHBOURS = 20  # nearest cities that a move may join a city to
-CARRY_SHARE = 0.2  # of the moves carry a stretch, the others reverse one
+START_TEMP = 2.0  # in typical distances to a neighbour: the first tour melts
+END_TEMP = 0.1  # where it freezes
+NEIGHBOURS = 30  # nearest cities that a move may join a city to
+CARRY_SHARE = 0.0  # of the moves carry a stretch, the others reverse one
 CARRY_MOST = 3  # cities in a stretch that is carried
 BATCH = 250  # moves between looks at the clock
 
