@@ -164,17 +164,23 @@ class Notebook:
             )
         if version == len(STEPS):
             return
-        if version == 0 and self.one("select 1 from sqlite_master"):
+        with self._alone():
+            if self._version() == 0:
+                self._begin()
+            if self._version() < len(STEPS):  # nobody did it while we waited at the door
+                with self.write():
+                    self._apply(self._version())
+
+    def _begin(self) -> None:
+        """Make an empty file ours: a write-ahead log, where the file system allows one."""
+        query = "select user_version, exists (select 1 from sqlite_master) from pragma_user_version"
+        version, tables = self.all(query)[0]
+        if version == 0 and tables:
             raise Environment(
                 f"{self.path} is a SQLite file of another program.", MOVE_AWAY.format(self.path)
             )
-        with self._alone():
-            if self._version() == 0 and self.path != ":memory:":
-                self.db.execute(
-                    "pragma journal_mode = wal"
-                )  # stays a rollback journal where it cannot
-            with self.write():
-                self._apply(self._version())
+        if self.path != ":memory:":
+            self.db.execute("pragma journal_mode = wal")
 
     def _apply(self, version: int) -> None:
         from sqlite_utils import Database
