@@ -1,0 +1,62 @@
+"""Every call of git: where we stand, what changed, and moving a branch without losing anything."""
+
+from .command import GitFailed, git, git_dir, identity
+from .contents import (
+    ancestors,
+    blob,
+    blobs,
+    changed_between,
+    contents_id,
+    diff,
+    diffs,
+    net_lines,
+    show_file,
+    status,
+    tree_blobs,
+    worktree_blobs,
+)
+from .history import (
+    add_worktree,
+    back_to,
+    commit_only,
+    export,
+    keep_ref,
+    parent,
+    ref,
+    restore,
+    under_way,
+)
+from .places import Place, branch_of, make_home, person, place
+
+__all__ = [
+    "GitFailed",
+    "Place",
+    "add_worktree",
+    "ancestors",
+    "back_to",
+    "blob",
+    "blobs",
+    "branch_of",
+    "changed_between",
+    "commit_only",
+    "contents_id",
+    "diff",
+    "diffs",
+    "export",
+    "git",
+    "git_dir",
+    "identity",
+    "keep_ref",
+    "make_home",
+    "net_lines",
+    "parent",
+    "person",
+    "place",
+    "ref",
+    "restore",
+    "show_file",
+    "status",
+    "tree_blobs",
+    "under_way",
+    "worktree_blobs",
+]

@@ -1,0 +1,144 @@
+"""What files hold, here and in commits, and what differs between the two."""
+
+import functools
+import hashlib
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from .command import TIMEOUT_S, GitFailed, git
+
+FULL_ID = re.compile(r"[0-9a-f]{40,64}")
+
+
+def blob(data: bytes) -> str:
+    """Return git's own id for a file's contents."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def contents_id(blobs: dict[str, str]) -> str:
+    """Return one id for what the mutable files hold, whatever commit they are in."""
+    lines = "".join(f"{path}\0{blobs[path]}\n" for path in sorted(blobs))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def tree_blobs(cwd: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
+    """Return the blob ids of `paths` (from the checkout's top) in a commit."""
+    known = _tree_blobs if FULL_ID.fullmatch(commit) else _tree_blobs.__wrapped__
+    return dict(known(cwd, commit, tuple(paths)))
+
+
+@functools.lru_cache(maxsize=64)  # a commit never changes, and one command asks several times
+def _tree_blobs(cwd: Path, commit: str, paths: tuple[str, ...]) -> dict[str, str]:
+    listing = git("ls-tree", "-z", "-r", "--full-tree", commit, "--", *paths, cwd=cwd)
+    return {line.split("\t", 1)[1]: line.split()[2] for line in listing.split("\0") if "\t" in line}
+
+
+def worktree_blobs(top: Path, paths: Sequence[str]) -> dict[str, str]:
+    """Return the blob ids that `paths` would have if they were committed now."""
+    there = [path for path in paths if (top / path).is_file()]
+    if not there:
+        return {}
+    ids = git("hash-object", "--stdin-paths", cwd=top, text="".join(f"{p}\n" for p in there))
+    return dict(zip(there, ids.splitlines(), strict=True))
+
+
+def ancestors(cwd: Path, commit: str, paths: Sequence[str], limit: int = 500) -> dict[str, str]:
+    """Return {commit: contents id}, nearest first, for `commit` and the ancestors that changed
+    `paths`; a merge's first parent is followed."""
+    blobs = tree_blobs(cwd, commit, paths)
+    found = {commit: contents_id(blobs)}
+    listing = git(
+        *("log", "--first-parent", "--raw", "--no-abbrev", "--no-renames", "-m", "-z"),
+        *(f"--max-count={limit}", "--format=%x01%H", commit, "--", *paths),
+        cwd=cwd,
+    )
+    for part in listing.split("\x01")[1:]:
+        sha, _, rest = part.partition("\0")
+        found.setdefault(sha.strip(), contents_id(blobs))
+        fields = [field for field in rest.strip("\n").split("\0") if field]
+        for change, path in zip(fields[::2], fields[1::2], strict=False):
+            old = change.split()[2]
+            blobs = {**blobs, path: old} if set(old) != {"0"} else _without(blobs, path)
+    return found
+
+
+def _without(blobs: dict[str, str], path: str) -> dict[str, str]:
+    return {name: value for name, value in blobs.items() if name != path}
+
+
+def status(top: Path) -> list[tuple[str, str]]:
+    """Return (two-letter state, path) of everything that differs from HEAD, new files too."""
+    out = git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", cwd=top)
+    return [(line[:2], line[3:]) for line in out.split("\0") if line]
+
+
+def changed_between(top: Path, old: str, new: str) -> list[str]:
+    """Return the paths that differ between two commits."""
+    out = git("diff", "--name-only", "--no-renames", "-z", old, new, cwd=top)
+    return [path for path in out.split("\0") if path]
+
+
+def diff(cwd: Path, old: str, new: str, paths: Sequence[str] = ()) -> str:
+    """Return the difference between two commits as text."""
+    return git("diff", "--no-color", "--no-ext-diff", old, new, "--", *paths, cwd=cwd)
+
+
+def diffs(cwd: Path, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return many differences at once, {new commit: text}, for (old, new) commits that are here."""
+    names = "".join(f"{name}\n" for pair in pairs for name in pair)
+    if not names:
+        return {}
+    known = git("cat-file", "--batch-check=%(objecttype)", cwd=cwd, text=names).splitlines()
+    there = [p for p, old, new in zip(pairs, known[::2], known[1::2], strict=True) if old == new]
+    out = git(
+        *("diff-tree", "--stdin", "-r", "-p", "--no-color", "--no-ext-diff"),
+        cwd=cwd,
+        text="".join(f"{new} {old}\n" for old, new in there),
+    )
+    parts = re.split(r"^([0-9a-f]{40,64})\n", out, flags=re.M)
+    return dict(zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True))
+
+
+def net_lines(cwd: Path, old: str, new: str, paths: Sequence[str]) -> int:
+    """Return lines added less lines removed."""
+    out = git("diff", "--numstat", "--no-renames", old, new, "--", *paths, cwd=cwd)
+    pairs = [line.split("\t")[:2] for line in out.splitlines()]
+    return sum(int(a) - int(b) for a, b in pairs if a != "-")
+
+
+def show_file(cwd: Path, commit: str, path: str) -> str | None:
+    """Return a file's text in a commit, or None when it is not there."""
+    try:
+        return git("show", f"{commit}:{path}", cwd=cwd)
+    except GitFailed:
+        return None
+
+
+def blobs(cwd: Path, names: Sequence[str]) -> dict[str, bytes | None]:
+    """Return many files at once, each by `COMMIT:path`; None for what is not there."""
+    if not names:
+        return {}
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"],
+        cwd=cwd,
+        input="".join(f"{name}\n" for name in names).encode(),
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise GitFailed(done.stderr.decode(errors="replace").strip())
+    found: dict[str, bytes | None] = {}
+    out, at = done.stdout, 0
+    for name in names:
+        end = out.index(b"\n", at)
+        head, at = out[at:end], end + 1
+        if head.endswith(b" missing"):
+            found[name] = None
+            continue
+        size = int(head.rpartition(b" ")[2])
+        found[name] = out[at : at + size] if b" blob " in head else None
+        at += size + 1
+    return found

@@ -1,0 +1,125 @@
+"""Commits, refs, branches and exports: moved without losing anything."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import Refused
+from .command import QUIETLY, GitFailed, environ, git, git_dir, identity
+from .contents import tree_blobs
+
+
+def under_way(top: Path) -> str | None:
+    """Return the name of a merge, rebase or the like that waits to be finished."""
+    folder = git_dir(top)
+    for name, word in (
+        *(("MERGE_HEAD", "merge"), ("rebase-merge", "rebase"), ("rebase-apply", "rebase")),
+        *(("CHERRY_PICK_HEAD", "cherry-pick"), ("REVERT_HEAD", "revert")),
+    ):
+        if (folder / name).exists():
+            return word
+    return None
+
+
+def commit_only(
+    top: Path, message: str, paths: Sequence[str], new: Sequence[str] = (), hold: Sequence[int] = ()
+) -> str:
+    """Commit exactly `paths` as they are in the files; hooks and signing stay out of it.
+
+    `new` are those of them that git does not know yet; `hold` as in `git`.
+    """
+    if new:
+        git("add", "--intent-to-add", "--", *new, cwd=top, hold=hold)
+    words = (
+        *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", *QUIETLY, "commit"),
+        *("--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
+    )
+    text = message.replace("\0", " ")
+    try:
+        git(*words, "--", *paths, cwd=top, text=text, hold=hold)
+    except GitFailed as error:
+        if "identity" not in str(error) and "tell me who you are" not in str(error):
+            raise
+        git(*words, "--", *paths, cwd=top, text=text, env=identity(top), hold=hold)
+    return git("rev-parse", "HEAD", cwd=top)
+
+
+def keep_ref(top: Path, name: str, commit: str) -> None:
+    """Keep a commit reachable as refs/lab/NAME. A ref that exists is never moved.
+
+    Where another notebook used the name already (refs fetched from a second clone, a notebook
+    begun anew), the commit is kept beside it as refs/lab/NAME-COMMIT.
+    """
+    for free in (name, f"{name}-{commit[:12]}"):
+        try:
+            git("update-ref", f"refs/lab/{free}", commit, "0" * 40, cwd=top)
+            return
+        except GitFailed:
+            there = ref(top, f"refs/lab/{free}")
+            if there == commit:
+                return
+            if there is None or free != name:
+                raise
+
+
+def ref(cwd: Path, name: str) -> str | None:
+    """Return the commit that a name stands for, or None."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=cwd)
+    except GitFailed:
+        return None
+
+
+def parent(cwd: Path, commit: str) -> str | None:
+    """Return a commit's first parent."""
+    return ref(cwd, f"{commit}^")
+
+
+def back_to(top: Path, branch: str, commit: str, expect: str) -> bool:
+    """Put branch and index at `commit` while files keep their edits; False when it moved on."""
+    if ref(top, f"refs/heads/{branch}") != expect:
+        return False
+    head = git("rev-parse", "--symbolic-full-name", "HEAD", cwd=top)
+    if head != f"refs/heads/{branch}":
+        return False
+    git("reset", "--quiet", "--mixed", commit, cwd=top, env={"GIT_REFLOG_ACTION": "lab"})
+    return True
+
+
+def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
+    """Put files and index back to what a commit holds; a file it does not have goes."""
+    there = tree_blobs(top, commit, paths)
+    for path in paths:
+        if path in there:
+            git("checkout", "--quiet", commit, "--", path, cwd=top)
+        else:
+            (top / path).unlink(missing_ok=True)
+
+
+def export(cwd: Path, commit: str, *folders: Path) -> None:
+    """Write a commit's files into fresh folders, all at once: never the live worktree.
+
+    By way of a file: through a pipe git and tar wait for each other, six times as long.
+    """
+    packed = folders[0].with_suffix(".tar")
+    for folder in folders:
+        folder.mkdir(parents=True)
+    words = ["git", "archive", "--format=tar", f"--output={packed}", commit]
+    done = [subprocess.run(words, cwd=cwd, env=environ(), check=False).returncode]
+    tars = [subprocess.Popen(["tar", "-x", "-f", str(packed), "-C", str(f)]) for f in folders]
+    done += [tar.wait() for tar in tars]
+    packed.unlink(missing_ok=True)
+    if any(done):
+        raise OSError(f"could not export {commit[:12]} into {folders[0].parent}")
+
+
+def add_worktree(
+    main: Path, folder: Path, branch: str, start: str, hold: Sequence[int] = ()
+) -> None:
+    """Make a worktree with a new branch, or say what stands in the way; `hold` as in `git`."""
+    words = ("worktree", "add", "--quiet", "-b", branch, str(folder), start)
+    try:
+        git(*QUIETLY, "-c", "core.hooksPath=/dev/null", *words, cwd=main, hold=hold)
+    except GitFailed as error:
+        line = str(error).splitlines()[-1].removeprefix("fatal: ")
+        raise Refused(f"git: {line}", "Choose another name: lab worktree LEAF NAME") from None

@@ -1,0 +1,127 @@
+"""Where we stand: this checkout, the main one, and the notebook's folder."""
+
+import os
+import pwd
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import Environment, NotFound
+from .command import GitFailed, git
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command was typed: this checkout, the main one, and the notebook's folder."""
+
+    main: Path  # top of the main checkout, or the bare repository
+    top: Path  # top of the checkout one stands in
+    home: Path  # the `.lab` folder
+    branch: str | None  # None on a detached HEAD
+    head: str | None  # None before the first commit
+
+    @property
+    def campaign(self) -> str | None:
+        """Return `LEAF/NAME` inside a campaign's worktree, by where it lies."""
+        base = self.home / "worktrees"
+        if self.top == base or base not in self.top.parents:
+            return None
+        return self.top.relative_to(base).as_posix()
+
+    @property
+    def notebook(self) -> Path:
+        """Return the notebook's file."""
+        return self.home / "notebook.db"
+
+    @property
+    def who(self) -> str:
+        """Return who is at work: the campaign, else the person."""
+        return self.campaign or person()
+
+
+def person() -> str:
+    """Return the user's name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def place(cwd: Path) -> Place:
+    """Find the checkout that holds `cwd`, its main checkout and the notebook's folder."""
+    try:
+        listing = git("worktree", "list", "--porcelain", "-z", cwd=cwd)
+    except GitFailed as error:
+        if "not a git repository" in str(error):
+            raise NotFound(
+                f"{cwd} is in no git repository.", "Go to one, or make one: git init"
+            ) from None
+        raise Environment(f"git: {str(error).splitlines()[-1]}", "Look with: git status") from None
+    checkouts = [_checkout(part) for part in listing.split("\0\0") if part.strip("\0")]
+    main, here = checkouts[0], Path(os.path.realpath(cwd))
+    if ".git" in main.path.parts and not main.bare:  # a submodule is told by its git folder
+        main = checkouts[0] = replace(main, path=_submodule(main.path))
+    inside = [one for one in checkouts if one.path == here or one.path in here.parents]
+    mine = max(inside, key=lambda one: len(one.path.parts), default=None)
+    if mine is None:
+        raise NotFound(f"{cwd} is in no checkout.", f"Go to one: cd {main.path}")
+    return Place(main.path, mine.path, _home(main.path), mine.branch, mine.head)
+
+
+def branch_of(campaign: str) -> str:
+    """Return the branch of a campaign; what git takes in no branch's name becomes a dash.
+
+    >>> branch_of("pretrain/ada"), branch_of("a leaf/ada")
+    ('lab/pretrain/ada', 'lab/a-leaf/ada')
+    """
+    return "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
+
+
+def _submodule(folder: Path) -> Path:
+    """Return the checkout of the submodule whose git folder this is."""
+    try:
+        at = git("--git-dir", str(folder), "config", "core.worktree", cwd=folder)
+    except GitFailed:
+        return folder
+    return Path(os.path.realpath(folder / at))
+
+
+@dataclass(frozen=True)
+class _Checkout:
+    path: Path
+    bare: bool
+    branch: str | None
+    head: str | None
+
+
+def _checkout(part: str) -> _Checkout:
+    words = dict(line.partition(" ")[::2] for line in part.strip("\0").split("\0"))
+    branch = words["branch"].removeprefix("refs/heads/") if "branch" in words else None
+    head = words.get("HEAD")
+    none_yet = head is None or set(head) == {"0"}
+    return _Checkout(Path(words["worktree"]), "bare" in words, branch, None if none_yet else head)
+
+
+def _home(main: Path) -> Path:
+    chosen = os.environ.get("LAB_HOME")
+    return Path(os.path.realpath(chosen)) if chosen else main / ".lab"
+
+
+def make_home(where: Place) -> None:
+    """Make the notebook's folder and let git ignore it, without touching a tracked file."""
+    if not os.environ.get("LAB_HOME"):
+        _ignore_home(where)
+    where.home.mkdir(parents=True, exist_ok=True)
+
+
+def _ignore_home(where: Place) -> None:
+    try:
+        common = git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=where.main)
+    except GitFailed:
+        return
+    exclude = Path(common) / "info" / "exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    lines = exclude.read_text().splitlines() if exclude.exists() else []
+    if "/.lab/" not in lines:
+        with exclude.open("a") as file:
+            file.write(("\n" if lines and lines[-1] else "") + "/.lab/\n")
