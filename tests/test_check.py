@@ -1,5 +1,6 @@
 """`lab check`: a sound leaf passes; one broken in any of many ways is refused for that reason."""
 
+import os
 import shutil
 import signal
 import time
@@ -285,6 +286,30 @@ def test_every_leaf_is_checked_at_the_root_and_the_one_stood_in_elsewhere(reposi
     assert [report["leaf"] for report in found] == ["demo", "toy"]
     answer = repository.lab("check", "--json", cwd=repository.root / "toy", code=1)
     assert [report["leaf"] for report in answer.json] == ["toy"]
+
+
+def test_an_artefact_that_a_bad_change_leaves_alone_is_cut_in_half(repository: Toy) -> None:
+    kept = "    return lambda x: SCALE * sum("
+    edit(
+        repository.root / "demo",
+        train("    return lambda x: sum(", kept),
+        train("FEATURES = 24", "SCALE = 1.0  # of what the waves come to\nFEATURES = 24"),
+        toml("LEARNING_RATE = 0.003", "SCALE = 3.0"),
+    )
+    (report,) = checked(repository, "demo")
+    assert report["checks"][-1]["said"].startswith("the artefact cut in half is refused")
+
+
+def test_where_no_namespace_can_be_had_python_is_kept_from_the_network(repository: Toy) -> None:
+    shim = repository.root.parent / "bin" / "unshare"
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\nexit 1\n")
+    shim.chmod(0o755)
+    repository.env["PATH"] = f"{shim.parent}:{os.environ['PATH']}"
+    edit(repository.root / "demo", *WAYS["the network is needed"].edits)
+    (report,) = checked(repository, "demo", code=1)
+    smoke = next(one for one in report["checks"] if one["check"] == "smoke")
+    assert smoke["said"].startswith(WAYS["the network is needed"].reason)
 
 
 def test_what_is_no_leaf_is_named(repository: Toy) -> None:

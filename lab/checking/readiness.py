@@ -1,6 +1,5 @@
 """The five conditions of a good loop, each with what was seen of it."""
 
-
 from ..text import num, span
 from .case import Case
 from .facts import profiles_said
