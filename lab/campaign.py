@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import ancestry, locks, moves, processes, repo, verdicts, waiting, worktrees
+from . import ancestry, locks, moves, notify, processes, repo, verdicts, waiting, worktrees
 from .desk import Desk
 from .errors import Failed, LabError, Refused, Usage
 from .notebook import Notebook, campaigns, lookup, read, record
@@ -284,6 +284,7 @@ class Campaign:
             raise Failed(words, hint) from None
         note = campaigns.cut if ending.how == "stopped" else campaigns.ended
         note(self.book, self.name, f"{ending.how}: {ending.why}")
+        notify.tell(f"{self.name}: {ending.how} ({ending.why}); at {self.best or 'no baseline'}")
         return ending
 
     def _rounds(self, agent: Agent) -> Ending:
@@ -293,7 +294,12 @@ class Campaign:
             ending = self.over()
             if ending is not None:
                 return ending
+            kept = lookup.done_by(self.book, self.name, self.leaf)[1]
             agent.step()
+            now = lookup.done_by(self.book, self.name, self.leaf)[1]
+            if now > kept:
+                self.note_best()
+                notify.tell(f"{self.name}: kept {now - kept}; now at {self.best}")
 
     def summary(self, ending: Ending) -> Found:
         """Return what the loop did and what was learned, as JSON."""

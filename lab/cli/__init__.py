@@ -36,7 +36,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "loop": ("campaigns", "put an agent to work, in the foreground"),
         "launch": ("campaigns", "put agents to work, detached"),
         "status": ("runs", "what is alive: campaigns, runs, devices, queue"),
-        "output": ("runs", "what a campaign or a run printed"),
+        "output": ("campaigns", "what a campaign or a run printed"),
         "stop": ("runs", "end a run or a campaign"),
         "board": ("look", "what was kept, claimed and expected gain"),
         "log": ("look", "the newest experiments, newest first"),

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from ..desk import Desk
+from ..text import block
 from . import emit
-from .common import as_json
+from .common import as_json, here
 
 
 @click.command()
@@ -57,3 +58,81 @@ def loop(
     emit(found) if json_ else click.echo(campaigns.told(found))
     if found["ending"] == "stopped":
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("leaves", nargs=-1, required=True, metavar="LEAF[:NAME]...")
+@click.option(
+    "--agent", required=True, metavar="A", help="tuner, claude, codex, gemini or a command."
+)
+@click.option("--experiments", type=int, metavar="N", help="End each after N experiments.")
+@click.option("--hours", type=float, metavar="H", help="End after H hours.")
+@click.option("--target", type=float, metavar="X", help="End when the metric reaches X.")
+@click.option("--max-cost", type=float, metavar="USD", help="End when so much is spent.")
+@click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
+@click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
+@click.option("--notify", metavar="COMMAND", help="Gets a line at a keep and at the end.")
+@click.option("--yolo", is_flag=True, help="Let a coding agent do whatever it likes.")
+def launch(
+    leaves: tuple[str, ...],
+    agent: str,
+    experiments: int | None,
+    hours: float | None,
+    target: float | None,
+    max_cost: float | None,
+    profile: str | None,
+    runner: str | None,
+    notify: str | None,
+    yolo: bool,
+) -> None:
+    """Put agents to work on several leaves, or several on one, detached from this terminal.
+
+    The same command again goes on with those that have ended.
+
+    Examples:
+
+    \b
+        lab launch pretrain sft --agent tuner --hours 8
+        lab launch pretrain:ada pretrain:bob --agent claude --experiments 40
+    """
+    from .. import campaign as campaigns
+    from .. import launching
+
+    campaigns.Limits(experiments, hours, target, max_cost).check()
+    options = {
+        "--agent": agent,
+        "--experiments": experiments,
+        "--hours": hours,
+        "--target": target,
+        "--max-cost": max_cost,
+        "--profile": profile,
+        "--on": runner,
+    }
+    words = [word for name, v in options.items() if v is not None for word in (name, str(v))]
+    asked = launching.parse(leaves, agent, words + ["--yolo"] * yolo)
+    desk = Desk(Path.cwd())
+    with desk.open(write=True) as book:
+        click.echo(launching.outlook(desk, asked, hours), err=True)
+        for line in launching.launch(desk, book, asked, notify):
+            click.echo(line)
+
+
+@click.command()
+@click.argument("what", metavar="NAME|e34")
+@click.option("-f", "--follow", is_flag=True, help="Go on as more comes.")
+@here
+def output(desk: Desk, what: str, follow: bool) -> None:
+    """What a campaign or a run has printed.
+
+    Examples:
+
+    \b
+        lab output ada -f
+        lab output e34
+    """
+    from .. import following
+
+    with desk.open() as book:
+        path, more = following.source(desk, book, what)
+        for piece in following.pieces(path, follow, more):
+            click.echo(block(piece), nl=piece.endswith("\n"))
