@@ -48,7 +48,7 @@ $(STAMPS)/demo: pyproject.toml $(WANT)
 
 $(STAMPS)/dev: pyproject.toml $(WANT)
 	@echo "== lab, its tools and what the tests need"
-	$(PIP) install -c $(WANT) -e '.[dev,$(TOOLS)]' $(PRETRAIN)
+	$(PIP) install -c $(WANT) -e '.[dev,all]'
 	@touch $@
 
 demo: $(STAMPS)/demo
