@@ -3,6 +3,7 @@
 # make check   the quick checks alone
 # make check-leaves    and this: lab check proves every leaf by real runs
 # make docs    write the generated pages again
+# make browser install the browser that the report's tests open (Debian, as root)
 #
 # Every step leaves a stamp in .venv, so a second call goes straight to the point.
 
@@ -21,7 +22,7 @@ TOOLS    := tuner,plot
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --cov
 PAGES  := $(wildcard docs/*.md)
 
-.PHONY: help demo test check check-leaves docs
+.PHONY: help demo test check check-leaves docs browser
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -69,3 +70,7 @@ test: check
 
 docs: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r -I docs $(PAGES)
+
+# The report's tests open it in a real browser; without one they are skipped, and say so.
+browser:
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver
