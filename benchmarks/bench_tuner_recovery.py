@@ -30,11 +30,21 @@ HALF = 0.5  # of the loss, to be won back
 class Clone:
     """A clone of this repository with a notebook of its own; prepared data is copied along."""
 
-    def __init__(self, folder: Path, leaf: str, profile: str, cache: Path | None) -> None:
+    def __init__(self, folder: Path, leaf: str, profile: str) -> None:
         self.root, self.leaf, self.profile = folder, leaf, profile
+
+    @classmethod
+    def make(cls, folder: Path, leaf: str, profile: str, cache: Path | None) -> "Clone":
+        """Clone the repository as it is committed."""
         git("clone", "--quiet", "--shared", str(ROOT), str(folder), cwd=ROOT)
         if cache is not None:
             shutil.copytree(cache, folder / ".lab" / "cache", symlinks=True)
+        return cls(folder, leaf, profile)
+
+    def copy(self, folder: Path) -> "Clone":
+        """Return a copy with all that was measured so far."""
+        shutil.copytree(self.root, folder, symlinks=True)
+        return Clone(folder, self.leaf, self.profile)
 
     def lab(self, *words: str, top: Path | None = None) -> dict[str, Any]:
         """Type `lab WORDS --json` in the leaf's folder of a checkout."""
@@ -77,18 +87,15 @@ def git(*words: str, cwd: Path) -> None:
     subprocess.run(["git", *words], cwd=cwd, check=True)
 
 
-def recover(folder: Path, args: argparse.Namespace, good: float, seed: int, cache: Path) -> float:
+def recover(clone: Clone, args: argparse.Namespace, good: float, bad: float, seed: int) -> float:
     """Run one campaign from the bad value; return the share of the loss won back."""
-    clone = Clone(folder, args.leaf, args.profile, cache)
-    clone.spoil(*args.bad)
-    bad = clone.lab("run", "--baseline", "--seeds", "3")["value"]
     name, half = f"seed{seed}", bad - HALF * (bad - good)
     words = ("loop", args.leaf, "--agent", "tuner", "--name", name, "--target", repr(half))
     found = clone.lab(*words, "--experiments", str(args.experiments))
     experiment, value, runs = clone.now(name)
     share = (bad - value) / (bad - good)
     print(
-        f"seed {seed}: bad {bad:.5g}, now {value:.5g} ({experiment}, {runs} runs), won back "
+        f"seed {seed}: now {value:.5g} ({experiment}, {runs} runs), won back "
         f"{100 * share:.0f} %; {found['experiments']} experiments, kept {found['kept']}, "
         f"{found['seconds']:.0f} s",
         flush=True,
@@ -116,13 +123,16 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(os.path.realpath(name))
-        clone = Clone(folder / "good", args.leaf, args.profile, None)
+        clone = Clone.make(folder / "good", args.leaf, args.profile, None)
         good = clone.lab("run", "--baseline", "--seeds", "3")["value"]
-        print(f"{args.leaf} ({args.profile}): good {good:.5g}", flush=True)
-        cache = clone.root / ".lab" / "cache"
-        shares = [
-            recover(folder / f"seed{seed}", args, good, seed, cache) for seed in range(args.seeds)
-        ]
+        clone = Clone.make(folder / "bad", args.leaf, args.profile, clone.root / ".lab" / "cache")
+        clone.spoil(*args.bad)
+        bad = clone.lab("run", "--baseline", "--seeds", "3")["value"]
+        print(f"{args.leaf} ({args.profile}): good {good:.5g}, bad {bad:.5g}", flush=True)
+        shares = []
+        for seed in range(args.seeds):
+            copy = clone.copy(folder / f"seed{seed}")
+            shares.append(recover(copy, args, good, bad, seed))
     done = sum(share >= HALF for share in shares)
     print(f"{args.bad[0]} = {args.bad[1]!r}: half won back in {done} of {len(shares)} seeds")
 
