@@ -157,7 +157,8 @@ class Command:
         """Yield the output from `offset` on, until the process has ended."""
         while True:
             async with self.more:
-                await self.more.wait_for(lambda: self.done or len(self.output[which]) > offset)
+                while not self.done and len(self.output[which]) <= offset:
+                    await self.more.wait()
                 piece = bytes(self.output[which][offset : offset + PIECE])
             if not piece:
                 return

@@ -139,7 +139,11 @@ WAYS = {
     "deterministic in name only": way(
         "seeds", "leaf.toml says deterministic, and seeds 0 and 1 are", DETERMINISTIC
     ),
-    "no step log": way("traces", "left no steps.jsonl", train("log.log(budget", "print(budget")),
+    "no step log": way(
+        "traces",
+        "left no steps.jsonl",
+        train("log.log(budget.steps_done, budget.elapsed(), loss=loss)", "pass"),
+    ),
     "the judge keeps luck": way(
         "nothing", "a change of nothing would be kept", toml("[check.set]", LUCK)
     ),

@@ -250,7 +250,9 @@ def test_no_growing_table_is_scanned_to_answer(
     for statement in asked:
         plan = [row[3] for row in db.execute(f"explain query plan {statement}")]
         sorts = any("ORDER BY" in line for line in plan)
-        scanned = {m[1] for line in plan if (m := re.match(r"SCAN (\w+)(?!.*_(open|everywhere))", line))}
+        scanned = {
+            m[1] for line in plan if (m := re.match(r"SCAN (\w+)(?!.*_(open|everywhere))", line))
+        }
         names = aliases(statement) | {name: name for name in (*RECORDS, *DERIVED)}
         growing = {names[name] for name in scanned if name in names}
         growing &= {*RECORDS, *DERIVED} - {"campaigns"}

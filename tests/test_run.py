@@ -145,9 +145,7 @@ def test_notes_survive_every_verdict_and_are_committed_alone(toy: Toy, campaign:
     toy.lab("run", toy.idea("up", cwd=campaign), cwd=campaign)
 
 
-def test_the_numbers_are_measured_and_a_claim_never_replaces_them(
-    toy: Toy, campaign: Path
-) -> None:
+def test_the_numbers_are_measured_and_a_claim_never_replaces_them(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
     slope(campaign, 0.5, '    print("---\\nloss: 0.0\\n---")\n')
     found = toy.lab("run", idea, "--json", cwd=campaign).json
@@ -169,7 +167,14 @@ def test_an_observable_is_measured_and_outranks_a_claim(toy: Toy, campaign: Path
         "observable": "loss < 0.5x",
     }
     told = toy.lab(
-        "result", "e2", "-v", "keep", "--because", "test", "--mechanism-refuted", "--json",
+        "result",
+        "e2",
+        "-v",
+        "keep",
+        "--because",
+        "test",
+        "--mechanism-refuted",
+        "--json",
         cwd=campaign,
     ).json
     assert told["mechanism"]["outcome"] == "confirmed"

@@ -26,7 +26,10 @@ DDL = (
     "CREATE VIRTUAL TABLE ideas USING fts5("
     "claim, mechanism, lesson, tags, tokenize = 'ascii', detail = none, columnsize = 0)"
 )
-CLAIM_CHARS, OTHER_CHARS = 2_000, 2_000  # what is indexed of a text; ten times as much may be stored
+CLAIM_CHARS, OTHER_CHARS = (
+    2_000,
+    2_000,
+)  # what is indexed of a text; ten times as much may be stored
 SAMPLE = 1_000  # rows read for one concept: enough to see how common it is, under 2 ms
 RUNG = 200  # rows read for several concepts at once
 WALK = 250_000  # index entries walked in all while looking for several concepts, about 1 us each
