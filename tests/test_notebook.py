@@ -1,7 +1,5 @@
 """The notebook keeps what it was told: under crowds, kills, newer schemas, and at any size."""
 
-import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -10,14 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import many
 import pytest
 from quick import Quick
 from toy import Toy
 
 from lab.migrations import RECORDS, STEPS
 
-DERIVED = ("state", "pending")
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """
 import sys
@@ -203,114 +199,3 @@ def test_a_writer_waits_for_its_turn(quick: Quick, book) -> None:
     assert one.poll() is None
     book.execute("commit")
     assert one.communicate(timeout=300) == ("h2\n", "")
-
-
-# -- Size ------------------------------------------------------------------------------------------
-
-
-class Traced:
-    """Every statement that connections made meanwhile ran, with its values."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.statements: list[str] = []
-        connect = sqlite3.connect
-
-        def traced(*args, **kwargs):
-            db = connect(*args, **kwargs)
-            db.set_trace_callback(self.statements.append)
-            return db
-
-        monkeypatch.setattr(sqlite3, "connect", traced)
-
-
-QUESTIONS = (
-    ["context"],
-    ["context", "--for", "learning rate"],
-    ["failures"],
-    ["failures", "learning rate"],
-    ["failures", "learning rate", "--all-leaves"],
-    ["log"],
-    ["log", "toy"],
-    ["log", "--events"],
-    ["board"],
-    ["board", "toy"],
-)
-
-
-@pytest.mark.parametrize("words", QUESTIONS, ids=" ".join)
-def test_no_growing_table_is_scanned_to_answer(
-    large: Quick, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    """A scan reads only what it shows: in an index's order under a limit, or what is still open."""
-    traced = Traced(monkeypatch)
-    large.lab(*words, cwd=large.root if words[0] in ("log", "board") else None)
-    asked = [s for s in dict.fromkeys(traced.statements) if s.lstrip().lower().startswith("select")]
-    assert asked
-    db = sqlite3.connect(large.root / ".lab" / "notebook.db")
-    for statement in asked:
-        plan = [row[3] for row in db.execute(f"explain query plan {statement}")]
-        sorts = any("ORDER BY" in line for line in plan)
-        scanned = {
-            m[1] for line in plan if (m := re.match(r"SCAN (\w+)(?!.*_(open|everywhere))", line))
-        }
-        names = aliases(statement) | {name: name for name in (*RECORDS, *DERIVED)}
-        growing = {names[name] for name in scanned if name in names}
-        growing &= {*RECORDS, *DERIVED} - {"campaigns"}
-        limited = " limit " in statement.lower() and not sorts
-        assert not growing or limited, (statement, plan)
-    db.close()
-
-
-def aliases(statement: str) -> dict[str, str]:
-    """Return {alias: table} of a statement."""
-    found = re.findall(r"(?:from|join) (\w+) (?:as )?(\w+)", statement)
-    return {alias: table for table, alias in found}
-
-
-def steps(quick: Quick, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> int:
-    """Return how many hundreds of steps SQLite's machine takes to answer."""
-    counted = [0]
-    connect = sqlite3.connect
-
-    def count() -> int:
-        counted[0] += 1
-        return 0
-
-    def counting(*args, **kwargs):
-        db = connect(*args, **kwargs)
-        db.set_progress_handler(count, 100)
-        return db
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite3, "connect", counting)
-        quick.lab(*words)
-    return counted[0]
-
-
-@pytest.mark.parametrize("words", [["context"], ["failures"], ["log"]])
-def test_ten_times_the_experiments_cost_no_more_work(
-    quick: Quick, large: Quick, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
-) -> None:
-    many.write(quick, 300, tmp_path / "records.jsonl")
-    quick.lab("import", str(tmp_path / "records.jsonl"))
-    few, lots = (steps(one, monkeypatch, words) for one in (quick, large))
-    assert 0 < lots <= 1.5 * few + 5
-
-
-def test_what_agents_call_all_day_imports_nothing_heavy(quick: Quick) -> None:
-    for words in ("context", "failures", "log", "board", "status"):
-        script = f"import sys; sys.argv = ['lab', '{words}']\nfrom lab.cli import main\n"
-        script += "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        script += "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-        quick.idea()
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=quick.root,
-            env=quick.environ(PYTHONPATH=os.pathsep.join(sys.path)),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        loaded = set(done.stdout.splitlines()[-1].split())
-        assert {"lab", "click", "sqlite3"} <= loaded
-        assert not loaded & {"sqlite_utils", "rich", "optuna", "matplotlib", "torch", "modal"}
