@@ -1,6 +1,5 @@
 """The thresholds of judging, each with its reason; `[judge]` in leaf.toml may set them."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -64,6 +63,8 @@ class Policy:
         names = [field.name for field in fields(cls)]
         for key in table:
             if key not in names:
+                import difflib  # only a refusal pays for it
+
                 near = difflib.get_close_matches(key, names, n=1, cutoff=0)[0]
                 raise ValueError(f"[judge] has no setting {key}; did you mean {near}?")
         return cls(**table)  # type: ignore[arg-type]  # __post_init__ checks every value

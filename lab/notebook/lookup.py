@@ -114,7 +114,7 @@ def open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
 
 def open_jobs(book: Notebook) -> list[sqlite3.Row]:
     """Return every job that has no end yet, oldest first."""
-    return book.all("select * from jobs where ended is null order by id")
+    return book.all("select * from jobs where ended is null order by +id")  # by its index
 
 
 def is_open(book: Notebook, job: int) -> bool:
