@@ -3,7 +3,7 @@
     python benchmarks/bench_knob.py --leaf pretrain --profile demo --set HEAD_LR=0.0003
 
 In a clone of this repository, through `lab run` as an agent types it, with the replicates that are
-asked for. The bad value is committed and measured with three seeds; the good one is what stands here.
+asked for. The bad value is committed and measured with three seeds; the good one stands here.
 """
 
 import argparse
