@@ -39,6 +39,7 @@ import toy as toys  # noqa: E402
 
 PARTS = ("gap", "kills")
 SIZE = 10_000
+WANTED = 6  # experiments of each loop that is killed
 WITH_COMMITS = 450  # more than the tuner reads back
 
 
@@ -182,32 +183,38 @@ def show(what: str, seconds: list[float]) -> None:
 
 
 def kills(folder: Path, times: int, seed: int) -> None:
-    """Kill the loop `times` times, then let it end, and look at what is there."""
-    toy, chance = toys.make(folder), random.Random(seed)
-    wanted = max(2, times // 3)
-    done, landed = 0, 0
-    while True:
-        words = ("loop", "toy", "--agent", "tuner", "--experiments", str(wanted))
-        process = toy.start(*words)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            limit = chance.uniform(0.1, 5.0) if landed < times else 600
-            out, err = process.communicate(timeout=limit)
-            if process.returncode != 0:
-                raise SystemExit(f"after {landed} kills: {out}{err}")
-            done += 1
-            if landed >= times:
-                break
-            continue
-        process.kill()
-        process.communicate()
-        landed += 1
-    breaches = list(look(toy, wanted * done))
-    for line in breaches:
-        print(f"  BREACH: {line}")
-    print(f"kills: {landed} of a loop that went {done} times to its {wanted} experiments")
-    print(f"  {len(breaches)} breaches; {told(toy)}")
-    if breaches:
+    """Kill loops until `times` kills have landed, each loop typed again until it ends by itself."""
+    chance, landed, broken = random.Random(seed), 0, 0
+    for number in itertools.count():
+        toy = toys.make(folder / str(number))
+        before, landed = landed, killed(toy, chance, landed, times)
+        breaches = list(look(toy, WANTED))
+        for line in breaches:
+            print(f"  BREACH: {line}")
+        print(f"loop {number}: {landed - before} kills; {told(toy)}", flush=True)
+        broken += len(breaches)
+        if landed >= times:
+            break
+    print(f"kills: {landed} in {number + 1} loops of {WANTED} experiments, {broken} breaches")
+    if broken:
         raise SystemExit(1)
+
+
+def killed(toy: toys.Toy, chance: random.Random, landed: int, times: int) -> int:
+    """Type `lab loop` and kill it until it ends by itself; return how many kills landed by then."""
+    while True:
+        process = toy.start("loop", "toy", "--agent", "tuner", "--experiments", str(WANTED))
+        try:
+            limit = chance.uniform(0.1, 3.0) if landed < times else 600
+            out, err = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            landed += 1
+            continue
+        if process.returncode != 0:
+            raise SystemExit(f"after {landed} kills: {out}{err}")
+        return landed
 
 
 def look(toy: toys.Toy, wanted: int) -> Iterator[str]:
