@@ -238,12 +238,14 @@ class Campaign:
         settings = self.main.leaf.settings(self.main.profile)
         watch = Watch(self.book, self.home, experiment, settings.budget_s)
         place = self.main.place
-        while not waiting.until_done(self.book, place, experiment, SLICE_S):
+        while True:
+            key, words = watch.look()
+            self.progress.show(key, words + self.so_far())
+            if waiting.until_done(self.book, place, experiment, SLICE_S):
+                break
             if self.stop_asked:
                 self.stop_run(experiment)
                 raise Over(Ending("stopped", "stopped on request"))
-            key, words = watch.look()
-            self.progress.show(key, words + self.so_far())
         return waiting.outcome(self.desk(), self.book, experiment)
 
     def stop_run(self, experiment: int) -> None:

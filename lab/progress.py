@@ -52,7 +52,7 @@ class Progress:
         if self.live is not None:
             from rich.text import Text
 
-            self.live.update(Text(shorten(words, self.live.console.width)))
+            self.live.update(Text(shorten(words, self.live.console.width)), refresh=True)
             return
         now = time.monotonic()
         if key != self._key or now - self._shown_at >= PLAIN_EVERY_S:
