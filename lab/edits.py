@@ -41,7 +41,7 @@ def _parts(source: str) -> dict[str, str]:
 
 
 def code_lines(source: str | None) -> int:
-    """Return how many lines hold code: a comment less is no simplification.
+    r"""Return how many lines hold code: a comment less is no simplification.
 
     >>> code_lines("# why\n\nLR = 1  # the reason\n")
     1

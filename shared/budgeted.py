@@ -53,8 +53,8 @@ def arguments(here: run.Run, where: Any, budget: clock.Clock) -> dict[str, Any]:
 def rate_at(progress: float, warmup: float, final: float) -> float:
     """Return the share of the learning rate: a rise over `warmup`, then a line down to `final`.
 
-    >>> rate_at(0.05, 0.1, 0.0), rate_at(0.1, 0.1, 0.0), rate_at(1.0, 0.1, 0.2)
-    (0.5, 1.0, 0.2)
+    >>> rate_at(0.05, 0.1, 0.0), rate_at(0.1, 0.1, 0.0), rate_at(1.0, 0.1, 0.25)
+    (0.5, 1.0, 0.25)
     """
     if progress < warmup:
         return max(progress / warmup, 0.01)  # the first step must move too

@@ -14,6 +14,9 @@ import toy as toys
 from quick import Quick
 
 
+collect_ignore_glob = ["agents/*"]  # programs that tests start, not tests
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Iterator[toys.Toy]:
     """A repository with one committed toy leaf."""

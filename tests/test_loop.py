@@ -79,7 +79,7 @@ def test_five_rounds_on_a_fresh_clone_agree_with_their_numbers(toy: Toy) -> None
     assert "5 experiments" in done.out
     assert all(f"{one['experiment']} {one['verdict']}" in done.out for one in log)
     assert "best so far" in done.err
-    assert "seed 0 training" in done.err
+    assert re.search(r"e1 (seed \d \w+|starting)", done.err)  # a quick run skips stages
     assert toy.lab("doctor", "--json").json["ok"]
 
 
