@@ -127,7 +127,9 @@ def complete(
 
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
     found: dict[int, Completion] = {}
-    how = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+    how: dict[str, Any] = {"do_sample": False}
+    if temperature:
+        how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     model.eval()
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
@@ -136,8 +138,6 @@ def complete(
             out = model.generate(
                 **asked.to(model.device),
                 max_new_tokens=room,
-                top_k=0,
-                top_p=1.0,
                 pad_token_id=made.pad_token_id,
                 **how,
             )
