@@ -13,7 +13,6 @@ import many
 import toy as toys
 from quick import Quick
 
-
 collect_ignore_glob = ["agents/*"]  # programs that tests start, not tests
 
 
