@@ -25,7 +25,7 @@ def judged(toy: toys.Toy, where: Path, claim: str, text: str) -> str:
     script = where / "train.py"
     idea = toy.idea(claim, cwd=where)
     script.write_text(text)
-    found = toy.lab("run", idea, "--json", cwd=where).json
+    found = toy.lab("run", idea, "--again", "--json", cwd=where).json  # a baseline has the same
     found = bench_noop.settle(toy, where, found["experiment"], found)
     return f"{claim}: {found['suggest']} after {len(found['runs'])} runs, {found['why']}"
 
