@@ -283,6 +283,7 @@ class Campaign:
         except (LabError, repo.GitFailed) as error:
             words, hint = _explained(error)
             campaigns.cut(self.book, self.name, words)
+            notify.tell(f"{self.name}: stopped ({words})")
             raise Failed(words, hint) from None
         note = campaigns.cut if ending.how == "stopped" else campaigns.ended
         note(self.book, self.name, f"{ending.how}: {ending.why}")

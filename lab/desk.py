@@ -1,12 +1,14 @@
 """Where a command stands: its checkout, its leaf, the profile and platform, the notebook."""
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import checkout, repo
 from . import leaf as leaves
-from . import repo
 from .errors import LabError, NotFound, Usage
 from .notebook import Notebook
 
@@ -41,6 +43,14 @@ class Desk:
     def place(self) -> repo.Place:
         """The checkout one stands in."""
         return repo.place(self.cwd)
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Have this checkout for oneself, as whoever had it before left it."""
+        with checkout.claimed(self.place.home, self.place.campaign) as waited:
+            if waited:
+                del self.place
+            yield
 
     @functools.cached_property
     def leaf_name(self) -> str:

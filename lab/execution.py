@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import platform
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared import summary
 
 from . import leaf as leaves
-from . import lost, queueing, repo, slots, standing, triage
+from . import queueing, repo, slots, standing, triage
 from .errors import LabError
 from .notebook import Notebook, record, runs
 from .runner import Outcome
@@ -69,9 +68,8 @@ class Execution:
 
     def _measured(self) -> tuple[triage.Failure | None, dict[str, dict[str, float]]]:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
-        base = lost.exports_of(self.order.home, self.order.job["id"])
-        shutil.rmtree(base, ignore_errors=True)  # of an earlier run of this job
-        self.exports = exports(self.order.source, self.experiment["commit"], base)
+        order = self.order
+        self.exports = exports(order.source, self.experiment["commit"], order.home, order.job["id"])
         leaf = leaves.read(self.exports[0], self.experiment["leaf"])
         self.settings = leaf.settings(self.experiment["profile"])
         self.folder = leaf.prefix.rstrip("/")

@@ -106,7 +106,7 @@ class Keeper:
         measured = lookup.has_number(self.book, self.number)
         if not measured:
             try:
-                lost.put_back(self.experiment, self.restore)
+                lost.put_back(self.home, self.experiment, self.restore)
             except (LabError, repo.GitFailed) as error:
                 self._log(f"the branch could not be put back: {error}")
         left = [run for run in runs.of_job(self.book, self.job["id"]) if run["ended"] is None]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import campaign, repo, slots
+from .agents import probe
+from .agents.presets import Preset
 from .desk import Desk
 from .errors import Refused, Usage
 from .ground import ALWAYS_FROZEN
@@ -56,11 +58,21 @@ def log_of(home: Path, name: str) -> Path:
     return home / "campaigns" / name / "loop.log"
 
 
-def launch(desk: Desk, book: Notebook, asked: Sequence[Asked], notify: str | None) -> list[str]:
-    """Start every campaign that can be started; return a line on each."""
-    for one in asked:
-        _startable(Desk(desk.cwd, leaf=one.leaf), one)
+def launch(
+    desk: Desk, book: Notebook, asked: Sequence[Asked], preset: Preset | None, notify: str | None
+) -> list[str]:
+    """Start every campaign that can be started; return a line on each.
+
+    `preset` is the coding agent's; None for the tuner.
+    """
     lines = []
+    for one in asked:
+        own = Desk(desk.cwd, leaf=one.leaf)
+        _startable(own, one)
+        if preset is not None:
+            files = log_of(desk.place.home, one.campaign).parent
+            unknown = probe.check(preset, desk.place, files, own.leaf.folder)
+            lines += [unknown] if unknown else []
     for number, one in enumerate(asked):
         if number:
             time.sleep(STAGGER_S)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 import click
 
-from . import locks, processes, repo
+from . import checkout, locks, processes, repo, snapshot
 from .errors import LabError
 from .hiring import start_keeper
 from .notebook import Notebook, lookup, record, runs
@@ -91,7 +90,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     try:
         experiment = _adopt_commit(book, experiment, restore)
         if not finished:
-            put_back(experiment, restore)
+            put_back(place.home, experiment, restore)
     except (repo.GitFailed, LabError) as error:  # nobody can be kept waiting for a broken checkout
         said = f"e{number}: {restore['top']} could not be put back: {error}"
         click.echo(f"{said}\nLook with: git -C {restore['top']} status", err=True)
@@ -145,7 +144,7 @@ def _made(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> str | None:
     return head if subject.startswith(f"e{experiment['id']}: ") else None
 
 
-def put_back(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
+def put_back(home: Path, experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
     """Put branch and index at the parent after a run without a metric; the edit stays in the file.
 
     Does nothing when the branch has moved on, or when the run made no commit of its own.
@@ -153,16 +152,12 @@ def put_back(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
     if "branch" not in restore or not Path(restore["top"]).is_dir():
         return
     top = Path(restore["top"])
-    commit = experiment["commit"] or _made(experiment, restore)
-    if commit is None:  # the starter died before its commit: the index may hold the add
-        repo.git("reset", "--quiet", "--mixed", cwd=top)
-    elif repo.back_to(top, restore["branch"], restore["parent"], commit):
-        repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
-
-
-def exports_of(home: Path, job: int) -> Path:
-    """Return the folder for the exports of a job."""
-    return home / "exports" / f"job-{job}"
+    with checkout.claimed(home, experiment["campaign"]):
+        commit = experiment["commit"] or _made(experiment, restore)
+        if commit is None:  # the starter died before its commit: the index may hold the add
+            repo.git("reset", "--quiet", "--mixed", cwd=top)
+        elif repo.back_to(top, restore["branch"], restore["parent"], commit):
+            repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
 
 
 def remove_exports(book: Notebook, home: Path) -> None:
@@ -170,4 +165,4 @@ def remove_exports(book: Notebook, home: Path) -> None:
     for folder in (home / "exports").glob("job-*"):
         job = folder.name.removeprefix("job-")
         if not job.isdigit() or not lookup.is_open(book, int(job)):
-            shutil.rmtree(folder, ignore_errors=True)
+            snapshot.remove(folder)

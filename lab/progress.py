@@ -63,7 +63,9 @@ class Progress:
 class Watch:
     """One experiment at work: its stage, how much of its budget is gone, the loss so far."""
 
-    def __init__(self, book: Notebook, home: Path, experiment: int, budget_s: float) -> None:
+    def __init__(
+        self, book: Notebook, home: Path, experiment: int, budget_s: float | None = None
+    ) -> None:
         self.book, self.home, self.experiment = book, home, experiment
         self.budget_s = budget_s
 
@@ -89,11 +91,12 @@ def _stage(started: str | None, folder: Path) -> str:
     return "evaluating" if (folder / "evaluate.log").exists() else "training"
 
 
-def _told(step: dict[str, Any], budget_s: float) -> list[str]:
+def _told(step: dict[str, Any], budget_s: float | None) -> list[str]:
     """Return the newest step in words: how far, and the first number it logged."""
     words = []
     if isinstance(step.get("elapsed_s"), int | float):
-        words.append(f"{span(step['elapsed_s'])} of {span(budget_s)}")
+        of = "" if budget_s is None else f" of {span(budget_s)}"
+        words.append(f"{span(step['elapsed_s'])}{of}")
     if "step" in step:
         words.append(f"step {step['step']}")
     others = [name for name in step if name not in ("step", "elapsed_s", "nonfinite")]

@@ -7,6 +7,9 @@ from typing import Any
 
 from . import slots
 from .desk import Desk
+from .text import span
+
+MOST_TOLD = 3  # of those who have the devices, in one line
 
 
 def queue(home: Path) -> slots.Queue:
@@ -30,6 +33,28 @@ def place_of(home: Path, run_dir: Path) -> slots.Entry | None:
     devices = queue(home)
     entries = [*devices.waiting(), *devices.holders()]
     return next((one for one in entries if one.run_dir == str(run_dir)), None)
+
+
+def told(home: Path, experiment: int) -> str | None:
+    """Return in words that an experiment waits while others have the device; None when it does not.
+
+    A run that is next for a free device is not told: it will have it in a moment.
+    """
+    devices, label = queue(home), f"e{experiment}/"
+    mine = [one for one in devices.waiting() if _is_of(one, home, label)]
+    if not mine:
+        return None
+    one = mine[0]
+    holders = [other for other in devices.holders() if other.device in one.devices]
+    if len(holders) < len(one.devices):
+        return None
+    eta = "" if one.eta_s is None else f", about {span(one.eta_s)} to go"
+    busy = ", ".join(f"{other.experiment} of {other.campaign}" for other in holders[:MOST_TOLD])
+    return f"waits for the {one.kind}, place {one.position}{eta}; it is {busy} that has it"
+
+
+def _is_of(one: slots.Entry, home: Path, label: str) -> bool:
+    return one.home == str(home) and one.experiment.startswith(label)
 
 
 def _entry(one: slots.Entry) -> dict[str, Any]:

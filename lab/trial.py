@@ -6,16 +6,15 @@ import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import ancestry, edits, locks, lost, repo, verdicts
+from . import ancestry, edits, lost, repo, verdicts
 from .brief.whole import program
 from .desk import Desk
-from .errors import NotYet, Refused
+from .errors import Refused
 from .ground import Ground
 from .hiring import start_keeper
 from .notebook import Notebook, lookup, new_uid, read, record
@@ -50,7 +49,7 @@ class Trial:
     def hypothesis(self, idea: sqlite3.Row, *, again: bool) -> Started:
         """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
         self.ground.in_campaign()
-        with _one_at_a_time(self.place):
+        with self.desk.claimed():
             running = self._in_flight(idea)
             if running is not None:
                 return running
@@ -308,21 +307,3 @@ def _held(home: Path, uid: str) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(place: repo.Place) -> Iterator[None]:
-    """Refuse a second `lab run` that starts in the same worktree at the same moment."""
-    folder = place.home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    fd = locks.open_lock(folder / f"{(place.campaign or 'main').replace('/', '+')}.lock")
-    try:
-        for _ in range(200):  # a start takes a tenth of a second; twenty seconds are enough for any
-            if locks.try_lock(fd):
-                break
-            time.sleep(0.1)
-        else:
-            raise NotYet("another lab run is starting in this worktree.", "Type it again.")
-        yield
-    finally:
-        os.close(fd)

@@ -1,11 +1,10 @@
 """Making room: artefacts of what lost, left-over exports, worktrees that nobody uses any more."""
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-from . import repo, verdicts
+from . import repo, snapshot, verdicts
 from .desk import Desk
 from .notebook import Notebook, lookup
 
@@ -22,7 +21,7 @@ def collect(desk: Desk, book: Notebook, days: float, dry: bool) -> dict[str, Any
         for path in shed:
             verdicts.shed(path)
         for path in exports:
-            shutil.rmtree(path, ignore_errors=True)
+            snapshot.remove(path)
         for path in worktrees:
             repo.git("worktree", "remove", str(path), cwd=desk.place.main)
         repo.git("worktree", "prune", cwd=desk.place.main)

@@ -35,20 +35,21 @@ def give(desk: Desk, book: Notebook, experiment: sqlite3.Row, asked: Asked) -> d
         raise NotYet(f"e{number} is still {state['status']}.", f"Wait for it: lab wait e{number}")
     judged = _suggestion(desk, book, experiment)
     _check(experiment, judged, asked)
-    worktree = Worktree(desk, experiment)
-    worktree.check(asked)
-    record.result(
-        book,
-        experiment,
-        asked.verdict,
-        mechanism=asked.mechanism,
-        theory_revision=asked.theory_revision,
-        because=asked.because,
-        metrics=asked.metrics,
-        suggested=judged.judgement.suggest if judged else None,
-        gain=judged.judgement.gain if judged else None,
-    )
-    moved = worktree.settle(asked)
+    with desk.claimed():
+        worktree = Worktree(desk, experiment)
+        worktree.check(asked)
+        record.result(
+            book,
+            experiment,
+            asked.verdict,
+            mechanism=asked.mechanism,
+            theory_revision=asked.theory_revision,
+            because=asked.because,
+            metrics=asked.metrics,
+            suggested=judged.judgement.suggest if judged else None,
+            gain=judged.judgement.gain if judged else None,
+        )
+        moved = worktree.settle(asked)
     if asked.verdict != "keep":
         shed(desk.place.home / "runs" / f"e{number}")
     state = lookup.state(book, number)
@@ -179,11 +180,12 @@ def finish(desk: Desk, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
 
     Edits made since stay in the file, and so does an edit that crashed: it waits to be mended.
     """
-    worktree = Worktree(desk, row)
-    newest = lookup.last_result(book, row["id"])
-    crashed = newest is not None and newest["job"] is not None
-    edited = worktree.at_tip and worktree.files != worktree.tried
-    worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
+    with desk.claimed():
+        worktree = Worktree(desk, row)
+        newest = lookup.last_result(book, row["id"])
+        crashed = newest is not None and newest["job"] is not None
+        edited = worktree.at_tip and worktree.files != worktree.tried
+        worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
 
 
 def commit_notes(top: Path, notes: str, message: str) -> bool:

@@ -14,11 +14,13 @@ from . import locks, lost, queueing, repo, standing
 from .errors import Usage
 from .notebook import Notebook, lookup
 from .notebook.read import Found
+from .progress import Watch
 from .text import span
 
 POLL_S = 0.05
-SAY_EVERY_S = 60.0
+SAY_EVERY_S = float(os.environ.get("LAB_SAY_S") or 60.0)
 SAY_AT_MOST = 10
+ASK_QUEUE_EVERY_S = 0.5  # until it is known whether somebody else has the device
 
 
 def seconds(asked: float | None, detach: bool) -> float:
@@ -60,6 +62,7 @@ class _Wait:
     def __init__(self, book: Notebook, place: repo.Place, experiment: int, limit_s: float) -> None:
         self.book, self.place, self.experiment = book, place, experiment
         self.limit_s, self.began, self.said, self.stopping = limit_s, time.monotonic(), 0, False
+        self.asked_queue, self.queue_told = self.began, False
 
     def look(self) -> bool | None:
         """Return whether the wait is over, and if so whether the run is; else sleep a moment."""
@@ -72,11 +75,23 @@ class _Wait:
         passed = time.monotonic() - self.began
         if passed >= self.limit_s:
             return False
-        if passed >= (self.said + 1) * SAY_EVERY_S and self.said < SAY_AT_MOST:
-            self.said += 1
-            click.echo(f"e{self.experiment}: waiting for {span(passed)}", err=True)
+        self._tell(passed)
         time.sleep(min(POLL_S, max(0.0, self.limit_s - passed)))
         return None
+
+    def _tell(self, passed: float) -> None:
+        """Say once who else has the device, and every minute how far the run is."""
+        now = time.monotonic()
+        if not self.queue_told and now - self.asked_queue >= ASK_QUEUE_EVERY_S:
+            self.asked_queue = now
+            queued = queueing.told(self.place.home, self.experiment)
+            if queued:
+                self.queue_told = True
+                click.echo(f"e{self.experiment} {queued}", err=True)
+        if passed >= (self.said + 1) * SAY_EVERY_S and self.said < SAY_AT_MOST:
+            self.said += 1
+            words = Watch(self.book, self.place.home, self.experiment).look()[1]
+            click.echo(f"{words} (waited {span(passed)})", err=True)
 
     def stop(self) -> None:
         """Ask for the run's end, and go on waiting for its record."""

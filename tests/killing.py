@@ -22,6 +22,8 @@ class Killed:
     def __init__(self, toy: toys.Toy, where: Path, seed: int) -> None:
         self.toy, self.where = toy, where
         self.home = toy.root / ".lab"
+        self.exports = toy.root.parent / "exports"
+        toy.env["LAB_EXPORTS_DIR"] = str(self.exports)
         self.draw = random.Random(seed)
         self.seen: Counter[str] = Counter()
         self.number = 0
@@ -124,6 +126,7 @@ class Killed:
         """Return processes, locks and exports that no living job needs."""
         until(lambda: self._keeper() is None)
         found = [path.name for path in (self.home / "exports").glob("*/*")]
+        found += [path.name for path in self.exports.glob("*")]
         marker = f"LAB_RUN_DIR={self.home}/runs/".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):

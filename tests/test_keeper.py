@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,3 +147,28 @@ def _words(folder: Path) -> list[str]:
         return (folder / "cmdline").read_text().split("\0")
     except OSError:
         return []
+
+
+def where_it_trained(toy: Toy, campaign: Path, **env: str) -> Path:
+    """Run an edit that writes down where it trains; return that folder."""
+    slope(campaign, 2.0, "\n    (run / 'where').write_text(os.getcwd())\n")
+    found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign, **env).json
+    return Path((Path(found["log"]).parent / "where").read_text())
+
+
+def test_exports_lie_where_they_are_told_to_and_are_removed(
+    toy: Toy, campaign: Path, tmp_path: Path
+) -> None:
+    told = tmp_path / "scratch"
+    assert told in where_it_trained(toy, campaign, LAB_EXPORTS_DIR=str(told)).parents
+    until(lambda: not list(told.iterdir()) and not list((toy.root / ".lab/exports").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no memory file system here")
+def test_exports_of_a_small_repository_lie_in_memory_where_there_is_plenty(
+    toy: Toy, campaign: Path
+) -> None:
+    plenty = shutil.disk_usage("/dev/shm").free > 2 << 30
+    trained = where_it_trained(toy, campaign)
+    assert (Path("/dev/shm") in trained.parents) == plenty
+    until(lambda: not trained.exists())

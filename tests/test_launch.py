@@ -1,11 +1,14 @@
 """Several campaigns at once, detached: started, watched, told of, stopped."""
 
+import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from toy import Toy
+from toy import TRAIN, Toy
 
 
 def until(true: Callable[[], object], seconds: float = 120) -> None:
@@ -65,3 +68,71 @@ def test_bad_words_are_refused_before_anything_starts(toy: Toy) -> None:
     assert "not committed" in frozen.err
     assert alive(toy) == []
     assert "no campaign" in toy.lab("output", "nobody", code=3).err
+
+
+def confined(toy: Toy, tmp_path: Path, limit: str) -> None:
+    """Make an agent `mine` whose commands run behind a limit on the files they may write."""
+    box = tmp_path / "box"
+    box.write_text(f'#!/bin/sh\n{limit}\nexec "$@"\n')
+    box.chmod(0o755)
+    table = f'[mine]\ncommand = ["sh", "-c", "exit 0"]\nprobe = ["{box}"]\n'
+    (toy.root / ".lab").mkdir(exist_ok=True)
+    (toy.root / ".lab" / "agents.toml").write_text(table)
+
+
+def test_an_agent_whose_sandbox_cannot_write_is_refused_before_anything_starts(
+    toy: Toy, tmp_path: Path
+) -> None:
+    confined(toy, tmp_path, "ulimit -f 0")
+    refused = toy.lab("launch", "toy", "--agent", "mine", code=6)
+    assert f"mine could not write {toy.root / 'toy'}" in refused.err
+    assert "relay = true" in refused.err
+    assert toy.lab("status", "--json").json["campaigns"] == []
+
+
+def test_a_sandbox_that_cannot_be_tried_is_told_and_one_that_writes_is_not(
+    toy: Toy, tmp_path: Path
+) -> None:
+    toy.env["LAB_PAUSE_S"] = "60"  # after a session that did nothing
+    confined(toy, tmp_path, "exit 3")
+    assert "sandbox could not be tried" in toy.lab("launch", "toy:ada", "--agent", "mine").out
+    confined(toy, tmp_path, "true")
+    assert "tried" not in toy.lab("launch", "toy:bob", "--agent", "mine").out
+    assert list(toy.root.rglob(".lab-probe-*")) == []
+
+
+def test_status_says_what_each_campaign_is_at(toy: Toy, tmp_path: Path) -> None:
+    toy.env["LAB_PAUSE_S"] = "60"
+    toy.leaf(train=TRAIN.replace("    print(", "    import time; time.sleep(1)\n    print("))
+    toy.commit("slower")
+    toy.lab("launch", "toy:ada", "--agent", "tuner", "--experiments", "2")
+
+    def seen(name: str) -> dict:
+        found = toy.lab("status", "--json").json["campaigns"]
+        return next(one for one in found if one["campaign"] == name)
+
+    until(lambda: (seen("toy/ada")["run"] or {}).get("stage", "").startswith("e1 seed 0 training"))
+    until(lambda: seen("toy/ada")["state"] == "ended")
+    ada = seen("toy/ada")
+    assert ada["why"] == "limit: 2 experiments"
+    assert ada["began_at"]["experiment"] == "e1"
+    assert ada["last_line"].startswith("e")
+    assert (ada["experiments"], ada["run"], ada["session"]) == (2, None, None)
+
+    said = f"Claude AI usage limit reached|{int(time.time()) + 600}"
+    busy = f"sh -c 'echo \"{said}\"; exit 1'"
+    toy.lab("launch", "toy:bob", "--agent", busy)
+    until(lambda: seen("toy/bob")["state"] == "waiting")
+    assert seen("toy/bob")["waiting_until"] > "2026"
+    assert "waiting until" in toy.lab("status").out
+    toy.lab("stop", "bob")
+    assert seen("toy/bob")["state"] == "stopped"
+
+    toy.lab("launch", "toy:cy", "--agent", "sh -c 'sleep 60'")
+    until(lambda: seen("toy/cy")["session"])
+    assert seen("toy/cy")["session"]["alive"]
+    record = json.loads((toy.root / ".lab/locks/loop+toy+cy.lock").read_text())
+    os.kill(int(record["process"].partition(":")[0]), signal.SIGKILL)
+    until(lambda: seen("toy/cy")["state"] == "dead")
+    assert "the command that started it goes on: lab launch toy:cy" in toy.lab("status").out
+    assert not seen("toy/cy")["session"]["alive"]

@@ -128,14 +128,15 @@ def test_after_a_kill_the_same_command_goes_on_towards_its_number(
     ready: Toy, cuts: tuple[float, ...]
 ) -> None:
     for seconds in cuts:
-        process = ready.start(*TUNE, "--experiments", "3")
+        process = ready.start(*TUNE, "--experiments", "6")
         time.sleep(seconds)
+        assert process.poll() is None, "it was to be killed on its way"
         process.kill()
         process.communicate()
-    ready.lab(*TUNE, "--experiments", "3")
+    ready.lab(*TUNE, "--experiments", "6")
     log = experiments(ready)
-    assert [one["verdict"] is not None for one in log] == [True] * 3
-    assert len({one["claim"] for one in log}) == 3
+    assert [one["verdict"] is not None for one in log] == [True] * 6
+    assert len({one["claim"] for one in log}) == 6
     assert rows(ready, "select count(*) from pending") == [(0,)]
     assert ready.lab("doctor", "--json").json["ok"]
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from .. import ancestry, brief, processes, repo, sessions, standing, waiting
+from .. import ancestry, brief, notify, processes, repo, sessions, standing, waiting
 from ..campaign import Campaign, Ending, Over
 from ..errors import Environment, Failed
 from ..notebook import campaigns, record
@@ -77,6 +77,8 @@ class Driver:
         how = session.run()
         self.campaign.progress.say(f"session {session.number} {how}: {session.figures()}")
         self.opening = [f"The session before this one ended: {how}."]
+        if how == "stalled":
+            notify.tell(f"{self.campaign.name}: session {session.number} stalled ({session.why})")
         if how == "stopped":
             for number in self.campaign.in_flight():
                 self.campaign.stop_run(number)
@@ -119,6 +121,7 @@ class Driver:
         with self.book.write():
             self.book.event("waiting", self.campaign.name, words)
         self.campaign.progress.say(words)
+        notify.tell(f"{self.campaign.name}: {words}")
         self._sleep(until.timestamp(), words)
 
     def _sleep(self, until: float, words: str) -> None:

@@ -13,6 +13,7 @@ Only `command` is required. The other keys:
     wait_s   seconds a `lab run` may wait: below the limit of the agent's own shell (100)
     env      more environment variables
     relay    true: its sandbox kills what a command leaves behind, so `lab` runs outside of it
+    probe    what runs a command in its sandbox, so that `lab launch` can try it
     files    files to write beforehand; {files} is their folder
     usage    JSON lines that tell what was used: { type, tokens = [paths], cost = path }
     install, sign_in   what to type when it is missing, or not signed in
@@ -38,7 +39,7 @@ from ..errors import Environment, NotFound, Refused, Usage
 
 SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
 KEYS = {
-    *("command", "prompt", "yolo", "wait_s", "env", "relay", "files", "usage"),
+    *("command", "prompt", "yolo", "wait_s", "env", "relay", "probe", "files", "usage"),
     *("install", "sign_in"),
 }
 
@@ -53,6 +54,7 @@ class Preset:
     wait_s: float = SHELL_LIMIT_S
     env: Mapping[str, str] = field(default_factory=dict)
     relay: bool = False
+    probe: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     usage: tuple[Mapping[str, Any], ...] = ()
     install: str = ""
@@ -144,6 +146,7 @@ def _preset(name: str, table: Mapping[str, Any], yolo: bool) -> Preset:
         wait_s=float(table.get("wait_s", SHELL_LIMIT_S)),
         env={key: str(value) for key, value in table.get("env", {}).items()},
         relay=bool(table.get("relay", False)) and not yolo,
+        probe=() if yolo else tuple(table.get("probe", ())),
         files=table.get("files", {}),
         usage=tuple(table.get("usage", ())),
         install=table.get("install", ""),

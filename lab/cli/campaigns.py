@@ -71,7 +71,9 @@ def loop(
 @click.option("--max-cost", type=float, metavar="USD", help="End when so much is spent.")
 @click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
 @click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
-@click.option("--notify", metavar="COMMAND", help="Gets a line at a keep and at the end.")
+@click.option(
+    "--notify", metavar="COMMAND", help="Gets a line at a keep, a stall, a wait, the end."
+)
 @click.option("--yolo", is_flag=True, help="Let a coding agent do whatever it likes.")
 def launch(
     leaves: tuple[str, ...],
@@ -97,6 +99,7 @@ def launch(
     """
     from .. import campaign as campaigns
     from .. import launching
+    from ..agents import presets
 
     campaigns.Limits(experiments, hours, target, max_cost).check()
     options = {
@@ -111,9 +114,10 @@ def launch(
     words = [word for name, v in options.items() if v is not None for word in (name, str(v))]
     asked = launching.parse(leaves, agent, words + ["--yolo"] * yolo)
     desk = Desk(Path.cwd())
+    preset = None if agent == "tuner" else presets.find(desk, agent, yolo)
     with desk.open(write=True) as book:
         click.echo(launching.outlook(desk, asked, hours), err=True)
-        for line in launching.launch(desk, book, asked, notify):
+        for line in launching.launch(desk, book, asked, preset, notify):
             click.echo(line)
 
 

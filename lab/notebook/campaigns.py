@@ -184,3 +184,33 @@ def made_since(book: Notebook, name: str, number: int) -> int:
         *(name, number),
     )
     return int(row[0]) if row else 0
+
+
+def heading(book: Notebook, name: str) -> sqlite3.Row | None:
+    """Return the newest event of a campaign's loop: what it does, waits for, or ended by."""
+    return book.one(
+        "select verb, detail, at from events where subject = ? and verb in "
+        "('loop', 'loop ended', 'loop stopped', 'waiting') order by id desc limit 1",
+        name,
+    )
+
+
+def last_session(book: Notebook, campaign: int) -> sqlite3.Row | None:
+    """Return a campaign's newest session."""
+    return book.one("select * from sessions where campaign = ? order by id desc limit 1", campaign)
+
+
+def ends(book: Notebook, name: str) -> tuple[sqlite3.Row | None, sqlite3.Row | None]:
+    """Return what a campaign started from and what it builds on now, each with its state.
+
+    The first is the incumbent of its first experiment; the second its newest experiment when that
+    was kept, else the incumbent of that one.
+    """
+    known = "select e.id, e.incumbent, s.verdict from experiments e join state s on s.experiment = "
+    mine = f"{known} e.id where e.campaign = ? and e.kind = 'run' order by e.id"
+    first, newest = book.one(f"{mine} limit 1", name), book.one(f"{mine} desc limit 1", name)
+    if first is None or newest is None:
+        return None, None
+    now = newest["id"] if newest["verdict"] == "keep" else newest["incumbent"]
+    state = "select experiment, value from state where experiment = ?"
+    return book.one(state, first["incumbent"]), book.one(state, now)

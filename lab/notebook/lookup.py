@@ -156,10 +156,10 @@ def campaigns(book: Notebook, most: int = -1) -> list[sqlite3.Row]:
 
 
 def done_by(book: Notebook, campaign: str, leaf: str) -> tuple[int, int]:
-    """Return how many experiments a campaign made on a leaf, and how many were kept."""
+    """Return how many ideas a campaign tried on a leaf, and how many were kept."""
     row = book.all(
         "select count(*), coalesce(sum(verdict is 'keep'), 0) from state "
-        "where campaign = ? and leaf = ?",
+        "where campaign = ? and leaf = ? and hypothesis is not null",
         *(campaign, leaf),
     )[0]
     return int(row[0]), int(row[1])

@@ -1,6 +1,6 @@
 """Every call of git: where we stand, what changed, and moving a branch without losing anything."""
 
-from .command import GitFailed, git, git_dir, identity
+from .command import GitFailed, carrying, git, git_dir, identity
 from .contents import (
     ancestors,
     blob,
@@ -19,12 +19,13 @@ from .history import (
     add_worktree,
     back_to,
     commit_only,
-    export,
     keep_ref,
+    pack,
     parent,
     ref,
     restore,
     under_way,
+    unpack,
 )
 from .places import Place, branch_of, make_home, person, place
 
@@ -37,18 +38,19 @@ __all__ = [
     "blob",
     "blobs",
     "branch_of",
+    "carrying",
     "changed_between",
     "commit_only",
     "contents_id",
     "diff",
     "diffs",
-    "export",
     "git",
     "git_dir",
     "identity",
     "keep_ref",
     "make_home",
     "net_lines",
+    "pack",
     "parent",
     "person",
     "place",
@@ -58,5 +60,6 @@ __all__ = [
     "status",
     "tree_blobs",
     "under_way",
+    "unpack",
     "worktree_blobs",
 ]

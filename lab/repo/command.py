@@ -1,11 +1,12 @@
 """Running git: patient with its locks, deaf to hooks and settings that are not ours."""
 
+import contextlib
 import functools
 import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import Environment
@@ -61,6 +62,19 @@ def git(
         time.sleep(LOCK_PAUSE_S)
 
 
+_carried: list[int] = []
+
+
+@contextlib.contextmanager
+def carrying(lock: int) -> Iterator[None]:
+    """Let every git that is started meanwhile hold a lock for as long as it lives."""
+    _carried.append(lock)
+    try:
+        yield
+    finally:
+        _carried.remove(lock)
+
+
 def _git(
     words: Sequence[str],
     cwd: Path,
@@ -80,7 +94,7 @@ def _git(
             timeout=TIMEOUT_S,
             env={**environ(), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
             check=False,
-            pass_fds=hold,
+            pass_fds=[*hold, *_carried],
         )
     except FileNotFoundError:
         if not Path(cwd).is_dir():

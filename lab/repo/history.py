@@ -96,21 +96,24 @@ def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
             (top / path).unlink(missing_ok=True)
 
 
-def export(cwd: Path, commit: str, *folders: Path) -> None:
-    """Write a commit's files into fresh folders, all at once: never the live worktree.
+def pack(cwd: Path, commit: str, packed: Path) -> None:
+    """Write a commit's files into a tar.
 
-    By way of a file: through a pipe git and tar wait for each other, six times as long.
+    Through a pipe git and tar would wait for each other, six times as long.
     """
-    packed = folders[0].with_suffix(".tar")
+    words = ["git", "archive", "--format=tar", f"--output={packed}", commit]
+    if subprocess.run(words, cwd=cwd, env=environ(), check=False).returncode:
+        raise OSError(f"could not export {commit[:12]} into {packed}")
+
+
+def unpack(packed: Path, *folders: Path) -> None:
+    """Write the files of a tar into fresh folders, all at once."""
     for folder in folders:
         folder.mkdir(parents=True)
-    words = ["git", "archive", "--format=tar", f"--output={packed}", commit]
-    done = [subprocess.run(words, cwd=cwd, env=environ(), check=False).returncode]
     tars = [subprocess.Popen(["tar", "-x", "-f", str(packed), "-C", str(f)]) for f in folders]
-    done += [tar.wait() for tar in tars]
-    packed.unlink(missing_ok=True)
-    if any(done):
-        raise OSError(f"could not export {commit[:12]} into {folders[0].parent}")
+    codes = [tar.wait() for tar in tars]  # each is waited for, whatever the first one says
+    if any(codes):
+        raise OSError(f"could not export into {folders[0].parent}")
 
 
 def add_worktree(

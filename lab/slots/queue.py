@@ -155,6 +155,14 @@ class Pool:
             if held is None or held in keys:
                 with contextlib.suppress(OSError):  # another user's; it counts for nothing
                     path.unlink()
+        self._bury_unborn()
+
+    def _bury_unborn(self) -> None:
+        """Remove tickets whose process died between making the file and giving it its name."""
+        for path in self.folder.glob(".ticket-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE_S and not locks.is_held(path):
+                    path.unlink()
 
 
 class Ticket:
