@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from . import ancestry, locks, moves, notify, processes, repo, verdicts, waiting, worktrees
 from .desk import Desk
-from .errors import Failed, LabError, Refused, Usage
+from .errors import Failed, LabError, Refused, TooDear, Usage
 from .notebook import Notebook, campaigns, lookup, read, record
 from .notebook.read import Found
 from .progress import Progress, Watch
@@ -192,9 +192,30 @@ class Campaign:
             return Ending("limit", f"{limits.hours:g} hours")
         if limits.max_cost is not None:
             spent = campaigns.cost(self.book, self.name, self.start.at)
-            if spent >= limits.max_cost:
-                return Ending("limit", f"{spent:.2f} of {limits.max_cost:g} US dollars are spent")
+            if spent >= limits.max_cost - self.run_usd():
+                words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
+                another = f"; another run could cost {self.run_usd():.2f}" if self.run_usd() else ""
+                return Ending("limit", words + another)
         return self._reached() or self._stuck(done)
+
+    def run_usd(self) -> float:
+        """Return about how much one run could cost, its limits run out; nothing on this machine."""
+        if self.runner == "local":
+            return 0.0
+        from .runner import rates
+
+        settings = self.main.settings
+        limit_s = settings.timeout_s + settings.eval_timeout_s
+        return rates.cost(self.home, self.runner.partition(":")[2], limit_s)
+
+    def affordable(self) -> None:
+        """Refuse a campaign whose limit does not even allow a baseline."""
+        most, three = self.limits.max_cost, 3 * self.run_usd()
+        if most is not None and three > most:
+            raise Refused(
+                f"3 baseline runs on {self.runner} could cost ${three:.2f}, above ${most:.2f}.",
+                f"Allow more, --max-cost {7 * three:.2f} for some 20 runs; or rent less: modal:T4",
+            )
 
     def note_best(self) -> None:
         """Remember the incumbent in words, for those who watch."""
@@ -280,6 +301,8 @@ class Campaign:
             ending = self._rounds(agent)
         except Over as over:
             ending = over.ending
+        except TooDear as error:
+            ending = Ending("limit", error.message.removesuffix("."))
         except (LabError, repo.GitFailed) as error:
             words, hint = _explained(error)
             campaigns.cut(self.book, self.name, words)

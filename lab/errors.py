@@ -59,6 +59,10 @@ class Refused(LabError):
     code, exit_code = "refused", 4
 
 
+class TooDear(Refused):
+    """It could cost more than may be spent."""
+
+
 class NotYet(LabError):
     """The wait is over, or somebody else holds what is needed."""
 

@@ -114,7 +114,7 @@ class Execution:
             record.run_started(self.book, self.experiment["id"], self.run, remote_id=sandbox.id)
         began = time.monotonic()
         try:
-            sandbox.start()
+            sandbox.start(self.say)
             found = sandbox.follow(self.dir, self.order.stop)
             sandbox.fetch(self.dir)
         finally:
@@ -130,9 +130,9 @@ class Execution:
         return modal.Order(
             gpu=device,
             requires=settings.requires,
+            pins=self.exports[0] / "constraints.txt",
             limit_s=settings.timeout_s + settings.eval_timeout_s,
             network=settings.network,
-            tags={"experiment": f"e{self.experiment['id']}"},
         )
 
     def _as_measured(

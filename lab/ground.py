@@ -6,7 +6,7 @@ import sqlite3
 from . import ancestry, leaf, repo, slots, verdicts
 from .desk import Desk
 from .errors import Refused
-from .notebook import Notebook, lookup
+from .notebook import Notebook, campaigns, lookup
 from .standing import policy_of
 
 ALWAYS_FROZEN = ("leaf.toml",)  # of the leaf; shared/ and lab/ of the repository are frozen too
@@ -159,9 +159,9 @@ class Ground:
         from .runner import modal, rates
 
         device = self.desk.runner.partition(":")[2]
-        runs = self.seeds or 1
-        most = None if self.max_cost is None else self.max_cost / runs
-        rates.check(self.place.home, device, limit_s, most)
+        limits = (self.max_cost, campaigns.left(self.book, self.place.campaign))
+        most = [limit / (self.seeds or 1) for limit in limits if limit is not None]
+        rates.check(self.place.home, device, limit_s, min(most, default=None))
         modal.check()
 
     def clean(self) -> None:

@@ -35,7 +35,7 @@ def take_lock(home: Path, uid: str) -> int:
 
 
 def sweep(book: Notebook, place: repo.Place) -> None:
-    """Close every job whose keeper is gone, and say so on standard error."""
+    """Close every job whose keeper is gone, and say so on standard error; clear up after them."""
     for job in lookup.open_jobs(book):
         path = lock_path(place.home, job["uid"])
         if path.exists() and locks.is_held(path):
@@ -43,6 +43,7 @@ def sweep(book: Notebook, place: repo.Place) -> None:
         with _alone(place.home):
             if lookup.is_open(book, job["id"]) and not _taken_over(book, place, job):
                 _close(book, place, job)
+    remove_exports(book, place.home)  # of a keeper that was killed after its last word
 
 
 @contextlib.contextmanager
@@ -153,6 +154,7 @@ def put_back(home: Path, experiment: sqlite3.Row, restore: Mapping[str, Any]) ->
         return
     top = Path(restore["top"])
     with checkout.claimed(home, experiment["campaign"]):
+        repo.remove_dead_indexes(top)
         commit = experiment["commit"] or _made(experiment, restore)
         if commit is None:  # the starter died before its commit: the index may hold the add
             repo.git("reset", "--quiet", "--mixed", cwd=top)

@@ -86,6 +86,9 @@ class Watch:
 
 
 def _stage(started: str | None, folder: Path) -> str:
+    said = folder / "keeper.log"  # what a rented run waits for
+    if not (folder / "run.log").exists() and said.is_file():
+        return next(reversed(said.read_text(errors="replace").splitlines()), "starting")
     if started is None:
         return "preparing or waiting for a device"
     return "evaluating" if (folder / "evaluate.log").exists() else "training"

@@ -5,7 +5,8 @@
 Written on the generated base classes that ship with the client. It answers what a run needs and
 nothing else; any other call fails with UNIMPLEMENTED and its name. `FOLDER/faults.json` injects
 faults, read at each call: `{"SandboxCreate": ["UNAVAILABLE", 2]}` fails the first two calls so;
-`{"slow": 0.5}` delays each piece of output. `FOLDER/calls.log` has one line a call.
+`{"slow": 0.5}` delays each piece of output, `{"lives": 3}` shortens a sandbox's own limit.
+`FOLDER/calls.log` has one line a call.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ class Sandbox:
         self.gpu = spec.resources.gpu_config.gpu_type
         self.ended = asyncio.Event()
         self.code: int | None = None
-        limit = spec.timeout_secs or LIVES_S
+        limit = world.faults().get("lives") or spec.timeout_secs or LIVES_S
         self.clock = asyncio.get_running_loop().call_later(limit, self.end, 124)
 
     def end(self, code: int) -> None:

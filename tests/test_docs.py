@@ -96,3 +96,10 @@ def test_every_lab_command_on_a_page_exists_with_its_options(page):
             re.findall(r"(?<=\s)(--?[a-z][a-z-]*)\b", re.sub(r"'[^']*'|\"[^\"]*\"", "", words))
         )
         assert command is None or asked <= known | {"--help", "-h"}, f"lab {name} {words}"
+
+
+def test_every_setting_from_the_environment_is_on_its_page() -> None:
+    told = (ROOT / "docs" / "settings.md").read_text()
+    code = [*ROOT.glob("lab/**/*.py"), *ROOT.glob("shared/*.py"), *ROOT.glob("pretrain/*.py")]
+    names = {name for path in code for name in re.findall(r"\bLAB_[A-Z_]+\b", path.read_text())}
+    assert {name for name in names if f"`{name}`" not in told} == set()

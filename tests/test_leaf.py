@@ -266,7 +266,7 @@ def test_a_file_moved_between_two_names_is_another_yardstick(tree):
     assert hashes(tree)[0] != before
 
 
-def test_the_cache_follows_the_prepare_script_task_and_profile_alone(tree):
+def test_the_cache_follows_the_prepare_script_task_shared_code_and_profile_alone(tree):
     write(tree, 'prepare = ["python", "prepare.py"]\n[profiles.cpu]\nbudget_s = 5\n')
     first = hashes(tree)[1]
     (tree / "line/evaluate.py").write_text("changed\n")
@@ -279,7 +279,9 @@ def test_the_cache_follows_the_prepare_script_task_and_profile_alone(tree):
     write(tree, 'prepare = ["python", "prepare.py"]\n[profiles.cpu]\nbudget_s = 5\n')
     (tree / "line/task").mkdir()
     (tree / "line/task/rows.csv").write_text("1,2\n")
-    assert len({first, second, hashes(tree)[1]}) == 3
+    third = hashes(tree)[1]
+    (tree / "shared/clock.py").write_text("# what prepare may import\n")
+    assert len({first, second, third, hashes(tree)[1]}) == 4
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ The real service was not contacted by these tests.
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 from toy import LEAF, TRAIN, Toy, slope
 
+ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("modal", reason="the Modal client is not installed: pip install '.[modal]'")
 
 
@@ -159,17 +162,125 @@ def test_a_killed_keeper_is_replaced_and_the_run_goes_on(rented: Toy, cloud: Clo
     words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
     rented.lab(*words, "--detach", code=5)
     until(lambda: list((cloud.folder / "sandboxes").glob("*/labtree/run/steps.jsonl")))
-    keepers = subprocess.run(
-        ["pgrep", "-f", f"lab.keeper {rented.root}/.lab"], capture_output=True, text=True
-    )
-    for pid in keepers.stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
+    kill_keepers(rented)
     found = rented.lab("wait", "e1", "--json")
     assert "another keeper goes on" in found.err
     assert found.json["status"] == "finished"
     assert [run["status"] for run in found.json["runs"]] == ["finished"]
     assert (Path(found.json["log"])).read_text() == "trained\n"
     assert cloud.alive() == []
+
+
+def test_a_stream_that_breaks_is_taken_up_or_run_again(rented: Toy, cloud: Cloud) -> None:
+    cloud.fault(TaskExecStdioRead=["INTERNAL", 1])
+    found = baseline(rented)
+    assert found["runs"][-1]["status"] == "finished"
+    assert {run["failure"] for run in found["runs"]} <= {None, "infra"}
+    assert {run["seed"] for run in found["runs"]} == {0}
+    assert cloud.alive() == []
+
+
+def test_a_slow_stream_loses_nothing(rented: Toy, cloud: Cloud) -> None:
+    text = "    for number in range(50):\n        print('line', number)\n    print("
+    rented.leaf(train=TRAIN.replace("    print(", text, 1))
+    rented.commit("talks")
+    cloud.fault(slow=0.3)
+    found = baseline(rented)
+    lines = Path(found["log"]).read_text().splitlines()
+    assert lines == [*(f"line {number}" for number in range(50)), "trained"]
+
+
+def test_the_hard_limit_holds_in_a_sandbox(rented: Toy, cloud: Cloud) -> None:
+    slow = TRAIN.replace("    print(", "    import time; time.sleep(60)\n    print(")
+    rented.leaf(train=slow, toml=LEAF.replace("timeout_s = 30", "timeout_s = 2"))
+    rented.commit("endless")
+    found = baseline(rented, code=1)
+    assert [run["failure"] for run in found["runs"]] == ["timeout"]
+    assert cloud.alive() == []
+
+
+def test_a_sandbox_whose_own_limit_ran_out_says_nothing_about_the_idea(
+    rented: Toy, cloud: Cloud
+) -> None:
+    slow = TRAIN.replace("    print(", "    import time; time.sleep(60)\n    print(")
+    rented.leaf(train=slow, toml=LEAF.replace("timeout_s = 30", "timeout_s = 90"))
+    rented.commit("slow")
+    cloud.fault(lives=3)
+    found = baseline(rented, code=1)
+    assert {run["failure"] for run in found["runs"]} == {"infra"}
+    assert len(found["runs"]) == 3
+    assert cloud.alive() == []
+
+
+def test_without_capacity_it_waits_says_so_and_goes_on(rented: Toy, cloud: Cloud) -> None:
+    rented.env["LAB_CAPACITY_PAUSE_S"] = "5"
+    cloud.fault(SandboxCreate=["RESOURCE_EXHAUSTED", 1])
+    words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
+    rented.lab(*words, "--detach", code=5)
+
+    def stage() -> str:
+        return "".join(one["stage"] for one in rented.lab("status", "--json").json["runs"])
+
+    until(lambda: "waiting for capacity" in stage())
+    found = rented.lab("wait", "e1", "--json").json
+    assert [run["failure"] for run in found["runs"]] == [None]
+    assert cloud.alive() == []
+
+
+def test_sixteen_campaigns_have_sixteen_runs_in_flight(rented: Toy, cloud: Cloud) -> None:
+    baseline(rented)
+    gate = cloud.folder / "go"
+    wait = (
+        f"    import time\n    while not os.path.exists({str(gate)!r}):\n        time.sleep(0.1)\n"
+    )
+    places = [rented.campaign(f"agent{number}") for number in range(16)]
+    for number, where in enumerate(places):
+        slope(where, 0.1 + 0.01 * number, wait)
+        idea = rented.idea(f"idea {number}", cwd=where)
+        rented.lab("run", idea, "--on", "modal:T4", "--detach", cwd=where, code=5)
+    until(lambda: len(cloud.alive()) == 16, 120)
+    held = rented.lab("status", "--json").json
+    assert (len(held["runs"]), held["slots"], held["queue"]) == (16, [], [])
+    gate.touch()
+    for where in places:
+        assert rented.lab("wait", "--json", cwd=where).json["status"] == "finished"
+    rows = [row for row in rented.lab("log", "--json", "-n", "50").json if row["hypothesis"]]
+    assert sorted(row["experiment"] for row in rows) == sorted(f"e{n}" for n in range(2, 18))
+    assert {row["status"] for row in rows} == {"finished"}
+    assert cloud.alive() == []
+
+
+def test_a_killed_keeper_leaves_the_same_record_as_one_that_lived(
+    rented: Toy, cloud: Cloud
+) -> None:
+    slow = TRAIN.replace("    print(", "    import time; time.sleep(3)\n    print(")
+    rented.leaf(train=slow)
+    rented.commit("slow")
+    lived = baseline(rented)
+    words = ("run", "e1", "--seeds", "1", "--on", "modal:T4")
+    before = len(list((cloud.folder / "sandboxes").glob("*")))
+    rented.lab(*words, "--detach", code=5)
+    steps = "sandboxes/*/labtree/run/steps.jsonl"
+    until(lambda: len(list(cloud.folder.glob(steps))) > before)
+    kill_keepers(rented)
+    found = rented.lab("wait", "e1", "--json").json
+    first, second = found["runs"]
+    assert {**first, "run": 0, "seed": 0, "value": 0, "seconds": 0} == {
+        **second,
+        **{"run": 0, "seed": 0, "value": 0, "seconds": 0},
+    }
+    assert found["metrics"].keys() == lived["metrics"].keys()
+    folders = [Path(one["log"]).parent for one in (lived, found)]
+    names = [{path.name for path in folder.iterdir()} for folder in folders]
+    assert names[0] == names[1]
+    assert cloud.alive() == []
+
+
+def kill_keepers(toy: Toy) -> None:
+    """Kill every keeper of this notebook."""
+    words = ["pgrep", "-f", f"lab.keeper {toy.root}/.lab"]
+    for pid in subprocess.run(words, capture_output=True, text=True).stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
 
 
 def test_stop_ends_the_sandbox(rented: Toy, cloud: Cloud) -> None:
@@ -190,6 +301,26 @@ def test_without_a_token_it_refuses_with_two_ways_to_fix_it(rented: Toy) -> None
     refused = rented.lab(*words, code=6)
     assert "modal token new" in refused.err
     assert "MODAL_TOKEN_ID" in refused.err
+    assert rented.lab("log", "--json").json == []
+
+
+def test_a_bad_token_is_refused_with_two_ways_to_fix_it(rented: Toy, cloud: Cloud) -> None:
+    cloud.fault(AppGetOrCreate=["UNAUTHENTICATED", 99])
+    words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
+    refused = rented.lab(*words, code=6)
+    assert "refuses this token" in refused.err
+    assert "modal token new; or export MODAL_TOKEN_ID" in refused.err
+    assert rented.lab("log", "--json").json == []
+
+
+def test_a_server_that_takes_calls_and_is_silent_is_noticed(rented: Toy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        rented.env["MODAL_SERVER_URL"] = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
+        began = time.monotonic()
+        refused = rented.lab(*words, code=6)
+    assert "does not answer" in refused.err
+    assert time.monotonic() - began < 30  # the client itself would try for a minute
     assert rented.lab("log", "--json").json == []
 
 
@@ -217,6 +348,23 @@ def test_what_could_cost_too_much_is_refused_before_it_is_spent(rented: Toy, clo
     assert cloud.alive() == []
 
 
+def test_a_campaign_spends_no_more_than_it_may(rented: Toy, cloud: Cloud) -> None:
+    rented.leaf(toml=LEAF.replace("timeout_s = 30", "timeout_s = 5"))
+    rented.commit("a short limit")
+    words = ("loop", "toy", "--agent", "tuner", "--on", "modal:T4", "--experiments", "30")
+    refused = rented.lab(*words, "--max-cost", "0.001", code=4)
+    assert "could cost $" in refused.err
+    assert rented.lab("log", "--json").json == []
+    assert not (cloud.folder / "sandboxes").exists()
+    # Both limits of a run are 10 s: at $0.59 an hour three such cost half a cent, real ones less.
+    done = rented.lab(*words, "--max-cost", "0.0055", "--json").json
+    assert done["ending"] == "limit"
+    assert "could cost" in done["why"]
+    assert done["cost_usd"] < 0.0055
+    assert done["experiments"] < 30
+    assert cloud.alive() == []
+
+
 def test_doctor_finds_and_ends_a_sandbox_that_no_run_owns(rented: Toy, cloud: Cloud) -> None:
     baseline(rented)
     code = (
@@ -239,3 +387,20 @@ def test_an_edit_runs_there_and_is_judged_against_its_own_platform(rented: Toy) 
     found = rented.lab("run", idea, "--on", "modal:T4", "--json", cwd=where).json
     assert found["incumbent"]["experiment"] == "e1"
     assert found["platform"] == "T4"
+
+
+def test_pretrain_trains_in_a_sandbox_as_it_does_here(rented: Toy, cloud: Cloud) -> None:
+    for name in ("torch", "numpy", "tokenizers"):
+        pytest.importorskip(name)
+    for name in ("pretrain", "shared"):
+        bare = shutil.ignore_patterns("runs", "__pycache__")
+        shutil.copytree(ROOT / name, rented.root / name, ignore=bare)
+    shutil.copy(ROOT / "constraints.txt", rented.root)
+    rented.commit("pretrain")
+    words = ("run", "--baseline", "--leaf", "pretrain", "--profile", "smoke", "--json")
+    there = rented.lab(*words, "--on", "modal:T4").json
+    assert (there["status"], there["platform"]) == ("finished", "T4")
+    assert 1.0 < there["value"] < 8.0
+    steps = Path(there["log"]).with_name("steps.jsonl").read_text().splitlines()
+    assert len(steps) > 1
+    assert cloud.alive() == []

@@ -28,6 +28,7 @@ def work(
     label = preset.name if preset else "tuner"
     with desk.open(write=True) as book, Progress() as progress:
         campaign = Campaign(desk, book, name or label, label, limits, progress)
+        campaign.affordable()
         with campaign.claimed():
             campaign.open()
             ending = campaign.run(_agent(campaign, preset))

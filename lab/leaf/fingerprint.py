@@ -43,15 +43,16 @@ def yardstick(leaf: Leaf, settings: Settings) -> str:
 
 
 def cache_key(leaf: Leaf, settings: Settings) -> str:
-    """Return 12 hex digits for the data `prepare` makes: frozen scripts, task/, the profile.
+    """Return 12 hex digits for what makes data: frozen scripts, task/, shared/, the profile.
 
-    Frozen modules count since `prepare` may import them; `evaluate`, hints and constraints do not:
-    they judge a run and make no data.
+    Frozen modules and shared ones count since `prepare` may import them; `evaluate`, hints and
+    constraints do not: they judge a run and make no data.
     """
     here = leaf.folder.relative_to(leaf.root)
     scripts = [w for w in settings.prepare or [] if _is_file(leaf.folder, w)]
     others = [p for p in settings.frozen if p.endswith(".py") and p not in settings.evaluate]
-    files = _files(leaf.root, [(here / p).as_posix() for p in (*scripts, *others, "task")])
+    own = [(here / p).as_posix() for p in (*scripts, *others, "task")]
+    files = _files(leaf.root, [*own, "shared"])
     files = [path for path in files if not path.endswith(".md")]
     profile = {k: v for k, v in asdict(settings).items() if k not in ("hints", "constraints")}
     return _digest(leaf.root, files, profile)

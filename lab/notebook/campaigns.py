@@ -142,6 +142,14 @@ def cost(book: Notebook, name: str, since: str) -> float:
     return sum(float(row[0]) for row in (sessions, runs) if row and row[0] is not None)
 
 
+def left(book: Notebook, name: str | None) -> float | None:
+    """Return how many US dollars the campaign's open loop may still spend; None is no limit."""
+    loop = loop_of(book, name) if name else None
+    if loop is None or loop.get("max_cost") is None or name is None:
+        return None
+    return float(loop["max_cost"]) - cost(book, name, loop["since"])
+
+
 def session(book: Notebook, uid: str) -> sqlite3.Row | None:
     """Return a session by its unique id, with its campaign's name and leaf."""
     return book.one(

@@ -1,6 +1,6 @@
 """Every call of git: where we stand, what changed, and moving a branch without losing anything."""
 
-from .command import GitFailed, carrying, git, git_dir, identity
+from .command import GitFailed, carrying, git, git_dir, identity, remove_dead_indexes
 from .contents import (
     ancestors,
     blob,
@@ -55,6 +55,7 @@ __all__ = [
     "person",
     "place",
     "ref",
+    "remove_dead_indexes",
     "restore",
     "show_file",
     "status",

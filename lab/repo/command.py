@@ -143,6 +143,14 @@ def _git_at_work(cwd: Path) -> bool:
     return False
 
 
+def remove_dead_indexes(top: Path) -> None:
+    """Remove the half-made indexes of commits that were killed; git names them by its process."""
+    for path in git_dir(top).glob("next-index-*.lock"):
+        pid = path.stem.rpartition("-")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            path.unlink(missing_ok=True)
+
+
 def git_dir(top: Path) -> Path:
     """Return where git keeps a checkout's own state: HEAD, index, a merge under way."""
     link = top / ".git"

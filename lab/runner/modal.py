@@ -9,8 +9,10 @@ import base64
 import contextlib
 import io
 import json
+import os
 import shutil
 import socket
+import ssl
 import tarfile
 import tempfile
 import threading
@@ -27,9 +29,12 @@ from ..stages import Plan, Stopped
 
 APP, VOLUME, PLACE, CACHE = "labtree", "labtree-cache", "/labtree", "/labtree-cache"
 SPARE_S = 900  # beyond the limits of a run: image, upload, prepare; then nobody pays any more
-PREFLIGHT_S = 3.0  # the client itself would try for a minute
+PREFLIGHT_S = 2.0  # to connect, and again for a first word
+HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # RFC 9113, 3.4
 ARTEFACT_BYTES = 2 << 30  # of what a run left; a larger model stays in the sandbox and is lost
-CAPACITY_PAUSE_S = 30.0
+CAPACITY_PAUSE_S = float(os.environ.get("LAB_CAPACITY_PAUSE_S") or 30.0)
+SCHEDULED_S = 20.0  # a sandbox that has not begun by then waits for a device
+PINS = "/labtree-constraints.txt"  # in the image; only its build reads it
 LIGHT = (  # what `lab.inside` needs, from this package
     *("__init__.py", "inside.py", "stages.py", "manifest.py", "processes.py"),
     *("runner/__init__.py", "runner/local.py", "runner/memory.py", "runner/output.py"),
@@ -42,9 +47,9 @@ class Order:
 
     gpu: str
     requires: tuple[str, ...]
+    pins: Path  # constraints.txt, if there is one
     limit_s: float
     network: bool
-    tags: dict[str, str]
 
 
 class Gone(OSError):
@@ -72,17 +77,30 @@ def check() -> None:
             "Modal has no token.",
             "Type: modal token new; or export MODAL_TOKEN_ID=ak-... MODAL_TOKEN_SECRET=as-...",
         )
-    server = urlparse(config.get("server_url"))
-    try:
-        port = server.port or (443 if server.scheme == "https" else 80)
-        socket.create_connection((server.hostname or "", port), PREFLIGHT_S).close()
-    except OSError as error:
-        raise Environment(
-            f"Modal's server {server.hostname} does not answer ({error}).",
-            "Look at the network, then type the same again; or run here: --on local",
-        ) from None
+    _preflight(str(config.get("server_url")))
     with translated(modal):
         _app(modal)
+
+
+def _preflight(url: str) -> None:
+    """Refuse a server that cannot be reached or is silent; the client would try for a minute."""
+    server = urlparse(url)
+    secure, host = server.scheme == "https", server.hostname or ""
+    try:
+        with socket.create_connection(
+            (host, server.port or (443 if secure else 80)), PREFLIGHT_S
+        ) as line:
+            if secure:
+                ssl.create_default_context().wrap_socket(line, server_hostname=host).close()
+                return
+            line.sendall(HTTP2)
+            if not line.recv(1):
+                raise ConnectionResetError("it hung up")
+    except OSError as error:
+        raise Environment(
+            f"Modal's server {host} does not answer ({error}).",
+            "Look at https://status.modal.com, then type the same again; or run here: --on local",
+        ) from None
 
 
 @contextlib.contextmanager
@@ -139,7 +157,13 @@ class Sandbox:
     def _create(modal: Any, order: Order, bundle: Path) -> Any:
         image = modal.Image.debian_slim(python_version="3.11")
         if order.requires:
-            image = image.uv_pip_install(*order.requires, gpu=order.gpu or None)
+            pinned = order.pins.is_file()
+            if pinned:
+                image = image.add_local_file(str(order.pins), PINS, copy=True)
+            options = f"--constraint {PINS}" if pinned else ""
+            image = image.uv_pip_install(
+                *order.requires, gpu=order.gpu or None, extra_options=options
+            )
         image = image.add_local_dir(str(bundle), PLACE)
         return modal.Sandbox.create(
             app=_app(modal),
@@ -162,9 +186,9 @@ class Sandbox:
         env = {"PYTHONPATH": "kit", "LAB_VOLUME": CACHE, "PYTHONUNBUFFERED": "1"}
         return self.sandbox.exec(*words, workdir=PLACE, env=env, **more)
 
-    def start(self) -> None:
-        """Begin the run, once; a second time changes nothing."""
-        with translated(self.modal):
+    def start(self, say: Callable[[str], None]) -> None:
+        """Begin the run, once; a second time changes nothing. Says so when it has to wait."""
+        with translated(self.modal), telling(SCHEDULED_S, say, "waiting for a device on Modal"):
             process = self._exec("python", "-m", "lab.inside", "start")
             if process.wait() != 0:
                 raise Gone(f"the run could not be started: {process.stderr.read()[-300:]}")
@@ -227,6 +251,18 @@ def stopping(stop: Callable[[], bool], end: Callable[[], None]) -> Iterator[Call
     finally:
         over.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def telling(after_s: float, say: Callable[[str], None], words: str) -> Iterator[None]:
+    """Say something if the body takes longer than that."""
+    timer = threading.Timer(after_s, say, [words])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

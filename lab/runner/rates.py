@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..errors import Refused
+from ..errors import Refused, TooDear
 
 
 def table(home: Path) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def check(home: Path, device: str, limit_s: float, most: float | None) -> None:
     worst = cost(home, device, limit_s)
     if most is not None and worst > most:
         dated = table(home)["dated"]
-        raise Refused(
+        raise TooDear(
             f"a run of at most {limit_s:.0f} s on {device or 'cpu'} could cost ${worst:.2f}, above "
             f"${most:.2f} (rates of {dated}).",
             f"Allow it: --max-cost {worst:.2f}; or take a smaller device: --on modal:T4",
