@@ -149,3 +149,13 @@ def test_refs_of_another_notebook_are_never_moved(toy: Toy, campaign: Path) -> N
     found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign).json
     assert toy.git("rev-parse", "refs/lab/e2") == head
     assert toy.git("rev-parse", f"refs/lab/e2-{found['commit'][:12]}") == found["commit"]
+
+
+def test_a_half_made_index_of_a_killed_commit_is_removed(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0)
+    toy.lab("run", idea, cwd=campaign, code=-9, **armed(toy, COMMIT, "before"))
+    left = toy.root / ".git" / "worktrees" / "ada" / "next-index-1.lock"  # as git names it
+    left.write_text("")
+    toy.lab("wait", cwd=campaign, code=1)
+    assert not left.exists()

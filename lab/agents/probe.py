@@ -31,7 +31,7 @@ def check(preset: Preset, place: repo.Place, files: Path, leaf: Path) -> str | N
     """
     relay = files / "relay"
     relay.mkdir(parents=True, exist_ok=True)
-    git = repo.git_dir(place.main)
+    git = repo.git_dir(place.main) if (place.main / ".git").exists() else place.main  # bare
     folders = [relay] if preset.relay else [place.home, git, git / "objects", git / "refs"]
     places = {"relay": str(relay), "files": str(files), "home": str(place.home)}
     places |= {"top": str(place.top), "leaf": str(leaf)}

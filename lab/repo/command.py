@@ -144,11 +144,12 @@ def _git_at_work(cwd: Path) -> bool:
 
 
 def remove_dead_indexes(top: Path) -> None:
-    """Remove the half-made indexes of commits that were killed; git names them by its process."""
+    """Remove the half-made indexes of commits that were killed; to be called by who claimed `top`.
+
+    Then no git of ours is at work there, since each would hold the claim for as long as it lives.
+    """
     for path in git_dir(top).glob("next-index-*.lock"):
-        pid = path.stem.rpartition("-")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def git_dir(top: Path) -> Path:
