@@ -10,19 +10,35 @@ from . import emit
 from .common import as_json, here
 
 
+def _asked(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options on who works, on what, and until when."""
+    for option in reversed(
+        (
+            click.option(
+                "--agent",
+                required=True,
+                metavar="A",
+                help="tuner, claude, codex, gemini or a command.",
+            ),
+            click.option("--experiments", type=int, metavar="N", help="End after N judged ones."),
+            click.option("--hours", type=float, metavar="H", help="End after H hours."),
+            click.option("--target", type=float, metavar="X", help="End when the metric is X."),
+            click.option("--max-cost", type=float, metavar="USD", help="Spend no more than this."),
+            click.option(
+                "--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's."
+            ),
+            click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU]."),
+            click.option("--yolo", is_flag=True, help="Let an agent do whatever it likes."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("leaf")
-@click.option(
-    "--agent", required=True, metavar="A", help="tuner, claude, codex, gemini or a command."
-)
-@click.option("--experiments", type=int, metavar="N", help="End after N judged experiments.")
-@click.option("--hours", type=float, metavar="H", help="End after H hours.")
-@click.option("--target", type=float, metavar="X", help="End when the metric reaches X.")
-@click.option("--max-cost", type=float, metavar="USD", help="End when so much is spent.")
-@click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
-@click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
+@_asked
 @click.option("--name", metavar="NAME", help="The campaign's name; the agent's by default.")
-@click.option("--yolo", is_flag=True, help="Let a coding agent do whatever it likes.")
 @as_json
 def loop(
     leaf: str,
@@ -62,19 +78,10 @@ def loop(
 
 @click.command()
 @click.argument("leaves", nargs=-1, required=True, metavar="LEAF[:NAME]...")
-@click.option(
-    "--agent", required=True, metavar="A", help="tuner, claude, codex, gemini or a command."
-)
-@click.option("--experiments", type=int, metavar="N", help="End each after N experiments.")
-@click.option("--hours", type=float, metavar="H", help="End after H hours.")
-@click.option("--target", type=float, metavar="X", help="End when the metric reaches X.")
-@click.option("--max-cost", type=float, metavar="USD", help="End when so much is spent.")
-@click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
-@click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
+@_asked
 @click.option(
     "--notify", metavar="COMMAND", help="Gets a line at a keep, a stall, a wait, the end."
 )
-@click.option("--yolo", is_flag=True, help="Let a coding agent do whatever it likes.")
 def launch(
     leaves: tuple[str, ...],
     agent: str,

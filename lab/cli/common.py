@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from .. import leaf as leaves
 from ..desk import Desk
 from ..errors import Environment
+from ..notebook import read
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,3 +56,18 @@ def as_json(command: Command) -> Command:
         "--json", "json_", is_flag=True, help="Print JSON."
     )
     return option(command)
+
+
+def named_leaf(desk: Desk, name: str | None) -> str | None:
+    """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
+    if name is not None:
+        desk.asked_leaf = name
+    if desk.asked_leaf is not None:
+        known = {*leaves.find(desk.place.top)}
+        with desk.open() as book:
+            known |= {*read.leaves(book)}
+        if desk.known_leaf() not in known:
+            leaves.read(desk.place.top, desk.asked_leaf)  # refuses, and names the nearest
+    if desk.asked_leaf is not None or desk.place.campaign:
+        return desk.known_leaf()
+    return leaves.here(desk.cwd, desk.place.top)

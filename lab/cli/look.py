@@ -13,7 +13,7 @@ from ..judge import Policy
 from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from . import emit
-from .common import as_json, here, here_with_profile
+from .common import as_json, here, here_with_profile, named_leaf
 
 
 @click.command()
@@ -63,7 +63,7 @@ def failures(
     from ..brief.budget import check
 
     check(tokens)
-    leaf = None if all_leaves else _named(desk, None) or desk.leaf_name
+    leaf = None if all_leaves else named_leaf(desk, None) or desk.leaf_name
     with desk.open() as book:
         found = read.failures(book, leaf, (text or "").strip() or None, n)
     if json_:
@@ -92,7 +92,7 @@ def log(desk: Desk, name: str | None, n: int, events: bool, json_: bool) -> None
         if events:
             _print_events(read.events(book, n), json_)
             return
-        found = read.log(book, _named(desk, name), n)
+        found = read.log(book, named_leaf(desk, name), n)
     if json_:
         emit(found)
         return
@@ -108,21 +108,6 @@ def log(desk: Desk, name: str | None, n: int, events: bool, json_: bool) -> None
         )
     if not found:
         click.echo("Nothing yet. Begin with: lab run --baseline --seeds 3")
-
-
-def _named(desk: Desk, name: str | None) -> str | None:
-    """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
-    if name is not None:
-        desk.asked_leaf = name
-    if desk.asked_leaf is not None:
-        known = {*leaves.find(desk.place.top)}
-        with desk.open() as book:
-            known |= {*read.leaves(book)}
-        if desk.known_leaf() not in known:
-            leaves.read(desk.place.top, desk.asked_leaf)  # refuses, and names the nearest
-    if desk.asked_leaf is not None or desk.place.campaign:
-        return desk.known_leaf()
-    return leaves.here(desk.cwd, desk.place.top)
 
 
 def _print_events(found: list[read.Found], json_: bool) -> None:
@@ -224,7 +209,7 @@ def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
     from .. import board as boards
     from .. import board_view
 
-    name = _named(desk, leaf_)
+    name = named_leaf(desk, leaf_)
     with desk.open() as book:
         names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
         found = [boards.board(book, each, policy=_policy(desk, each)) for each in names]

@@ -12,8 +12,7 @@ from ..errors import LabError, Usage
 from ..notebook import read
 from ..notebook.read import Found
 from . import emit
-from .common import as_json, here
-from .look import _named
+from .common import as_json, here, named_leaf
 
 FASTEST_S = 1.0
 
@@ -55,7 +54,7 @@ def report(
         raise Usage(f"--every {every!r} is no span of time.", "Type: --every 10m")
     if pause and markdown and path is None:
         raise Usage("--every rewrites a file.", "Type: -o FILE")
-    name = _named(desk, leaf_)
+    name = named_leaf(desk, leaf_)
     if path is None and not markdown:
         path = Path("report.html")
     while True:
