@@ -124,7 +124,8 @@ class Desk:
         if not self.place.home.is_dir():
             repo.make_home(self.place)
         book = Notebook(self.place.notebook, who=self.place.who)
-        if book.has_open_jobs():
+        left = self.place.home / "exports"
+        if book.has_open_jobs() or (left.is_dir() and any(left.iterdir())):
             from . import lost
 
             lost.sweep(book, self.place)

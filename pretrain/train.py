@@ -484,12 +484,6 @@ def save(model: GPT, sizes: SimpleNamespace, meta: dict[str, Any], run_dir: Path
 
 
 if __name__ == "__main__":
-    try:
-        summary.report(train(HERE))
-    except torch.OutOfMemoryError as error:
-        raise SystemExit(
-            f"torch.OutOfMemoryError: {str(error).splitlines()[0]}; "
-            "halve device_tokens in START, or lower WIDTH_X"
-        ) from None
-    except OSError as error:
-        raise SystemExit(f"cannot write {HERE.dir}: {error.strerror}; free some space") from None
+    summary.finish(
+        lambda: train(HERE), HERE.dir, smaller="halve device_tokens in START, or lower WIDTH_X"
+    )

@@ -288,7 +288,4 @@ class Silent:
 
 
 if __name__ == "__main__":
-    try:
-        summary.report(search(HERE))
-    except OSError as error:
-        raise SystemExit(f"cannot write {HERE.dir}: {error.strerror}; free some space") from None
+    summary.finish(lambda: search(HERE), HERE.dir)

@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from shared import device, language, pairs, prepared, run, tiny
+from shared import language, pairs, prepared, run, tiny
 
 TOLD = ("model", "source", "train_limit", "held_out", "seed_prompt")
 WORK = ("work column by column", "show each carry", "think step by step")  # a scratch pad
@@ -53,11 +53,9 @@ def make(here: run.Run) -> dict[str, Any]:
     name = str(here.settings["model"])
     if name.startswith("litellm:"):
         return {**counts, "base": name}
-    if name != language.TINY:
-        return {**counts, "base": language.fetch(here)}
-    loss = task_model(here)
-    base = language.weights_hash(here.cache / language.BASE)
-    return {**counts, "base": base, "base_loss": loss}
+    words = sorted({word for phrase in PHRASES for word in phrase.split()})
+    taught = tiny.Lessons(lessons, STEPS, SEED, LEARNING_RATE, words)
+    return {**counts, **language.keep_base(here, lambda folder: tiny.base(folder, taught))}
 
 
 def sums(here: run.Run) -> pairs.Both:
@@ -124,20 +122,6 @@ def columns(left: str, right: str) -> str:
         lines.append(f"{a}+{b}+{carry}={total:02d},")
         carry = total // 10
     return "".join(lines)
-
-
-def task_model(here: run.Run) -> float:
-    """Train the tiny model to follow the phrases and save it; return its last loss."""
-    import torch
-
-    device.pick("cpu")
-    torch.manual_seed(SEED)
-    made = tiny.tokenizer(sorted({word for phrase in PHRASES for word in phrase.split()}))
-    model = tiny.model(made)
-    loss = tiny.teach(model, made, lessons(made), STEPS, LEARNING_RATE, run.say)
-    model.save_pretrained(here.cache / language.BASE)
-    made.save_pretrained(here.cache / language.BASE)
-    return loss
 
 
 def asking(draw: random.Random) -> list[str]:

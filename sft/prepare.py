@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from shared import device, language, pairs, prepared, run, sorting, tiny
+from shared import language, pairs, prepared, run, sorting, tiny
 
 TOLD = ("model", "source", "held_out", "instruction")
 # What the base can already do, to words of four letters: it has seen every letter and place, but
@@ -40,33 +40,13 @@ def main() -> None:
 def make(here: run.Run) -> dict[str, Any]:
     """Write pairs and base; return what `meta.json` records."""
     counts = prepared.keep(here, prepared.data(here, lambda: embedded(here)))
-    if here.settings.get("model", language.TINY) != language.TINY:
-        return {**counts, "base": language.fetch(here)}
-    loss = base_model(here)
-    return {
-        **counts,
-        "base": language.weights_hash(here.cache / language.BASE),
-        "base_loss": loss,
-    }
+    lessons = tiny.Lessons(operations, BASE_STEPS, SEED)
+    return {**counts, **language.keep_base(here, lambda folder: tiny.base(folder, lessons))}
 
 
 def embedded(here: run.Run) -> pairs.Both:
     """Return the embedded task: put letters in order."""
     return sorting.some((WIDTH,), TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
-
-
-def base_model(here: run.Run) -> float:
-    """Train the tiny base on the six operations and save it; return its last loss."""
-    import torch
-
-    device.pick("cpu")
-    torch.manual_seed(SEED)
-    made = tiny.tokenizer()
-    model = tiny.model(made)
-    loss = tiny.teach(model, made, operations(made), BASE_STEPS, say=run.say)
-    model.save_pretrained(here.cache / language.BASE)
-    made.save_pretrained(here.cache / language.BASE)
-    return loss
 
 
 def operations(made: Any) -> Iterator[list[tuple[str, str]]]:

@@ -18,7 +18,6 @@ if __name__ == "__main__":
     language.quiet(HERE)  # before transformers is imported
 
 # Three quarters of the start: torch 2 s, transformers' models and TRL's trainer 3 s, peft 1 s.
-import torch
 from datasets import Dataset
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
@@ -162,12 +161,6 @@ def rate(progress: float) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        summary.report(train(HERE))
-    except torch.OutOfMemoryError as error:
-        raise SystemExit(
-            f"torch.OutOfMemoryError: {str(error).splitlines()[0]}; "
-            "lower BATCH_X and raise accumulate in START as much"
-        ) from None
-    except OSError as error:
-        raise SystemExit(f"cannot write {HERE.dir}: {error.strerror}; free some space") from None
+    summary.finish(
+        lambda: train(HERE), HERE.dir, smaller="lower BATCH_X and raise accumulate in START as much"
+    )

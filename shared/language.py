@@ -9,7 +9,7 @@ import importlib.util
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,14 @@ def fetch(here: run.Run) -> str:
         return f"{name}@{Path(hub.snapshot_download(name, allow_patterns=patterns)).name}"
     except Exception as error:  # the hub's client raises a dozen kinds, all mean the same here
         raise SystemExit(_unreachable(name, error)) from None
+
+
+def keep_base(here: run.Run, teach: Callable[[Path], float]) -> dict[str, Any]:
+    """Fetch the hub's model, or `teach` the tiny one into the cache; return what meta.json says."""
+    if here.settings.get("model", TINY) != TINY:
+        return {"base": fetch(here)}
+    loss = teach(here.cache / BASE)
+    return {"base": weights_hash(here.cache / BASE), "base_loss": loss}
 
 
 def weights_hash(folder: Path) -> str:

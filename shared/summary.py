@@ -20,7 +20,8 @@ import itertools
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 NAME = re.compile(r"[\w./-]+")
 ROW = re.compile(r"\s*([\w./-]+)\s*:\s*(\S.*?)\s*")
@@ -59,6 +60,23 @@ def report(metrics: Mapping[str, float]) -> None:
     """Print the block on stdout in one flushed write, so that no other output splits it."""
     sys.stdout.write("\n" + render(metrics) + "\n")
     sys.stdout.flush()
+
+
+def finish(work: Callable[[], Mapping[str, float]], folder: Path, smaller: str = "") -> None:
+    """Report what `work` measures; what fits no memory or disk ends the script with a sentence.
+
+    `folder` is where it writes; `smaller` says what to change where torch runs out of memory.
+    """
+    try:
+        report(work())
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        raise SystemExit(
+            f"torch.OutOfMemoryError: {str(error).splitlines()[0]}; {smaller}"
+        ) from None
+    except OSError as error:
+        raise SystemExit(f"cannot write {folder}: {error.strerror}; free some space") from None
 
 
 def _text(value: float) -> str:

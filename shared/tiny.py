@@ -7,7 +7,11 @@ characters or words; everything that works on a model of the hub works on them.
 import importlib
 import string
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from shared import device, run
 
 PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|?|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -19,6 +23,7 @@ TEMPLATE = (
 )
 CHARACTERS = tuple(string.printable[:95])  # what a keyboard writes, the space included
 LOG_EVERY = 100
+LEARNING_RATE = 3e-3
 
 
 def tokenizer(words: Sequence[str] = ()) -> Any:
@@ -80,7 +85,7 @@ def teach(
     made: Any,
     batches: Iterator[list[tuple[str, str]]],
     steps: int,
-    learning_rate: float = 3e-3,
+    learning_rate: float = LEARNING_RATE,
     say: Callable[[str], None] | None = None,
 ) -> float:
     """Train on `steps` batches of (rendered prompt, completion); return the last loss.
@@ -105,6 +110,32 @@ def teach(
             say(f"base model: step {step + 1} of {steps}, loss {loss.item():.3f}")
     learner.eval()
     return float(loss.item())
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a tiny model is taught: `batches` makes them for its tokenizer, `words` are its own."""
+
+    batches: Callable[[Any], Iterator[list[tuple[str, str]]]]
+    steps: int
+    seed: int
+    learning_rate: float = LEARNING_RATE
+    words: Sequence[str] = ()
+
+
+def base(folder: Path, lessons: Lessons) -> float:
+    """Teach a new tiny model on one CPU thread and save it with its tokenizer; return its loss."""
+    import torch
+
+    device.pick("cpu")
+    torch.manual_seed(lessons.seed)
+    made = tokenizer(lessons.words)
+    built = model(made)
+    batches = lessons.batches(made)
+    loss = teach(built, made, batches, lessons.steps, lessons.learning_rate, run.say)
+    built.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return loss
 
 
 def _batch(made: Any, pairs: list[tuple[str, str]]) -> tuple[Any, Any]:

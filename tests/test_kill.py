@@ -159,3 +159,19 @@ def test_a_half_made_index_of_a_killed_commit_is_removed(toy: Toy, campaign: Pat
     left.write_text("")
     toy.lab("wait", cwd=campaign, code=1)
     assert not left.exists()
+
+
+def test_exports_of_a_keeper_killed_after_its_last_word_are_removed(
+    toy: Toy, campaign: Path, tmp_path: Path
+) -> None:
+    toy.env["LAB_EXPORTS_DIR"] = str(tmp_path / "exports")
+    slope(campaign, 2.0)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    until(lambda: not list((toy.root / ".lab" / "exports").iterdir()))
+    left = toy.root / ".lab" / "exports" / "job-2"  # as it stands when its keeper is not heard of
+    left.mkdir()
+    (left / "where").write_text(str(tmp_path / "exports" / "abc"))
+    (tmp_path / "exports" / "abc").mkdir()
+    toy.lab("log")
+    assert not left.exists()
+    assert not (tmp_path / "exports" / "abc").exists()
