@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from toy import TRAIN, Toy
 
 
@@ -44,6 +45,24 @@ def test_two_campaigns_work_side_by_side_and_tell_of_their_end(toy: Toy, tmp_pat
     printed = toy.lab("output", "ada").out
     assert "toy/ada: limit (1 experiments)" in printed
     assert toy.lab("doctor", "--json").json["ok"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ("sh -c 'echo \"usage limit reached|{later}\"; exit 1'", "toy/ada: waiting until 20"),
+        ("sh -c 'sleep 60'", "toy/ada: session 1 stalled (no lab call, no output and no run"),
+        ("sh -c 'echo Please run /login; exit 1'", "toy/ada: stopped (sh: Please run /login)"),
+    ],
+    ids=["a limit", "a stall", "no sign-in"],
+)
+def test_what_holds_a_campaign_up_is_told(toy: Toy, tmp_path: Path, agent: str, told: str) -> None:
+    heard, script = tmp_path / "heard", tmp_path / "hear.py"
+    script.write_text(f"import sys; open({str(heard)!r}, 'a').write(sys.stdin.read())\n")
+    toy.env |= {"LAB_STALL_S": "1", "LAB_PAUSE_S": "60"}
+    words = ("launch", "toy:ada", "--agent", agent.format(later=int(time.time()) + 600))
+    toy.lab(*words, "--notify", f"{sys.executable} {script}")
+    until(lambda: heard.exists() and told in heard.read_text())
 
 
 def test_a_live_campaign_is_refused_followed_and_stopped(toy: Toy) -> None:
