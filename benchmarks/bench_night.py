@@ -180,15 +180,27 @@ def six(folder: Path, minutes: float) -> None:
 
 
 def misbehaving(folder: Path, minutes: float) -> None:
-    """Let agents that misbehave work side by side."""
+    """Let agents that misbehave work side by side; whoever ends is launched again."""
     toy = toys.make(folder)
     toy.env |= SHORT
-    for how in HOWS:
-        agent = f"{sys.executable} {AGENT} {how} {folder / how}"
-        words = ("launch", f"toy:{how}", "--agent", agent, "--hours", f"{minutes / 60:g}")
-        toy.lab(*words)
+    toy.leaf(train=toys.TRAIN.replace("    print(", "    import time; time.sleep(2)\n    print("))
+    toy.commit("a slower leaf")
+    until_s, ends = time.monotonic() + minutes * 60, Counter()
     with Watcher(toy.root / ".lab") as watcher:
-        watched(toy, minutes * 60 + SETTLED_S)
+        while time.monotonic() < until_s:
+            alive = set()
+            for one in campaigns(toy):
+                how = one["campaign"].rpartition("/")[2]
+                ends[how, f"{one['state']} {str(one['why'] or '')[:72]}"] += not one["alive"]
+                alive |= {how} if one["alive"] else set()
+            for how in set(HOWS) - alive:
+                (folder / how).unlink(missing_ok=True)
+                agent = f"{sys.executable} {AGENT} {how} {folder / how}"
+                toy.lab("launch", f"toy:{how}", "--agent", agent, "--experiments", "1000")
+            time.sleep(2)
+    for (how, said), count in sorted(ends.items()):
+        if count:
+            print(f"{how} ended {count} times: {said}")
     close(toy, watcher)
 
 
@@ -215,7 +227,7 @@ def kills(folder: Path, times: int, seed: int) -> None:
     """Kill agents, drivers, keepers and waiters; launch the same names again each time."""
     chance, seen = random.Random(seed), Counter()
     toy = toys.make(folder)
-    toy.leaf(train=toys.TRAIN.replace("    print(", "    import time; time.sleep(0.3)\n    print("))
+    toy.leaf(train=toys.TRAIN.replace("    print(", "    import time; time.sleep(1)\n    print("))
     toy.commit("a slower leaf")
     toy.env |= SHORT
     agent = f"{sys.executable} {AGENT} slow"

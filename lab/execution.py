@@ -226,6 +226,10 @@ class Execution:
         self.facts["exit_code"] = outcome.exit_code
         printed = self.settings.metric in found
         failure = self._classify(outcome, self.dir / "evaluate.log", metrics_ok=printed)
+        mutable = self.settings.mutable
+        if failure is not None and failure.place and failure.place.split(":")[0] not in mutable:
+            left = f"See what {mutable[0]} left in {self.dir}: {failure.place} could not use it"
+            failure = dataclasses.replace(failure, hint=left)
         return failure, {"train": claimed, "evaluate": found}
 
     def _classify(
@@ -289,6 +293,8 @@ class Execution:
     def _broken(self, metrics: dict[str, float]) -> list[str]:
         """Return the constraints that this run broke, `budget` by the harness's own clock."""
         broken = [rule.text for rule in self.settings.constraints if rule.holds(metrics) is False]
+        missing = [rule for rule in self.settings.constraints if rule.holds(metrics) is None]
+        broken += [f"{rule.text} (not reported)" for rule in missing]
         spent = {"wall": self.outcome.seconds, "cpu": self.outcome.cpu_s}.get(self.settings.clock)
         allowed = self.settings.budget_s + self.settings.startup_s
         if spent is not None and spent > allowed:

@@ -65,8 +65,12 @@ class Ground:
         if row is not None and row["verdict"] != "keep":
             verdicts.finish(self.desk, self.book, row, row["verdict"])
             del self.desk.place  # it moved; look again
+        self.own_commits_only(row)
+
+    def own_commits_only(self, made: sqlite3.Row | None) -> None:
+        """Refuse commits that lab did not make; `made` is the experiment of the newest."""
         tip = repo.ref(self.top, "refs/worktree/lab-tip")
-        if tip is not None and tip != self.place.head and row is None and self._foreign(tip):
+        if tip is not None and tip != self.place.head and made is None and self._foreign(tip):
             raise Refused(
                 "there are commits here that lab did not make.",
                 f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
@@ -78,8 +82,7 @@ class Ground:
         A `lab result` that was killed may have moved the branch, or committed the notes, without
         remembering it.
         """
-        since = ("log", "--format=", "--name-only", "-z", f"{tip}..HEAD")
-        names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
+        names = {*repo.changed_between(self.top, tip, self.place.head or "HEAD")}
         return bool(names - {ancestry.notes(self.desk)})
 
     def base(self) -> str:

@@ -8,22 +8,30 @@ Stamp = tuple[int, int, int]  # size, time of change in ns, inode
 Manifest = Mapping[str, Stamp]
 
 
-def look(root: Path) -> dict[str, Stamp]:
-    """Return every file below `root` with what would change if it were written to."""
+def look(root: Path, *, strict: bool = False) -> dict[str, Stamp]:
+    """Return every file below `root` with what would change if it were written to.
+
+    Compiled Python is left out, and a link counts as a file. With `strict` it is not left out, and
+    the time is one that nobody can set back.
+    """
     found: dict[str, Stamp] = {}
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        for name in files:
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = [name for name in folders if strict or name != "__pycache__"]
+        for name in (*files, *links):
+            if not strict and name.endswith(".pyc"):
+                continue
             path = os.path.join(folder, name)
             seen = os.lstat(path)
-            found[os.path.relpath(path, root)] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+            at = seen.st_ctime_ns if strict else seen.st_mtime_ns
+            found[os.path.relpath(path, root)] = (seen.st_size, at, seen.st_ino)
     return found
 
 
 def differing(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]:
     """Return the paths at which two looks disagree."""
     paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return sorted(path for path in paths - allowed if not path.endswith(".pyc"))
+    return sorted(paths - allowed)
 
 
 def damaged(before: Manifest, root: Path) -> list[str]:

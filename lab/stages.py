@@ -85,6 +85,7 @@ class Stages:
         self.plan, self.exports, self.dir, self.cache = plan, exports, run_dir, cache
         self.runner, self.stop = runner, stop
         self.before = look(exports[0])
+        self.untouched = look(exports[1], strict=True)
         self.device: dict[str, str] = {}  # what shows the leased device to a child
 
     def prepare(self) -> None:
@@ -112,8 +113,9 @@ class Stages:
 
     def tampered(self) -> list[str]:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
-        after = look(self.exports[0])
-        foreign = differing(self.before, after, set(self.plan.allowed))
+        foreign = differing(self.before, look(self.exports[0]), set(self.plan.allowed))
+        yardstick = look(self.exports[1], strict=True)
+        foreign += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
         spoiled = damaged(self.prepared, self.cache)
         if spoiled:  # the next run prepares anew, from nothing
             self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
@@ -121,8 +123,16 @@ class Stages:
         return foreign + spoiled
 
     def evaluate(self) -> Outcome:
-        """Run the yardstick in the second export."""
+        """Run the yardstick in the second export, its log in a file of its own."""
+        self._clear(self.dir / "evaluate.log")
         return self._command(self.plan.evaluate, 1, "evaluate.log", self.plan.eval_timeout_s)
+
+    @staticmethod
+    def _clear(path: Path) -> None:
+        """Remove what training may have left in the place of a file of ours: a link, a folder."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
     def _command(
         self, command: list[str], export: int, log: str, limit_s: float, *, watch: bool = False

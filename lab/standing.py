@@ -210,6 +210,8 @@ def _next(found: Found, verdict: judging.Judgement) -> str:
             if found["value"] is not None
             else ("lab run --baseline --seeds 3")
         )
+    if found["verdict"] in ("keep", "discard"):  # run again after its verdict, for another's sake
+        return "lab wait" if found["verdict"] == "keep" else "lab context"
     if found["status"] == "failed":
         again = f"lab run {found['hypothesis']}"
         return (

@@ -27,6 +27,7 @@ class Started:
 
     experiment: int
     attached: bool
+    before: int = 0  # runs it had already
 
 
 class Trial:
@@ -176,6 +177,9 @@ class Trial:
         self.ground.nothing_under_way()
         if self.place.head is None:
             raise Refused("there is no commit to measure.", "Commit the leaf first: git commit")
+        if self.place.campaign is not None:  # in the main checkout a person may commit
+            made = lookup.made_in(self.book, self.place.head, self.place.campaign)
+            self.ground.own_commits_only(made)
         self.ground.clean()
         self.ground.able()
         blobs = repo.tree_blobs(self.top, self.place.head, ancestry.paths(self.desk))
@@ -222,13 +226,13 @@ class Trial:
         """Add a job with unused seeds; attach when one is at work already."""
         if any(row["experiment"] == number for row in read.in_flight(self.book)):
             return Started(number, attached=True)
-        uid = new_uid()
+        uid, before = new_uid(), len(lookup.used_seeds(self.book, number))
         with _held(self.place.home, uid) as lock:
             with self.book.write():
                 asked = seeds or self._seeds(number, self.seeds or 1)
                 job = self._job(number, asked, uid, {}, reproduce=reproduce)
             start_keeper(self.place.home, job, lock)
-        return Started(number, attached=False)
+        return Started(number, attached=False, before=before)
 
     # -- Parts ----------------------------------------------------------------------
 

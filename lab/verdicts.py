@@ -33,6 +33,13 @@ def give(desk: Desk, book: Notebook, experiment: sqlite3.Row, asked: Asked) -> d
     state = lookup.state(book, number)
     if state["status"] in ("queued", "running") and experiment["kind"] != "elsewhere":
         raise NotYet(f"e{number} is still {state['status']}.", f"Wait for it: lab wait e{number}")
+    whose = experiment["campaign"]
+    if desk.place.campaign is not None and whose not in (None, desk.place.campaign):
+        raise Refused(
+            f"e{number} belongs to {whose}, this is {desk.place.campaign}.",
+            f"See whose is whose: lab log; a person may overrule from the main checkout: "
+            f"cd {desk.place.main}",
+        )
     judged = _suggestion(desk, book, experiment)
     _check(experiment, judged, asked)
     with desk.claimed():

@@ -182,7 +182,7 @@ def test_without_an_incumbent_there_is_no_gain():
 def test_the_sentence_tells_gain_errors_noise_and_what_comes_next():
     assert lower([0.9972]).why == (
         "0.0028 better, 1.6 standard errors; noise 0.0016 from 4 repeats; "
-        "1 more run of the candidate could settle a gain of 0.00495"
+        "1 more run of the candidate could settle a gain of 0.00495, and a keep needs 2 runs"
     )
 
 

@@ -213,3 +213,86 @@ def _until(true: object, seconds: float = 30) -> None:
     while not true():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_the_second_export_is_watched_while_training_runs(toy: Toy, campaign: Path) -> None:
+    reach = """
+    for other in Path.cwd().parent.parent.glob("*/toy/evaluate.py"):
+        if other.parent != Path.cwd():
+            seen = other.stat()
+            text = other.read_text()
+            other.write_text(text.replace("(w - 3) ** 2", "(w - 3) ** 8"))
+            os.utime(other, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+"""
+    found = run(toy, campaign, reach)
+    assert found["failure"] == "tampered"
+    assert "evaluate: toy/evaluate.py" in found["detail"]["last"]
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "(other / 'json.py').write_text('raise SystemExit')",
+        "(other / '__pycache__').mkdir(); (other / '__pycache__/x.pyc').write_text('')",
+        "(other / 'random').symlink_to('/tmp')",
+    ],
+    ids=["a module", "compiled", "a link"],
+)
+def test_nothing_may_be_planted_beside_the_yardstick(toy: Toy, campaign: Path, plant: str) -> None:
+    reach = f"""
+    for other in Path.cwd().parent.parent.glob("*/toy"):
+        if other != Path.cwd():
+            {plant}
+"""
+    assert run(toy, campaign, reach)["failure"] == "tampered"
+
+
+def test_a_metric_that_a_constraint_needs_must_be_reported(toy: Toy) -> None:
+    toy.leaf(toml=LEAF + '\n[constraints]\npeak_mb = "<= 100"\n')
+    toy.commit("a constraint")
+    found = toy.lab("run", "--baseline", "--leaf", "toy", "--json").json
+    assert found["constraints"]["broken"] == ["peak_mb <= 100 (not reported)"]
+
+
+def test_a_log_is_not_written_through_a_link(toy: Toy, campaign: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    run(toy, campaign, f"\n    (run / 'evaluate.log').symlink_to({str(victim)!r})\n")
+    assert victim.read_text() == "mine"
+
+
+def test_a_baseline_of_ones_own_commit_is_no_way_around_a_verdict(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.9)
+    toy.git("commit", "-qam", "better, trust me", cwd=campaign)
+    refused = toy.lab("run", "--baseline", cwd=campaign, code=4)
+    assert "commits here that lab did not make" in refused.err
+    tree = toy.git("rev-parse", "HEAD^{tree}", cwd=campaign)
+    parents = ["-p", "HEAD", "-p", "HEAD^"]
+    merge = toy.git("commit-tree", tree, *parents, "-m", "merged", cwd=campaign)
+    toy.git("reset", "-q", "--hard", merge, cwd=campaign)
+    assert "did not make" in toy.lab("run", "--baseline", cwd=campaign, code=4).err
+
+
+def test_a_campaign_gives_no_verdict_on_anothers_experiment(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    other = toy.campaign("bob")
+    refused = toy.lab("result", "e2", "-v", "discard", cwd=other, code=4)
+    assert "e2 belongs to toy/ada, this is toy/bob" in refused.err
+    toy.lab("result", "e2", "-v", "discard")
+
+
+def test_a_replaced_object_is_not_what_runs(toy: Toy, campaign: Path) -> None:
+    blob = toy.git("rev-parse", "HEAD:toy/evaluate.py", cwd=campaign)
+    other = toy.root.parent / "other.py"
+    other.write_text((campaign / "evaluate.py").read_text().replace("** 2", "** 2 - 1000"))
+    toy.git("replace", blob, toy.git("hash-object", "-w", str(other)))
+    found = run(toy, campaign, "")
+    assert found["value"] >= 0
+
+
+def test_a_claim_from_elsewhere_takes_no_best_line_off_the_board(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("on another machine")
+    name = toy.lab("experiment", idea).out.strip()
+    toy.lab("result", name, "-v", "discard", "--metrics", '{"loss": -1e308}')
+    assert toy.lab("board", "toy", "--json").json["best"]["experiment"] == "e1"

@@ -67,6 +67,11 @@ def facts(desk: Desk) -> str:
         f"- profile {settings.profile} on {desk.scope.platform}: {limits}, hard limit "
         f"{span(settings.timeout_s)}",
     ]
+    if desk.place.campaign is None:
+        lines.append(
+            "- you stand in no campaign's worktree; before you edit: "
+            f'cd "$(lab worktree {leaf.name} NAME)"'
+        )
     if settings.constraints:
         lines.append(f"- constraints: {', '.join(one.text for one in settings.constraints)}")
     if leaf.knobs:

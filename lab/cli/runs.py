@@ -97,6 +97,9 @@ def run(
             )
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
+        if baseline and started.before:
+            more = f"it has {started.before} runs, {seeds or 1} more are added"
+            click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)
         _finish(desk, book, started.experiment, limit, json_)
 
 

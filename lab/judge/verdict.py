@@ -185,6 +185,8 @@ def _ask_for_more(case: _Case, verdict: Judgement) -> Judgement:
     settles = case.needed(max(runs, case.policy.keep_runs), against)
     whose = f"{more} more run{'s' if more > 1 else ''} of the {target}"
     why = f"{verdict.why}; {whose} could settle a gain of {settles:.3g}"
+    if case.runs < case.policy.keep_runs:
+        why += f", and a keep needs {case.policy.keep_runs} runs"
     return replace(verdict, target=target, more=more, settles=settles, why=why)
 
 

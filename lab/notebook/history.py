@@ -33,10 +33,13 @@ def looks(book: Notebook, kept: sqlite3.Row, previous: int) -> int:
 
 
 def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
-    """Return the scope of the newest experiment with a value; of the newest one, without any."""
-    newest = "from state where leaf = ? {} order by experiment desc limit 1"
-    for measured in ("and value is not null", ""):
-        row = book.one(f"select scope {newest.format(measured)}", leaf)
+    """Return the scope of the newest experiment that was measured here.
+
+    Where none of the newest was, of the newest with a value; without any, of the newest.
+    """
+    newest = "select * from state where leaf = ? order by experiment desc limit 1000"
+    for measured in ("value is not null and not claimed", "value is not null", "true"):
+        row = book.one(f"select scope from ({newest}) where {measured} limit 1", leaf)
         if row is not None:
             return book.one("select * from scopes where id = ?", row["scope"])
     return None

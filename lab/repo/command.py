@@ -106,8 +106,12 @@ def _git(
 
 
 def environ() -> dict[str, str]:
-    """Return the environment without what a git hook says of its own repository."""
-    return {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
+    """Return the environment without what a git hook says of its own repository.
+
+    Nor are replaced objects looked at: a commit is what its name says.
+    """
+    ours = {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
+    return {**ours, "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def _remove_stale(lock: Path, cwd: Path) -> bool:

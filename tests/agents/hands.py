@@ -1,6 +1,7 @@
 """What every scripted agent does: type `lab` commands and read what they say."""
 
 import json
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -34,12 +35,13 @@ def baseline() -> None:
 def edit() -> tuple[float, float]:
     """Write a SLOPE about half of the way to the truth; return the old and the new one.
 
-    A little further with each experiment there was, so that nothing is tried twice.
+    A little further with each experiment there was, and off by chance, so that nothing is tried
+    twice.
     """
     share = 0.4 + 0.03 * len(json.loads(lab("log", "-n", "12", "--json").stdout))
     text = TRAIN.read_text()
     old = float(re.search(r"^SLOPE = ([\d.]+)", text, re.M)[1])  # type: ignore[index]
-    new = round(old + (TRUTH - old) * share, 6)
+    new = round(old + (TRUTH - old) * share + random.uniform(-1e-3, 1e-3), 9)
     TRAIN.write_text(text.replace(f"SLOPE = {old}", f"SLOPE = {new}"))
     return old, new
 
