@@ -180,6 +180,15 @@ def test_an_observable_is_measured_and_outranks_a_claim(toy: Toy, campaign: Path
     assert told["mechanism"]["outcome"] == "confirmed"
 
 
+def test_an_observable_that_holds_already_is_told_of(toy: Toy, campaign: Path) -> None:
+    words = ("hypothesis", "raise the slope", "-m", "the truth is 3", "--observe")
+    assert (
+        "holds for the incumbent already (e1 has steps 1)"
+        in toy.lab(*words, "steps < 2", cwd=campaign).err
+    )
+    assert "already" not in toy.lab(*words, "steps > 1.1x", cwd=campaign).err
+
+
 def test_a_keep_against_the_suggestion_needs_a_reason(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
     slope(campaign, 0.5)

@@ -52,6 +52,7 @@ def hypothesis(
     with desk.open(write=True) as book:
         if observe is not None:
             _check_observable(book, leaf, observe)
+            _tells_nothing(desk, book, Condition.parse(observe))
         made = record.hypothesis(
             book,
             leaf=leaf,
@@ -85,6 +86,19 @@ def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
             f"{', '.join(known)}.",
             f'Type: --observe "{close} {condition.op} ..."',
         )
+
+
+def _tells_nothing(desk: Desk, book: Notebook, condition: Condition) -> None:
+    """Say so when an observable holds before anything was changed."""
+    from .. import ancestry
+
+    rival = ancestry.incumbent(desk, book)
+    if rival is None:
+        return
+    metrics = read.metrics(book, rival["experiment"])
+    if condition.holds(metrics, metrics):
+        said = f"e{rival['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
+        click.echo(f"note: it holds for the incumbent already ({said}): it shows little", err=True)
 
 
 def _near(found: read.Found) -> str:
