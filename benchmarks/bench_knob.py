@@ -7,6 +7,7 @@ asked for. The bad value is committed and measured with three seeds; the good on
 """
 
 import argparse
+import ast
 import sys
 import tempfile
 from pathlib import Path
@@ -43,7 +44,7 @@ def main() -> None:
         toys.subprocess.run(["git", "clone", "-q", str(ROOT), str(toy.root)], check=True)
         script = toy.root / args.leaf / "train.py"
         good = script.read_text()
-        bad = knobs.write(good.encode(), {name: float(value)}).decode()
+        bad = knobs.write(good.encode(), {name: ast.literal_eval(value)}).decode()
         toy.lab("run", "--baseline", "--seeds", "3", "--leaf", args.leaf)
         where = toy.campaign("good", args.leaf)
         print(judged(toy, where, f"set {name} to {value}", bad), flush=True)

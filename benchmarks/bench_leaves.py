@@ -35,7 +35,7 @@ WANTED = {
 BAD = {
     "sft": ("LEARNING_RATE_X", "0.1"),
     "rl_grpo": ("LEARNING_RATE_X", "20.0"),
-    "prompt_opt": ("MARKED", "0.0"),
+    "prompt_opt": ("MINIBATCH", "80"),
 }
 
 

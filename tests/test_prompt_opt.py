@@ -19,12 +19,13 @@ for module in ("torch", "transformers", "gepa"):
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's deprecations, once in-process
 
 QUICK_MODEL = ("prepare.py", r"^STEPS, BATCH = \d+, 32", "STEPS, BATCH = 40, 32")
+FEW_CALLS = ("leaf.toml", r"^(steps|calls) = 600\b", r"\1 = 200")
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the leaf, prepared, searched and judged as the harness does it."""
-    leaf = leaves.copy("prompt_opt", tmp_path_factory.mktemp("prompts"), QUICK_MODEL)
+    leaf = leaves.copy("prompt_opt", tmp_path_factory.mktemp("prompts"), QUICK_MODEL, FEW_CALLS)
     for name in ("prepare.py", "optimize.py", "evaluate.py"):
         done = leaves.script(leaf, name)
         assert done.returncode == 0, done.stderr
