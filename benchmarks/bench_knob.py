@@ -10,6 +10,7 @@ import argparse
 import ast
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,9 +22,15 @@ import toy as toys  # noqa: E402 (the tests' repository, reused)
 from lab.agents import knobs  # noqa: E402 (writes a constant as the tuner does)
 
 
+def mutable(toy: toys.Toy, leaf: str) -> str:
+    """Return the script that experiments on a leaf change."""
+    table = tomllib.loads((toy.root / leaf / "leaf.toml").read_text())
+    return str(table["mutable"][0])
+
+
 def judged(toy: toys.Toy, where: Path, claim: str, text: str) -> str:
     """Run an edit until a verdict is suggested; return it in words."""
-    script = where / "train.py"
+    script = where / mutable(toy, where.name)
     idea = toy.idea(claim, cwd=where)
     script.write_text(text)
     found = toy.lab("run", idea, "--again", "--json", cwd=where).json  # a baseline has the same
@@ -42,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile})
         toys.subprocess.run(["git", "clone", "-q", str(ROOT), str(toy.root)], check=True)
-        script = toy.root / args.leaf / "train.py"
+        script = toy.root / args.leaf / mutable(toy, args.leaf)
         good = script.read_text()
         bad = knobs.write(good.encode(), {name: ast.literal_eval(value)}).decode()
         toy.lab("run", "--baseline", "--seeds", "3", "--leaf", args.leaf)
