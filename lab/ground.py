@@ -82,7 +82,8 @@ class Ground:
         A `lab result` that was killed may have moved the branch, or committed the notes, without
         remembering it.
         """
-        names = {*repo.changed_between(self.top, tip, self.place.head or "HEAD")}
+        since = ("log", "-m", "--format=", "--name-only", "-z", f"{tip}..HEAD")  # merges as well
+        names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
         return bool(names - {ancestry.notes(self.desk)})
 
     def base(self) -> str:
