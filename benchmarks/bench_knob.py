@@ -47,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     name, value = args.set.split("=")
     with tempfile.TemporaryDirectory() as folder:
-        toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile})
+        toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile}, patience_s=900)
         toys.subprocess.run(["git", "clone", "-q", str(ROOT), str(toy.root)], check=True)
         script = toy.root / args.leaf / mutable(toy, args.leaf)
         good = script.read_text()

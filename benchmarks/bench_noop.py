@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--profile", default="cpu")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile})
+        toy = toys.Toy(Path(folder) / "clone", env={"LAB_PROFILE": args.profile}, patience_s=900)
         toy.root.parent.mkdir(exist_ok=True)
         toys.subprocess.run(["git", "clone", "-q", str(ROOT), str(toy.root)], check=True)
         toy.lab("run", "--baseline", "--seeds", "3", "--leaf", args.leaf)

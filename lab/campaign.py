@@ -192,10 +192,11 @@ class Campaign:
             return Ending("limit", f"{limits.hours:g} hours")
         if limits.max_cost is not None:
             spent = campaigns.cost(self.book, self.name, self.start.at)
-            if spent >= limits.max_cost - self.run_usd():
+            another = self.run_usd()
+            if spent >= limits.max_cost - another:
                 words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
-                another = f"; another run could cost {self.run_usd():.2f}" if self.run_usd() else ""
-                return Ending("limit", words + another)
+                more = f"; another run could cost {another:.2f}" if another else ""
+                return Ending("limit", words + more)
         return self._reached() or self._stuck(done)
 
     def run_usd(self) -> float:

@@ -101,7 +101,6 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         record.job_ended(book, job["id"], "lost")
         if not finished:
             record.result(book, experiment, "crash", job=job["id"])
-    remove_exports(book, place.home)
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
     click.echo(_told(book, experiment, finished), err=True)
 

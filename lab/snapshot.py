@@ -26,8 +26,8 @@ def folder_of(home: Path, job: int) -> Path:
 
 def exports(source: Path, commit: str, home: Path, job: int) -> tuple[Path, Path]:
     """Return two fresh exports of a commit, to train in and to evaluate in."""
-    remove(folder_of(home, job))  # of an earlier run of this job
     folder = folder_of(home, job)
+    remove(folder)  # of an earlier run of this job
     folder.mkdir(parents=True)
     packed = folder / "commit.tar"
     repo.pack(source, commit, packed)

@@ -91,6 +91,7 @@ class Toy:
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
+    patience_s: float = 300.0  # for one command
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return an environment without anybody's settings, but for `more`."""
@@ -110,7 +111,7 @@ class Toy:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=900,
+            timeout=self.patience_s,
         )
         answer = Answer(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in answer.err, answer.err

@@ -214,11 +214,10 @@ def ends(book: Notebook, name: str) -> tuple[sqlite3.Row | None, sqlite3.Row | N
     The first is the incumbent of its first experiment; the second its newest experiment when that
     was kept, else the incumbent of that one.
     """
-    known = "select e.id, e.incumbent, s.verdict from experiments e join state s on s.experiment = "
-    mine = f"{known} e.id where e.campaign = ? and e.kind = 'run' order by e.id"
-    first, newest = book.one(f"{mine} limit 1", name), book.one(f"{mine} desc limit 1", name)
-    if first is None or newest is None:
+    mine, last = "campaign = ? and kind = 'run' order by id limit 1", newest(book, name)
+    start = book.one(f"select incumbent from experiments where {mine}", name)
+    if start is None or last is None:
         return None, None
-    now = newest["id"] if newest["verdict"] == "keep" else newest["incumbent"]
+    now = last["id"] if last["verdict"] == "keep" else last["incumbent"]
     state = "select experiment, value from state where experiment = ?"
-    return book.one(state, first["incumbent"]), book.one(state, now)
+    return book.one(state, start["incumbent"]), book.one(state, now)
