@@ -149,7 +149,7 @@ class Trial:
             body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
             new = [path for path in tried if path not in self._committed()]
             text = f"{message}\n\n{body}\n"
-            commit = repo.commit_only(self.top, text, paths, new, hold=[lock])
+            commit = repo.commit_only(self.top, text, paths, new)
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
@@ -165,7 +165,7 @@ class Trial:
             with self.book.write():
                 job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
             words = ("reset", "--quiet", "--mixed", row["commit"])
-            repo.git(*words, cwd=self.top, hold=[lock])
+            repo.git(*words, cwd=self.top)
             verdicts.mark_tip(self.top, row["commit"])
             start_keeper(self.place.home, job, lock)
         return Started(row["id"], attached=False)
@@ -308,6 +308,7 @@ def _held(home: Path, uid: str) -> Iterator[int]:
     """Hold a job's lock until its keeper has inherited it, or until we fail."""
     lock = lost.take_lock(home, uid)
     try:
-        yield lock
+        with repo.carrying(lock):
+            yield lock
     finally:
         os.close(lock)

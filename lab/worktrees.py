@@ -31,7 +31,7 @@ def make(
     place, leaf = desk.place, desk.leaf
     campaign = f"{leaf.name}/{name}"
     folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
-    with _one_at_a_time(place.home, campaign) as lock:
+    with _one_at_a_time(place.home, campaign):
         if lookup.campaign(book, campaign):
             raise Refused(
                 f"there is a campaign {campaign} already.",
@@ -43,7 +43,7 @@ def make(
             base = resolve(desk, book, start)
             _check_start(desk, base, branch)
             folder.parent.mkdir(parents=True, exist_ok=True)
-            repo.add_worktree(place.main, folder, branch, base, hold=[lock])
+            repo.add_worktree(place.main, folder, branch, base)
         verdicts.mark_tip(folder)
         record.campaign(
             book,
@@ -58,14 +58,15 @@ def make(
 
 
 @contextlib.contextmanager
-def _one_at_a_time(home: Path, campaign: str) -> Iterator[int]:
+def _one_at_a_time(home: Path, campaign: str) -> Iterator[None]:
     """Hold the lock under which a worktree is made; a git that outlives its caller keeps it."""
     path = home / "locks" / f"worktree-{campaign.replace('/', '+')}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = locks.open_lock(path)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
+        with repo.carrying(fd):
+            yield
     finally:
         os.close(fd)
 

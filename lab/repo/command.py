@@ -39,18 +39,15 @@ def git(
     cwd: Path,
     text: str | None = None,
     env: dict[str, str] | None = None,
-    hold: Sequence[int] = (),
 ) -> str:
     """Run git and return what it printed, without the last line end.
 
-    While it runs it keeps the descriptors `hold` open, and with them the locks they carry: git goes
-    on when the command that called it is killed. A lock file of another git is waited for; one that
-    a killed git left is removed.
+    A lock file of another git is waited for; one that a killed git left is removed.
     """
     began = time.monotonic()
     while True:
         try:
-            return _git(words, cwd, text, env, hold)
+            return _git(words, cwd, text, env)
         except GitFailed as error:
             held = LOCKED.search(str(error))
             if held is None:
@@ -67,7 +64,10 @@ _carried: list[int] = []
 
 @contextlib.contextmanager
 def carrying(lock: int) -> Iterator[None]:
-    """Let every git that is started meanwhile hold a lock for as long as it lives."""
+    """Let every git that is started meanwhile hold a lock for as long as it lives.
+
+    It goes on when the command that called it is killed, and so is still known to be at work.
+    """
     _carried.append(lock)
     try:
         yield
@@ -80,7 +80,6 @@ def _git(
     cwd: Path,
     text: str | None,
     env: dict[str, str] | None,
-    hold: Sequence[int],
 ) -> str:
     try:
         done = subprocess.run(
@@ -94,7 +93,7 @@ def _git(
             timeout=TIMEOUT_S,
             env={**environ(), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
             check=False,
-            pass_fds=[*hold, *_carried],
+            pass_fds=_carried,
         )
     except FileNotFoundError:
         if not Path(cwd).is_dir():
@@ -133,7 +132,7 @@ def _remove_stale(lock: Path, cwd: Path) -> bool:
 def _git_at_work(cwd: Path) -> bool:
     """Return whether a git runs in the checkout of `cwd`; where the system cannot say, no."""
     try:
-        top = os.path.realpath(_git(["rev-parse", "--show-toplevel"], cwd, None, None, ()))
+        top = os.path.realpath(_git(["rev-parse", "--show-toplevel"], cwd, None, None))
     except GitFailed:
         return True
     for process in Path("/proc").glob("[0-9]*"):

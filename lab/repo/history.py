@@ -21,26 +21,24 @@ def under_way(top: Path) -> str | None:
     return None
 
 
-def commit_only(
-    top: Path, message: str, paths: Sequence[str], new: Sequence[str] = (), hold: Sequence[int] = ()
-) -> str:
+def commit_only(top: Path, message: str, paths: Sequence[str], new: Sequence[str] = ()) -> str:
     """Commit exactly `paths` as they are in the files; hooks and signing stay out of it.
 
-    `new` are those of them that git does not know yet; `hold` as in `git`.
+    `new` are those of them that git does not know yet.
     """
     if new:
-        git("add", "--intent-to-add", "--", *new, cwd=top, hold=hold)
+        git("add", "--intent-to-add", "--", *new, cwd=top)
     words = (
         *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", *QUIETLY, "commit"),
         *("--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
     )
     text = message.replace("\0", " ")
     try:
-        git(*words, "--", *paths, cwd=top, text=text, hold=hold)
+        git(*words, "--", *paths, cwd=top, text=text)
     except GitFailed as error:
         if "identity" not in str(error) and "tell me who you are" not in str(error):
             raise
-        git(*words, "--", *paths, cwd=top, text=text, env=identity(top), hold=hold)
+        git(*words, "--", *paths, cwd=top, text=text, env=identity(top))
     return git("rev-parse", "HEAD", cwd=top)
 
 
@@ -116,13 +114,11 @@ def unpack(packed: Path, *folders: Path) -> None:
         raise OSError(f"could not export into {folders[0].parent}")
 
 
-def add_worktree(
-    main: Path, folder: Path, branch: str, start: str, hold: Sequence[int] = ()
-) -> None:
-    """Make a worktree with a new branch, or say what stands in the way; `hold` as in `git`."""
+def add_worktree(main: Path, folder: Path, branch: str, start: str) -> None:
+    """Make a worktree with a new branch, or say what stands in the way."""
     words = ("worktree", "add", "--quiet", "-b", branch, str(folder), start)
     try:
-        git(*QUIETLY, "-c", "core.hooksPath=/dev/null", *words, cwd=main, hold=hold)
+        git(*QUIETLY, "-c", "core.hooksPath=/dev/null", *words, cwd=main)
     except GitFailed as error:
         line = str(error).splitlines()[-1].removeprefix("fatal: ")
         raise Refused(f"git: {line}", "Choose another name: lab worktree LEAF NAME") from None
