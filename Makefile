@@ -18,9 +18,13 @@ WANT   := $(STAMPS)/constraints.txt
 PRETRAIN := numpy tokenizers
 TOOLS    := tuner,plot
 
-# Two at a time; a file's tests stay together, since they share what is slow to make.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --cov
+# Three at a time even on two cores, since many tests wait for a child of theirs; a file's tests
+# stay together, since they share what is slow to make.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --cov
 PAGES  := $(wildcard docs/*.md)
+
+# The tests start lab some thousands of times; without bytecode each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check check-leaves docs browser
 

@@ -7,16 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import launching, queueing
+from . import launching, progress, queueing
 from .campaign import is_alive
 from .desk import Desk
 from .notebook import Notebook, campaigns, lookup, read
 from .notebook.read import Found
-from .progress import Watch
 from .text import num, plain, shorten, span
 
 MOST = 64  # campaigns that one page shows, newest first
-TAIL_BYTES = 2048  # of a campaign's output: its last line is shorter
 UNTIL = re.compile(r"waiting until (\S+ \S+) UTC")
 
 
@@ -111,13 +109,8 @@ def _value(row: sqlite3.Row | None) -> Found | None:
 
 def _last_line(path: Path) -> str | None:
     """Return the last line a launched campaign printed."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return None
-    return next((line.strip() for line in reversed(lines) if line.strip()), None)
+    lines = (line.decode(errors="replace").strip() for line in reversed(progress.tail(path)))
+    return next((line for line in lines if line), None)
 
 
 # -- Runs -----------------------------------------------------------------------
@@ -133,7 +126,7 @@ def _run(desk: Desk, book: Notebook, row: sqlite3.Row, seen: dict[str, list[Any]
         "leaf": row["leaf"],
         "campaign": row["campaign"],
         "status": row["status"],
-        "stage": Watch(book, desk.place.home, row["experiment"]).look()[1],
+        "stage": progress.Watch(book, desk.place.home, row["experiment"]).look()[1],
         "claim": row["claim"],
         "for_s": round(time.time() - _epoch(row["started"] or row["at"]), 1),
         "position": mine[0]["position"] if mine else None,

@@ -205,9 +205,7 @@ class Campaign:
             return 0.0
         from .runner import rates
 
-        settings = self.main.settings
-        limit_s = settings.timeout_s + settings.eval_timeout_s
-        return rates.cost(self.home, self.runner.partition(":")[2], limit_s)
+        return rates.cost(self.home, self.runner.partition(":")[2], self.main.settings.limit_s)
 
     def affordable(self) -> None:
         """Refuse a campaign whose limit does not even allow a baseline."""

@@ -131,7 +131,7 @@ class Execution:
             gpu=device,
             requires=settings.requires,
             pins=self.exports[0] / "constraints.txt",
-            limit_s=settings.timeout_s + settings.eval_timeout_s,
+            limit_s=settings.limit_s,
             network=settings.network,
         )
 

@@ -154,7 +154,7 @@ class Ground:
             if command:
                 leaf.argv(command, python, self.desk.leaf.folder)
         if rented:
-            self._affordable(settings.timeout_s + settings.eval_timeout_s)
+            self._affordable(settings.limit_s)
         else:
             leaf.check_requires(settings, python)
 

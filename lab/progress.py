@@ -10,7 +10,7 @@ from .notebook import Notebook, lookup
 from .text import num, plain, shorten, span
 
 PLAIN_EVERY_S = 60.0  # a log file wants a sign of life, not a film
-TAIL_BYTES = 4096  # of the step log: a step's line is far shorter
+TAIL_BYTES = 4096  # of a step log or an output: one line is far shorter
 
 
 class Progress:
@@ -110,14 +110,7 @@ def _told(step: dict[str, Any], budget_s: float | None) -> list[str]:
 
 def last_step(path: Path) -> dict[str, Any] | None:
     """Return the last whole line of a step log, or None."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - TAIL_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-    except OSError:
-        return None
-    for line in reversed(lines):
+    for line in reversed(tail(path)[:-1]):
         try:
             found = json.loads(line)
         except ValueError:
@@ -125,3 +118,13 @@ def last_step(path: Path) -> dict[str, Any] | None:
         if isinstance(found, dict):
             return found
     return None
+
+
+def tail(path: Path) -> list[bytes]:
+    """Return the last lines of a file; [] without it. The newest may not be whole yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
+            return file.read().split(b"\n")
+    except OSError:
+        return []

@@ -1,13 +1,10 @@
 """A campaign's worktree: a checkout and a branch of its own, made under the notebook's folder."""
 
 import contextlib
-import fcntl
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from . import locks, repo, verdicts
+from . import checkout, repo, verdicts
 from .desk import Desk
 from .errors import LabError, NotFound, Refused, Usage
 from .notebook import Notebook, lookup, number, read, record, state
@@ -31,7 +28,7 @@ def make(
     place, leaf = desk.place, desk.leaf
     campaign = f"{leaf.name}/{name}"
     folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
-    with _one_at_a_time(place.home, campaign):
+    with checkout.claimed(place.home, campaign):
         if lookup.campaign(book, campaign):
             raise Refused(
                 f"there is a campaign {campaign} already.",
@@ -55,20 +52,6 @@ def make(
             agent=agent,
         )
     return folder / leaf.prefix
-
-
-@contextlib.contextmanager
-def _one_at_a_time(home: Path, campaign: str) -> Iterator[None]:
-    """Hold the lock under which a worktree is made; a git that outlives its caller keeps it."""
-    path = home / "locks" / f"worktree-{campaign.replace('/', '+')}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = locks.open_lock(path)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        with repo.carrying(fd):
-            yield
-    finally:
-        os.close(fd)
 
 
 def _made_before(folder: Path, branch: str) -> str:

@@ -41,7 +41,8 @@ def environ(leaf: Path, **more: str) -> dict[str, str]:
         "LAB_PROFILE": "smoke",
         "LAB_SEED": "0",
     }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
+    hidden = ("LAB_", "COVERAGE_PROCESS_")  # what the scripts share is measured in this process
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return {**kept, **told, **more}
 
 
@@ -59,6 +60,26 @@ def script(leaf: Path, name: str, **more: str) -> "subprocess.CompletedProcess[s
         text=True,
         capture_output=True,
     )
+
+
+def played(leaf: Path, *names: str) -> Path:
+    """Run the leaf's scripts in this order, as the harness does; `printed` has what they said."""
+    for name in names:
+        done = script(leaf, name)
+        assert done.returncode == 0, done.stderr
+        (leaf.parent / f"{name}.out").write_text(done.stdout)
+    return leaf
+
+
+def printed(leaf: Path, name: str) -> dict[str, float]:
+    """Return the numbers that a script said when it was `played`."""
+    return summary.parse((leaf.parent / f"{name}.out").read_text())
+
+
+def spare(leaf: Path, home: Path) -> Path:
+    """Copy a played leaf with all that its scripts left, to be spoilt."""
+    shutil.copytree(leaf.parent, home)
+    return home / leaf.name
 
 
 def numbers(done: "subprocess.CompletedProcess[str]") -> dict[str, float]:

@@ -5,7 +5,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from toy import TRAIN, Toy, slope
+
+pytestmark = pytest.mark.children
 
 CAMPAIGNS, RUNS = 4, 2
 # The leaf's own clock: when training began and ended, and the same in the yardstick.
@@ -41,7 +44,8 @@ def _live(toy: Toy, place: Path) -> list[str]:
     made = []
     number = int(place.parent.name.removeprefix("agent"))
     for run in range(RUNS):
-        idea = toy.idea(f"idea {run} of {number}", cwd=place)
+        claim = ("hypothesis", f"idea {run} of {number}", "-m", "the truth is 3")
+        idea = toy.lab(*claim, cwd=place).out.strip()
         slope(place, 0.1 + 0.1 * number + 0.01 * run, LIVED)
         text = (place / "train.py").read_text()
         text = text.replace("def main():\n", "def main():\n    import time; began = time.time()\n")

@@ -80,6 +80,11 @@ WAYS = {
         *("files", "evaluate.py, which evaluate runs, is not frozen"),
         toml(FROZEN, FROZEN.replace('"evaluate.py", ', "")),
     ),
+    "the yardstick behind an option is not frozen": way(
+        *("files", "evaluate.py, which evaluate runs, is not frozen"),
+        toml('"evaluate.py"]\n', '"-u", "evaluate.py"]\n'),
+        toml(FROZEN, FROZEN.replace('"evaluate.py", ', "")),
+    ),
     "the yardstick is mutable": way(
         *("files", "evaluate.py, which evaluate runs, is mutable"),
         toml(FROZEN, FROZEN.replace('"evaluate.py", ', "")),
@@ -196,7 +201,7 @@ def edit(folder: Path, *edits: tuple[str, str, str]) -> None:
 
 
 def checked(repository: Toy, *words: str, code: int | None = 0) -> list[dict[str, Any]]:
-    found = repository.lab("check", *words, "--json", code=code).json
+    found = repository.here("check", *words, "--json", code=code).json
     assert list((repository.root.parent / "clones").iterdir()) == [], "the clone was left behind"
     return list(found)
 
@@ -311,7 +316,7 @@ def test_where_no_namespace_can_be_had_python_is_kept_from_the_network(repositor
     shim.chmod(0o755)
     repository.env["PATH"] = f"{shim.parent}:{os.environ['PATH']}"
     edit(repository.root / "demo", *WAYS["the network is needed"].edits)
-    (report,) = checked(repository, "demo", code=1)
+    (report,) = repository.lab("check", "demo", "--json", code=1).json
     smoke = next(one for one in report["checks"] if one["check"] == "smoke")
     assert smoke["said"].startswith(WAYS["the network is needed"].reason)
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from quick import Quick
-from toy import Toy
+from toy import Quick, Toy
 
 HOSTILE = "red \x1b[31malert\x1b[0m\x07\x9b2J\n two\tlines \u202egnp.exe\u202c 🚀 漢字 \x00 end"
 
@@ -34,6 +33,7 @@ def two_lines(err: str) -> tuple[str, str]:
         (["lesson", "x", "--evidence", " , "], "needs evidence", "--evidence e3,e7"),
         (["lesson", "x", "--evidence", "h1"], "not the id of an experiment", "e12"),
         (["result", "e1", "-v", "maybe"], "'keep', 'discard', 'crash'", "lab result --help"),
+        (["result", "e1"], "Choose from: keep, discard, crash", "lab result --help"),
         (["result", "e1", "-v", "keep", "--because", ""], "the reason is empty", "--because"),
         (["result", "e1", "-v", "keep", "--theory-revision", ""], "is empty", "--theory-revision"),
         (["log", "-n", "0"], "not in the range", "lab log --help"),

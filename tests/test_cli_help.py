@@ -4,7 +4,7 @@ import json
 
 import click
 import pytest
-from quick import Quick
+from toy import Quick
 
 from lab.cli import HOME, cli
 

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from quick import Quick
-from toy import Answer, Toy, slope
+from toy import Answer, Quick, Toy, slope
 
 
 def elsewhere(toy: Toy, claim: str = "halve the learning rate") -> str:

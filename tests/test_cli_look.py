@@ -5,8 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from quick import Quick
-from toy import slope
+from toy import Quick, slope
 
 CONTEXT = """
     leaf metric direction profile platform yardstick counts mine incumbent best noise running

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from quick import Quick
-from toy import Toy
+from toy import Quick, Toy
 
 
 def notebook(toy: Toy, where: Path, **env: str) -> str:

@@ -18,6 +18,8 @@ from lab.agents import presets, said
 from lab.desk import Desk
 from lab.errors import LabError
 
+pytestmark = pytest.mark.children
+
 AGENTS = Path(__file__).parent / "agents"
 QUICK = {"LAB_PAUSE_S": "0.1", "LAB_GRACE_S": "1", "LAB_STALL_S": "4", "LAB_BACKOFF_S": "1"}
 

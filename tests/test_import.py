@@ -6,8 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from quick import Quick
-from toy import Toy, slope
+from toy import Quick, Toy, slope
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 TSV = """\

@@ -12,6 +12,8 @@ import pytest
 from killing import until
 from toy import LEAF, TRAIN, Toy, slope
 
+pytestmark = pytest.mark.children
+
 # Trains until the file `go` appears beside the repository.
 GATED = """
     import time

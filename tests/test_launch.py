@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from toy import TRAIN, Toy
 
+pytestmark = pytest.mark.children
+
 
 def until(true: Callable[[], object], seconds: float = 120) -> None:
     """Wait for something to become true."""

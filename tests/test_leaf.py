@@ -355,6 +355,9 @@ def test_python_in_a_command_is_the_chosen_interpreter(tree):
 def test_a_missing_script_and_a_missing_program_are_told_apart(tree):
     with pytest.raises(errors.Refused, match=r"no gone\.py in"):
         leaf.argv(["python", "gone.py"], sys.executable, tree / "line")
+    with pytest.raises(errors.Refused, match=r"no gone\.py in"):
+        leaf.argv(["python", "-u", "gone.py"], sys.executable, tree / "line")
+    assert leaf.argv(["python", "-m", "gone"], sys.executable, tree / "line")[1:] == ["-m", "gone"]
     with pytest.raises(errors.Environment, match="no program 'no-such-program' here"):
         leaf.argv(["no-such-program"], sys.executable, tree / "line")
 

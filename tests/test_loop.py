@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from toy import LEAF, TRAIN, Toy
 
+pytestmark = pytest.mark.children
+
 TUNE = ("loop", "toy", "--agent", "tuner")
 
 

@@ -21,6 +21,7 @@ DAEMON = """
     time.sleep(120)
 """
 OOM = """
+    import site; site.main()  # toys start without
     import torch
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 """

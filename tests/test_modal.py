@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from toy import LEAF, TRAIN, Toy, slope
 
+pytestmark = pytest.mark.children
+
 ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("modal", reason="the Modal client is not installed: pip install '.[modal]'")
 
@@ -228,6 +230,8 @@ def test_without_capacity_it_waits_says_so_and_goes_on(rented: Toy, cloud: Cloud
 
 
 def test_sixteen_campaigns_have_sixteen_runs_in_flight(rented: Toy, cloud: Cloud) -> None:
+    rented.leaf(toml=LEAF.replace("timeout_s = 30", "timeout_s = 300"))
+    rented.commit("patient")
     baseline(rented)
     gate = cloud.folder / "go"
     wait = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from quick import Quick
+from toy import Quick
 
 CLAIMS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 TYPED = CLAIMS.filter(lambda text: "\0" not in text and text.strip() and text[0] != "-")

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from quick import Quick
-from toy import Toy
+from toy import Quick, Toy
 
 from lab.migrations import RECORDS, STEPS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import many
 import pytest
-from quick import Quick
+from toy import Quick
 
 from lab.migrations import RECORDS
 
@@ -106,19 +106,30 @@ def test_ten_times_the_experiments_cost_no_more_work(
 
 
 def test_what_agents_call_all_day_imports_nothing_heavy(quick: Quick) -> None:
-    for words in ("context", "failures", "log", "board", "status"):
-        script = f"import sys; sys.argv = ['lab', '{words}']\nfrom lab.cli import main\n"
-        script += "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        script += "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    for word in ("context", "failures", "log", "board", "status"):
         quick.idea()
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=quick.root,
-            env=quick.environ(PYTHONPATH=os.pathsep.join(sys.path)),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        loaded = set(done.stdout.splitlines()[-1].split())
+        loaded = imported(quick, word)
         assert {"lab", "click", "sqlite3"} <= loaded
         assert not loaded & {"sqlite_utils", "rich", "optuna", "matplotlib", "torch", "modal"}
+
+
+def test_the_first_command_of_all_does_not_wait_for_pandas(quick: Quick) -> None:
+    loaded = imported(quick, "context")
+    assert "sqlite_utils" in loaded
+    assert not loaded & {"numpy", "pandas"}
+
+
+def imported(quick: Quick, word: str) -> set[str]:
+    """Return the packages that `lab WORD` imports."""
+    script = f"import sys; sys.argv = ['lab', '{word}']\nfrom lab.cli import main\n"
+    script += "try:\n    main()\nexcept SystemExit:\n    pass\n"
+    script += "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=quick.root,
+        env=quick.environ(PYTHONPATH=os.pathsep.join(sys.path)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())

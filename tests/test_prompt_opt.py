@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ from typing import Any
 import leaves
 import pytest
 
-from shared import clock, pairs, steps, summary
+from shared import clock, pairs, steps
 
 for module in ("torch", "transformers", "gepa"):
     pytest.importorskip(module, reason=f"prompt_opt needs {module}")
@@ -26,28 +25,19 @@ FEW_CALLS = ("leaf.toml", r"^(steps|calls) = 600\b", r"\1 = 200")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the leaf, prepared, searched and judged as the harness does it."""
     leaf = leaves.copy("prompt_opt", tmp_path_factory.mktemp("prompts"), QUICK_MODEL, FEW_CALLS)
-    for name in ("prepare.py", "optimize.py", "evaluate.py"):
-        done = leaves.script(leaf, name)
-        assert done.returncode == 0, done.stderr
-        (leaf.parent / f"{name}.out").write_text(done.stdout)
-    return leaf
+    return leaves.played(leaf, "prepare.py", "optimize.py", "evaluate.py")
 
 
 @pytest.fixture
 def again(searched: Path, tmp_path: Path) -> Path:
     """A searched copy of one's own, to spoil."""
-    shutil.copytree(searched.parent, tmp_path / "home")
-    return tmp_path / "home" / "prompt_opt"
+    return leaves.spare(searched, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
 def ours(searched: Path) -> dict[str, ModuleType]:
     """The leaf's files, imported."""
     return leaves.modules(searched, ["models", "prepare", "optimize", "evaluate"])
-
-
-def printed(leaf: Path, name: str) -> dict[str, float]:
-    return summary.parse((leaf.parent / f"{name}.out").read_text())
 
 
 class Obedient:
@@ -82,7 +72,7 @@ def obedient(ours: dict[str, ModuleType], monkeypatch: Any) -> Callable[..., dic
 
 
 def test_the_search_reports_what_it_asked_and_found(searched: Path) -> None:
-    got = printed(searched, "optimize.py")
+    got = leaves.printed(searched, "optimize.py")
     asked = {"val_score", "candidates", "task_calls", "cost_usd", "train_s", "startup_s"}
     assert asked <= got.keys()
     assert 0 < got["task_calls"] <= 200
@@ -93,7 +83,7 @@ def test_the_search_reports_what_it_asked_and_found(searched: Path) -> None:
 
 
 def test_the_yardstick_asks_every_held_out_problem_once(searched: Path) -> None:
-    got = printed(searched, "evaluate.py")
+    got = leaves.printed(searched, "evaluate.py")
     assert got["test_problems"] == 60
     rows = steps.read(searched.parent / "run/samples.jsonl")
     assert got["test_accuracy"] == sum(row["correct"] for row in rows) / 60

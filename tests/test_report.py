@@ -10,8 +10,7 @@ from pathlib import Path
 import nights
 import pytest
 from nights import Idea
-from quick import Quick
-from toy import Toy
+from toy import Quick, Toy
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e & <b>bold</b> \"quoted\" 'too'"
 NIGHT = [

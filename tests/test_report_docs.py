@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nights
 from nights import Idea
-from quick import Quick
+from toy import Quick
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "report.md"
 NIGHT = [

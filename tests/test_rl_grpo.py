@@ -25,18 +25,13 @@ Judge = Callable[[], dict[str, float]]
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the leaf, prepared, trained and judged as the harness does it."""
     leaf = leaves.copy("rl_grpo", tmp_path_factory.mktemp("rl"), FEW_STEPS, FEW_PROMPTS)
-    for name in ("prepare.py", "train.py", "evaluate.py"):
-        done = leaves.script(leaf, name)
-        assert done.returncode == 0, done.stderr
-        (leaf.parent / f"{name}.out").write_text(done.stdout)
-    return leaf
+    return leaves.played(leaf, "prepare.py", "train.py", "evaluate.py")
 
 
 @pytest.fixture
 def again(trained: Path, tmp_path: Path) -> Path:
     """A trained copy of one's own, to spoil."""
-    shutil.copytree(trained.parent, tmp_path / "home")
-    return tmp_path / "home" / "rl_grpo"
+    return leaves.spare(trained, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +54,11 @@ def judge(again: Path, ours: dict[str, ModuleType], monkeypatch: Any, capsys: An
     return measured
 
 
-def printed(leaf: Path, name: str) -> dict[str, float]:
-    return summary.parse((leaf.parent / f"{name}.out").read_text())
-
-
 # -- What it does -------------------------------------------------------------
 
 
 def test_training_reports_what_the_brief_asks_for(trained: Path) -> None:
-    got = printed(trained, "train.py")
+    got = leaves.printed(trained, "train.py")
     asked = {"all_one_rate", "all_zero_rate", "cut_rate", "completion_tokens", "entropy", "kl"}
     asked |= {"train_reward", "tokens_per_s", "startup_s", "train_s", "peak_memory_mb"}
     assert asked <= got.keys()
@@ -78,7 +69,7 @@ def test_training_reports_what_the_brief_asks_for(trained: Path) -> None:
 
 
 def test_the_yardstick_draws_several_answers_and_writes_them_down(trained: Path) -> None:
-    got = printed(trained, "evaluate.py")
+    got = leaves.printed(trained, "evaluate.py")
     assert (got["eval_prompts"], got["eval_samples"]) == (40, 80)
     assert got["eval_greedy"] > got["eval_reward_mean"] > 0.2
     rows = steps.read(trained.parent / "run/samples.jsonl")
@@ -91,9 +82,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
 ) -> None:
     train = ours["train"].train
     same = train(leaves.here(again))
-    assert float(f"{same['train_loss']:.10g}") == printed(again, "train.py")["train_loss"]
+    assert float(f"{same['train_loss']:.10g}") == leaves.printed(again, "train.py")["train_loss"]
     kept = {"eval_s"}
-    now, before = judge(), printed(again, "evaluate.py")
+    now, before = judge(), leaves.printed(again, "evaluate.py")
     assert {k: now[k] for k in now.keys() - kept} == {k: before[k] for k in now.keys() - kept}
     assert train(leaves.here(again, LAB_SEED="1"))["train_loss"] != same["train_loss"]
 

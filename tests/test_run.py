@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from toy import TRAIN, Toy, slope
+
+pytestmark = pytest.mark.children
 
 
 def test_a_better_edit_is_replicated_kept_and_the_branch_stays(toy: Toy, campaign: Path) -> None:

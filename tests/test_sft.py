@@ -26,28 +26,19 @@ QUICK_BASE = (
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the leaf, prepared, trained and judged as the harness does it."""
     leaf = leaves.copy("sft", tmp_path_factory.mktemp("sft"), MORE_STEPS, QUICK_BASE)
-    for name in ("prepare.py", "train.py", "evaluate.py"):
-        done = leaves.script(leaf, name)
-        assert done.returncode == 0, done.stderr
-        (leaf.parent / f"{name}.out").write_text(done.stdout)
-    return leaf
+    return leaves.played(leaf, "prepare.py", "train.py", "evaluate.py")
 
 
 @pytest.fixture
 def again(trained: Path, tmp_path: Path) -> Path:
     """A trained copy of one's own, to spoil."""
-    shutil.copytree(trained.parent, tmp_path / "home")
-    return tmp_path / "home" / "sft"
+    return leaves.spare(trained, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
 def train(trained: Path) -> Any:
     """The leaf's train.py, imported."""
     return leaves.modules(trained, ["train"])["train"]
-
-
-def printed(leaf: Path, name: str) -> dict[str, float]:
-    return leaves.summary.parse((leaf.parent / f"{name}.out").read_text())
 
 
 def put(leaf: Path, **files: list[Any]) -> None:
@@ -61,7 +52,7 @@ def put(leaf: Path, **files: list[Any]) -> None:
 
 
 def test_training_reports_what_the_brief_asks_for(trained: Path) -> None:
-    got = printed(trained, "train.py")
+    got = leaves.printed(trained, "train.py")
     asked = {"num_steps", "train_s", "wall_s", "cpu_s", "startup_s", "tokens", "tokens_per_s"}
     asked |= {"peak_memory_mb", "grad_norm", "grad_norm_max", "train_loss", "entropy"}
     assert asked <= got.keys()
@@ -77,7 +68,7 @@ def test_the_step_log_has_rising_steps_and_a_falling_rate(trained: Path) -> None
 
 
 def test_the_yardstick_writes_what_the_model_said(trained: Path) -> None:
-    got = printed(trained, "evaluate.py")
+    got = leaves.printed(trained, "evaluate.py")
     rows = steps.read(trained.parent / "run/samples.jsonl")
     assert got["eval_prompts"] == len(rows) == 100
     assert {"prompt", "completion", "reward", "correct"} <= rows[0].keys()
@@ -87,7 +78,7 @@ def test_the_yardstick_writes_what_the_model_said(trained: Path) -> None:
 def test_the_same_seed_gives_the_same_number_and_another_seed_another(
     again: Path, train: Any
 ) -> None:
-    first = printed(again, "train.py")["train_loss"]
+    first = leaves.printed(again, "train.py")["train_loss"]
     now = train.train(leaves.here(again))["train_loss"]
     assert float(f"{now:.10g}") == first  # as the block prints it
     assert train.train(leaves.here(again, LAB_SEED="1"))["train_loss"] != now

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from toy import TRAIN, Toy, slope
+
+pytestmark = pytest.mark.children
 
 SAMPLES = """
     with (run / "samples.jsonl").open("w") as log:

@@ -4,7 +4,10 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from toy import Toy, slope
+
+pytestmark = pytest.mark.children
 
 SLOW = "\n    import time; time.sleep(4)\n"
 

@@ -6,7 +6,6 @@ names the command for that (`probe`).
 """
 
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from .. import repo
@@ -35,21 +34,17 @@ def check(preset: Preset, place: repo.Place, files: Path, leaf: Path) -> str | N
     folders = [relay] if preset.relay else [place.home, git, git / "objects", git / "refs"]
     places = {"relay": str(relay), "files": str(files), "home": str(place.home)}
     places |= {"top": str(place.top), "leaf": str(leaf)}
-    said = _said(_filled(preset, places), [leaf, *folders], leaf)
+    said = _said([fill(word, places) for word in preset.probe], [leaf, *folders], leaf)
     for folder in [leaf, *folders]:
         if f"cannot {folder}" in said:
             raise Environment(
                 f"{preset.name} could not write {folder} from where it would work.",
-                f"Allow it that folder (lab doctor names the paths), or give its preset a way "
+                "Allow it that folder (lab doctor names the paths), or give its preset a way "
                 f"out: relay = true in {place.home}/agents.toml",
             )
     if any(f"wrote {folder}" not in said for folder in folders):
         return f"{preset.name}: its sandbox could not be tried ({' '.join(said)[:200]})"
     return None
-
-
-def _filled(preset: Preset, places: Mapping[str, str]) -> list[str]:
-    return [fill(word, places) for word in preset.probe]
 
 
 def _said(prefix: list[str], folders: list[Path], cwd: Path) -> list[str]:

@@ -76,7 +76,7 @@ class Case:
     def run(self, *words: str, cwd: Path | None = None, runs: int = 1) -> Answer:
         """Type `lab run WORDS --json` without network; never longer than the leaf's limits."""
         settings = self.settings
-        limit = PREPARE_S + runs * (settings.timeout_s + settings.eval_timeout_s + MARGIN_S)
+        limit = PREPARE_S + runs * (settings.limit_s + MARGIN_S)
         own = {"LAB_PYTHON": self.python} if settings.interpreter else {}
         return self.clone.lab(
             *("run", *words, "--json", *([] if cwd else ["--leaf", self.name])),

@@ -70,6 +70,8 @@ class Clone:
     ) -> Answer:
         """Type `lab WORDS` in the clone; `cut_off` takes the network away from all it starts."""
         before = offline.wrapper() if cut_off else ()
+        if cut_off:
+            env["LAB_INFRA_PAUSE_S"] = "0"  # a network that we took away does not come back
         try:
             done = subprocess.run(
                 [*before, sys.executable, "-P", "-m", "lab", *words],

@@ -58,8 +58,8 @@ def files(case: Case) -> str:
 
 
 def _scripts(command: list[str]) -> list[str]:
-    """Return the files that a command's words name."""
-    return [word for word in command[:2] if word.endswith((".py", ".sh"))]
+    """Return the script among a command's words, in a list: the first file of code it names."""
+    return [word for word in command if word.endswith((".py", ".sh"))][:1]
 
 
 def _there(case: Case, folder: Path, path: str, key: str) -> None:

@@ -76,7 +76,7 @@ def wrapper() -> tuple[str, ...]:
     """Return the words before a command that take the network away; () where not permitted."""
     if not sys.platform.startswith("linux") or not shutil.which("unshare"):
         return ()
-    words = (*NAMESPACE, sys.executable, "-c", LOOPBACK)
+    words = (*NAMESPACE, sys.executable, "-I", "-S", "-c", LOOPBACK)
     try:
         proof = subprocess.run([*words, "true"], capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

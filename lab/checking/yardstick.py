@@ -116,7 +116,7 @@ def stand_in(case: Case, source: Path) -> None:
     """Commit a leaf.toml whose smoke command leaves `source`; prepared data serves again."""
     leaf, settings = case.leaf, case.settings
     table = json.loads(json.dumps(leaf.table, default=str))
-    table["profiles"][PROFILE]["command"] = ["python", "-c", STAND_IN, str(source)]
+    table["profiles"][PROFILE]["command"] = ["python", "-I", "-S", "-c", STAND_IN, str(source)]
     (leaf.folder / "leaf.toml").write_text(as_toml(table), encoding="utf-8")
     case.clone.commit(f"a stand-in that leaves {source.name}")
     other = leaves.read(case.clone.root, case.name)

@@ -167,8 +167,10 @@ def _known(error: Exception) -> LabError | None:
     if isinstance(error, LabError):
         return error
     if isinstance(error, click.UsageError):
+        from ..text import plain
+
         command = error.ctx.command_path if error.ctx else "lab"
-        return Usage(error.format_message(), f"See how: {command} --help")
+        return Usage(plain(error.format_message()), f"See how: {command} --help")
     if isinstance(error, sqlite3.Error):
         from ..notebook import explain
 

@@ -63,13 +63,28 @@ def argv(command: list[str], python: str, folder: Path | None = None) -> list[st
     program, *rest = command
     if program in ("python", "python3"):
         program = python
-        if folder and rest and not rest[0].startswith("-") and not (folder / rest[0]).is_file():
-            raise errors.Refused(f"no {rest[0]} in {folder}", f"Write it, or change: {command}")
+        script = _script(rest)
+        if folder and script and not (folder / script).is_file():
+            raise errors.Refused(f"no {script} in {folder}", f"Write it, or change: {command}")
     elif "/" in program:
         program = str((folder or Path()) / program)
     if not shutil.which(program):
         raise errors.Environment(f"no program {program!r} here", "Install it, or edit leaf.toml")
     return [program, *rest]
+
+
+def _script(words: list[str]) -> str | None:
+    """Return the script among Python's own words; None after an option that takes a word.
+
+    >>> _script(["-u", "train.py", "--fast"]), _script(["-m", "train"]), _script([])
+    ('train.py', None, None)
+    """
+    for word in words:
+        if not word.startswith("-"):
+            return word
+        if word.startswith("--") or set(word) & set("cmWX"):
+            return None
+    return None
 
 
 def check_requires(settings: Settings, python: str) -> None:

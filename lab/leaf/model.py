@@ -116,6 +116,11 @@ class Settings:
     gpu_optional: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)  # what only the leaf's scripts read
 
+    @property
+    def limit_s(self) -> float:
+        """Return the longest that training and the yardstick may take together, in seconds."""
+        return self.timeout_s + self.eval_timeout_s
+
 
 @dataclass(frozen=True)
 class Leaf:

@@ -5,11 +5,14 @@
 """
 
 import contextlib
+import importlib
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 from ..errors import Environment, NotFound, NotYet, Usage
@@ -183,9 +186,7 @@ class Notebook:
             self.db.execute("pragma journal_mode = wal")
 
     def _apply(self, version: int) -> None:
-        from sqlite_utils import Database
-
-        db = Database(self.db, execute_plugins=False)
+        db = _sqlite_utils().Database(self.db, execute_plugins=False)
         for step in STEPS[version:]:
             step(db)
         self.db.execute(f"pragma user_version = {len(STEPS)}")
@@ -205,6 +206,17 @@ class Notebook:
                 yield
             finally:
                 self.inside = False
+
+
+def _sqlite_utils() -> ModuleType:
+    """Import sqlite-utils without NumPy and pandas, which it would bring in: half a second."""
+    hidden = {"numpy", "pandas"} - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be had
+    try:
+        return importlib.import_module("sqlite_utils")
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def explain(error: sqlite3.Error, path: Path | str) -> Exception:

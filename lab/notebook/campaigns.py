@@ -41,13 +41,8 @@ def counted(book: Notebook, name: str, leaf: str) -> int:
 def begin(book: Notebook, name: str, leaf: str, asked: dict[str, Any]) -> Start:
     """Note that a loop starts, or goes on after a cut; return where it first began."""
     with book.write():
-        last = book.one(
-            "select verb, detail from events where subject = ? and verb in ('loop', 'loop ended') "
-            "order by id desc limit 1",
-            name,
-        )
-        if last is not None and last["verb"] == "loop":
-            before = json.loads(last["detail"])
+        before = loop_of(book, name)
+        if before is not None:
             start = Start(before["start"], before["since"])
         else:
             start = Start(counted(book, name, leaf), book.stamp())
