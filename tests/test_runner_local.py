@@ -18,8 +18,6 @@ FOREVER = "import time\nwhile True: time.sleep(0.05)\n"
 # A grandchild in a session of its own whose parent is gone, as a daemon would be.
 DAEMON = """
 import os, time
-
-pytestmark = pytest.mark.children
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:

@@ -23,8 +23,6 @@ WORKER = """
 import json, os, sys, time
 from pathlib import Path
 from lab import slots
-
-pytestmark = pytest.mark.children
 said = json.loads(sys.argv[1])
 queue = slots.Queue(Path(said["home"]) / "slots", None, os.environ)
 for turn in range(said["turns"]):
