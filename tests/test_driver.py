@@ -18,8 +18,6 @@ from lab.agents import presets, said
 from lab.desk import Desk
 from lab.errors import LabError
 
-pytestmark = pytest.mark.children
-
 AGENTS = Path(__file__).parent / "agents"
 QUICK = {"LAB_PAUSE_S": "0.1", "LAB_GRACE_S": "1", "LAB_STALL_S": "4", "LAB_BACKOFF_S": "1"}
 
@@ -69,6 +67,7 @@ def verdicts(toy: Toy) -> list[str]:
 # -- What should go well --------------------------------------------------------
 
 
+@pytest.mark.children
 def test_three_sessions_of_two_experiments_each_from_the_brief_alone(toy: Toy) -> None:
     toy.env |= QUICK | {"LAB_SESSION_VERDICTS": "2", "LAB_GRACE_S": "60", "LAB_STALL_S": "60"}
     found = loop(toy, command("researcher.py", "9"), "--experiments", "6", "--json").json
@@ -146,6 +145,7 @@ def test_three_sessions_in_a_row_without_an_experiment_stop_with_the_reason(read
     assert "decided to think about it" in done.out
 
 
+@pytest.mark.children
 def test_a_hanging_agent_is_ended_with_all_it_started_and_the_next_begins(ready: Toy) -> None:
     play(ready, "hangs", "--experiments", "2", LAB_GRACE_S="60")
     assert sessions(ready)[0] == "stalled"
@@ -189,6 +189,7 @@ def test_a_forgotten_verdict_opens_the_next_brief(ready: Toy) -> None:
     assert verdicts(ready) == []
 
 
+@pytest.mark.children
 def test_a_usage_limit_is_waited_for_and_is_no_failure(ready: Toy) -> None:
     done = play(ready, "limited", "--experiments", "1")
     assert sessions(ready) == ["usage limit", "ended"]
@@ -202,6 +203,7 @@ def test_a_usage_limit_without_a_time_is_tried_again_later(ready: Toy) -> None:
     assert sessions(ready) == ["usage limit", "ended"]
 
 
+@pytest.mark.children
 def test_a_missing_sign_in_stops_at_once_with_the_reason(ready: Toy) -> None:
     failed = play(ready, "unsigned", code=1)
     assert "Invalid API key · Please run /login" in failed.err
@@ -230,6 +232,7 @@ def hanging(toy: Toy) -> Any:
     return process
 
 
+@pytest.mark.children
 def test_a_stopped_loop_ends_its_agent_and_says_so_in_the_record(ready: Toy) -> None:
     process = hanging(ready)
     process.terminate()
@@ -285,6 +288,7 @@ def test_a_bad_table_of_agents_is_refused(ready: Toy, text: str, wrong: str) -> 
     assert wrong in loop(ready, "ada", code=4).err
 
 
+@pytest.mark.children
 def test_lab_answers_from_inside_a_sandbox_and_the_run_outlives_it(ready: Toy) -> None:
     words = json.dumps(
         [sys.executable, str(AGENTS / "misbehaving.py"), "sandboxed", str(note(ready))]

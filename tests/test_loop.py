@@ -17,8 +17,6 @@ from typing import Any
 import pytest
 from toy import LEAF, TRAIN, Toy
 
-pytestmark = pytest.mark.children
-
 TUNE = ("loop", "toy", "--agent", "tuner")
 
 
@@ -57,6 +55,7 @@ def started(toy: Toy, count: int, *words: str) -> "subprocess.Popen[str]":
     return process
 
 
+@pytest.mark.children
 def test_five_rounds_on_a_fresh_clone_agree_with_their_numbers(toy: Toy) -> None:
     done = toy.lab(*TUNE, "--experiments", "5")
     log = experiments(toy)
@@ -93,6 +92,7 @@ def test_the_slope_comes_near_the_truth(ready: Toy) -> None:
     assert any(found["incumbent"] in lesson["evidence"] for lesson in lessons)
 
 
+@pytest.mark.children
 def test_on_a_terminal_a_live_line_shows_stage_and_best(ready: Toy) -> None:
     leader, follower = pty.openpty()
     words = [sys.executable, "-P", "-m", "lab", *TUNE, "--experiments", "1"]
@@ -152,6 +152,7 @@ def test_a_run_left_by_a_killed_loop_is_waited_for_and_judged(ready: Toy) -> Non
     assert one["verdict"] in ("keep", "discard")
 
 
+@pytest.mark.children
 def test_ctrl_c_stops_the_run_and_leaves_the_truth(ready: Toy) -> None:
     process = ready.start(*TUNE, "--experiments", "2")
     until = time.monotonic() + 60
@@ -198,6 +199,7 @@ def test_the_page_of_the_task_may_be_uncommitted(toy: Toy) -> None:
     assert len(experiments(toy)) == 1
 
 
+@pytest.mark.children
 def test_an_edit_that_nobody_ran_is_set_aside(ready: Toy) -> None:
     ready.lab(*TUNE, "--experiments", "1")
     file = ready.root / ".lab/worktrees/toy/tuner/toy/train.py"

@@ -18,8 +18,6 @@ from pathlib import Path
 import pytest
 from toy import LEAF, TRAIN, Toy, slope
 
-pytestmark = pytest.mark.children
-
 ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("modal", reason="the Modal client is not installed: pip install '.[modal]'")
 
@@ -80,6 +78,7 @@ def until(true: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.children
 @pytest.mark.parametrize("on", ["modal:T4", "modal"])
 def test_a_run_in_a_sandbox_has_the_same_record_as_one_here(
     rented: Toy, cloud: Cloud, on: str
@@ -99,6 +98,7 @@ def test_a_run_in_a_sandbox_has_the_same_record_as_one_here(
     assert cloud.alive() == []
 
 
+@pytest.mark.children
 def test_a_crash_in_a_sandbox_has_its_class_and_place(rented: Toy, cloud: Cloud) -> None:
     rented.leaf(
         train=TRAIN.replace("    print(", "    raise ValueError('no such layer')\n    print(")
@@ -126,6 +126,7 @@ def test_what_the_service_drops_once_is_not_even_noticed(rented: Toy, cloud: Clo
     assert [run["status"] for run in found["runs"]] == ["finished"]
 
 
+@pytest.mark.children
 def test_a_service_that_fails_is_tried_again_with_the_same_seed(rented: Toy, cloud: Cloud) -> None:
     cloud.fault(TaskExecStart=["FAILED_PRECONDITION", 1])
     found = baseline(rented)
@@ -157,6 +158,7 @@ def end_from_outside(cloud: Cloud, name: str) -> None:
     subprocess.run([sys.executable, "-c", code, name], env=env, check=True)
 
 
+@pytest.mark.children
 def test_a_killed_keeper_is_replaced_and_the_run_goes_on(rented: Toy, cloud: Cloud) -> None:
     slow = TRAIN.replace("    print(", "    import time; time.sleep(4)\n    print(")
     rented.leaf(train=slow)
@@ -173,6 +175,7 @@ def test_a_killed_keeper_is_replaced_and_the_run_goes_on(rented: Toy, cloud: Clo
     assert cloud.alive() == []
 
 
+@pytest.mark.children
 def test_a_stream_that_breaks_is_taken_up_or_run_again(rented: Toy, cloud: Cloud) -> None:
     cloud.fault(TaskExecStdioRead=["INTERNAL", 1])
     found = baseline(rented)
@@ -214,6 +217,7 @@ def test_a_sandbox_whose_own_limit_ran_out_says_nothing_about_the_idea(
     assert cloud.alive() == []
 
 
+@pytest.mark.children
 def test_without_capacity_it_waits_says_so_and_goes_on(rented: Toy, cloud: Cloud) -> None:
     rented.env["LAB_CAPACITY_PAUSE_S"] = "5"
     cloud.fault(SandboxCreate=["RESOURCE_EXHAUSTED", 1])
@@ -287,6 +291,7 @@ def kill_keepers(toy: Toy) -> None:
         os.kill(int(pid), signal.SIGKILL)
 
 
+@pytest.mark.children
 def test_stop_ends_the_sandbox(rented: Toy, cloud: Cloud) -> None:
     slow = TRAIN.replace("    print(", "    import time; time.sleep(60)\n    print(")
     rented.leaf(train=slow, toml=LEAF.replace("timeout_s = 30", "timeout_s = 90"))
@@ -308,6 +313,7 @@ def test_without_a_token_it_refuses_with_two_ways_to_fix_it(rented: Toy) -> None
     assert rented.lab("log", "--json").json == []
 
 
+@pytest.mark.children
 def test_a_bad_token_is_refused_with_two_ways_to_fix_it(rented: Toy, cloud: Cloud) -> None:
     cloud.fault(AppGetOrCreate=["UNAUTHENTICATED", 99])
     words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
@@ -369,6 +375,7 @@ def test_a_campaign_spends_no_more_than_it_may(rented: Toy, cloud: Cloud) -> Non
     assert cloud.alive() == []
 
 
+@pytest.mark.children
 def test_doctor_finds_and_ends_a_sandbox_that_no_run_owns(rented: Toy, cloud: Cloud) -> None:
     baseline(rented)
     code = (
