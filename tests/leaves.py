@@ -13,6 +13,7 @@ from types import ModuleType
 from shared import run, summary
 
 ROOT = Path(__file__).parents[1]
+COVERAGE = "COVERAGE_PROCESS_"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
@@ -41,7 +42,7 @@ def environ(leaf: Path, **more: str) -> dict[str, str]:
         "LAB_PROFILE": "smoke",
         "LAB_SEED": "0",
     }
-    hidden = ("LAB_", "COVERAGE_PROCESS_")  # what the scripts share is measured in this process
+    hidden = ("LAB_", COVERAGE)  # measured where they are played; elsewhere they would be slow
     kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return {**kept, **told, **more}
 
@@ -64,8 +65,9 @@ def script(leaf: Path, name: str, **more: str) -> "subprocess.CompletedProcess[s
 
 def played(leaf: Path, *names: str) -> Path:
     """Run the leaf's scripts in this order, as the harness does; `printed` has what they said."""
+    measured = {key: value for key, value in os.environ.items() if key.startswith(COVERAGE)}
     for name in names:
-        done = script(leaf, name)
+        done = script(leaf, name, **measured)
         assert done.returncode == 0, done.stderr
         (leaf.parent / f"{name}.out").write_text(done.stdout)
     return leaf

@@ -51,6 +51,7 @@ def test_killed_keepers_leave_the_truth_and_nobody(toy: Toy, campaign: Path, see
     assert toy.lab("doctor", "--json").json["ok"]
 
 
+@pytest.mark.children
 @pytest.mark.parametrize(
     ("at", "when"),
     [
@@ -79,6 +80,7 @@ def test_a_start_that_was_killed_is_lost_and_undone(
     assert toy.git("rev-parse", "HEAD", cwd=campaign) == again["commit"]
 
 
+@pytest.mark.children
 @pytest.mark.parametrize(
     ("at", "when"),
     [
@@ -103,6 +105,7 @@ def test_a_verdict_that_was_killed_is_finished_later(
     assert [words for words in line if words.startswith("e")] == ["e3: raise"]
 
 
+@pytest.mark.children
 @pytest.mark.parametrize(
     ("at", "when"), [(ADD, "before"), (ADD, "during"), (ADD, "after"), (TIP, "before")]
 )
@@ -115,6 +118,7 @@ def test_a_worktree_whose_maker_was_killed_is_made_by_the_same_words(
     assert [one["campaign"] for one in toy.lab("status", "--json").json["campaigns"]] == ["toy/ada"]
 
 
+@pytest.mark.children
 @pytest.mark.parametrize("at", ["archive", "reset --quiet --mixed"])
 def test_a_keeper_killed_at_its_git_leaves_the_branch_where_it_belongs(
     toy: Toy, campaign: Path, at: str
@@ -161,6 +165,7 @@ def test_a_half_made_index_of_a_killed_commit_is_removed(toy: Toy, campaign: Pat
     assert not left.exists()
 
 
+@pytest.mark.children
 def test_exports_of_a_keeper_killed_after_its_last_word_are_removed(
     toy: Toy, campaign: Path, tmp_path: Path
 ) -> None:

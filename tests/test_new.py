@@ -22,6 +22,7 @@ print(LEAF, 'toy')
 '''
 
 
+@pytest.mark.children
 def test_a_new_leaf_has_few_files_and_says_what_to_edit_first(toy: Toy) -> None:
     told = toy.lab("new", "contrib/kernels/rmsnorm").out
     made = sorted(path.name for path in (toy.root / "contrib/kernels/rmsnorm").iterdir())
@@ -50,6 +51,7 @@ def test_json_names_the_leaf_its_files_and_the_next_line(toy: Toy) -> None:
     assert set(found["edit"]) < set(found["files"])
 
 
+@pytest.mark.children
 @pytest.mark.parametrize(
     ("name", "code", "reason"),
     [
@@ -89,6 +91,7 @@ def test_a_name_that_may_not_be_is_refused_and_nothing_is_made(
     assert (sorted(toy.root.rglob("*.toml")) == before) == (code != 0)
 
 
+@pytest.mark.children
 def test_from_another_leaf_copies_it_as_it_stands_but_for_its_findings(toy: Toy) -> None:
     folder = toy.root / "toy"
     (folder / "notes.md").write_text("toy: 0.1 better\n")
@@ -116,6 +119,7 @@ def test_a_leaf_that_cannot_be_read_is_not_copied(toy: Toy) -> None:
     assert not (toy.root / "second").exists()
 
 
+@pytest.mark.children
 def test_outside_a_repository_it_is_said_how_to_make_one(toy: Toy, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -123,6 +127,7 @@ def test_outside_a_repository_it_is_said_how_to_make_one(toy: Toy, tmp_path: Pat
     assert answer.err.splitlines()[1] == "Go to one, or make one: git init"
 
 
+@pytest.mark.children
 def test_in_a_campaign_it_is_refused(toy: Toy) -> None:
     answer = toy.lab("new", "curve", cwd=toy.campaign(), code=4)
     assert "this is a campaign's worktree" in answer.err
