@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -12,6 +13,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import many
 import toy as toys
 from toy import Quick
+
+# A slow machine is no failure of what is tested.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 collect_ignore_glob = ["agents/*"]  # programs that tests start, not tests
 

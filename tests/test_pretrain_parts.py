@@ -133,9 +133,14 @@ def test_a_prefetch_that_fails_stops_the_run_instead_of_hanging(tmp_path: Path) 
 TEXT = 'def naïve(x):\n\treturn {"λ": x ** 2}  # <|bos|> 日本\r\n\n    pass\n' * 40
 
 
-@given(st.text())
-def test_any_text_comes_back_byte_for_byte(text: str) -> None:
-    tokenizer = prepare.train_tokenizer([TEXT], 300)
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """A tokenizer trained on a few lines."""
+    return prepare.train_tokenizer([TEXT], 300)
+
+
+@given(text=st.text())
+def test_any_text_comes_back_byte_for_byte(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
