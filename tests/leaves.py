@@ -13,7 +13,6 @@ from types import ModuleType
 from shared import run, summary
 
 ROOT = Path(__file__).parents[1]
-COVERAGE = "COVERAGE_PROCESS_"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
@@ -42,8 +41,7 @@ def environ(leaf: Path, **more: str) -> dict[str, str]:
         "LAB_PROFILE": "smoke",
         "LAB_SEED": "0",
     }
-    hidden = ("LAB_", COVERAGE)  # measured where they are played; elsewhere they would be slow
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
     return {**kept, **told, **more}
 
 
@@ -65,9 +63,8 @@ def script(leaf: Path, name: str, **more: str) -> "subprocess.CompletedProcess[s
 
 def played(leaf: Path, *names: str) -> Path:
     """Run the leaf's scripts in this order, as the harness does; `printed` has what they said."""
-    measured = {key: value for key, value in os.environ.items() if key.startswith(COVERAGE)}
     for name in names:
-        done = script(leaf, name, **measured)
+        done = script(leaf, name)
         assert done.returncode == 0, done.stderr
         (leaf.parent / f"{name}.out").write_text(done.stdout)
     return leaf

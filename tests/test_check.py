@@ -200,8 +200,12 @@ def edit(folder: Path, *edits: tuple[str, str, str]) -> None:
         file.write_text(before.replace(old, new))
 
 
-def checked(repository: Toy, *words: str, code: int | None = 0) -> list[dict[str, Any]]:
-    found = repository.here("check", *words, "--json", code=code).json
+def checked(
+    repository: Toy, *words: str, code: int | None = 0, alone: bool = False
+) -> list[dict[str, Any]]:
+    """Return what `lab check` reports; `alone` in a process that remembers no earlier check."""
+    typed = repository.lab if alone else repository.here
+    found = typed("check", *words, "--json", code=code).json
     assert list((repository.root.parent / "clones").iterdir()) == [], "the clone was left behind"
     return list(found)
 
@@ -316,7 +320,7 @@ def test_where_no_namespace_can_be_had_python_is_kept_from_the_network(repositor
     shim.chmod(0o755)
     repository.env["PATH"] = f"{shim.parent}:{os.environ['PATH']}"
     edit(repository.root / "demo", *WAYS["the network is needed"].edits)
-    (report,) = repository.lab("check", "demo", "--json", code=1).json
+    (report,) = checked(repository, "demo", code=1, alone=True)
     smoke = next(one for one in report["checks"] if one["check"] == "smoke")
     assert smoke["said"].startswith(WAYS["the network is needed"].reason)
 

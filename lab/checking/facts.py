@@ -58,8 +58,9 @@ def files(case: Case) -> str:
 
 
 def _scripts(command: list[str]) -> list[str]:
-    """Return the script among a command's words, in a list: the first file of code it names."""
-    return [word for word in command if word.endswith((".py", ".sh"))][:1]
+    """Return the files of code that a command runs: the program, and the script it is given."""
+    words = (command[0], leaves.script(command[1:])) if command else ()
+    return [word for word in words if word and word.endswith((".py", ".sh"))]
 
 
 def _there(case: Case, folder: Path, path: str, key: str) -> None:

@@ -1,7 +1,7 @@
 """Find, read and check a leaf: its settings by profile, its yardstick, its commands."""
 
 from lab.leaf.checks import read, within
-from lab.leaf.commands import argv, check_requires, default_profile, interpreter
+from lab.leaf.commands import argv, check_requires, default_profile, interpreter, script
 from lab.leaf.fingerprint import cache_key, frozen_paths, yardstick
 from lab.leaf.model import Condition, Knob, Leaf, Settings, nearest
 from lab.leaf.places import find, here
@@ -21,6 +21,7 @@ __all__ = [
     "interpreter",
     "nearest",
     "read",
+    "script",
     "within",
     "yardstick",
 ]

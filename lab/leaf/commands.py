@@ -63,9 +63,9 @@ def argv(command: list[str], python: str, folder: Path | None = None) -> list[st
     program, *rest = command
     if program in ("python", "python3"):
         program = python
-        script = _script(rest)
-        if folder and script and not (folder / script).is_file():
-            raise errors.Refused(f"no {script} in {folder}", f"Write it, or change: {command}")
+        called = script(rest)
+        if folder and called and not (folder / called).is_file():
+            raise errors.Refused(f"no {called} in {folder}", f"Write it, or change: {command}")
     elif "/" in program:
         program = str((folder or Path()) / program)
     if not shutil.which(program):
@@ -73,10 +73,10 @@ def argv(command: list[str], python: str, folder: Path | None = None) -> list[st
     return [program, *rest]
 
 
-def _script(words: list[str]) -> str | None:
-    """Return the script among Python's own words; None after an option that takes a word.
+def script(words: list[str]) -> str | None:
+    """Return the script among an interpreter's words; None after an option that takes a word.
 
-    >>> _script(["-u", "train.py", "--fast"]), _script(["-m", "train"]), _script([])
+    >>> script(["-u", "train.py", "--fast"]), script(["-m", "train"]), script([])
     ('train.py', None, None)
     """
     for word in words:
