@@ -1,9 +1,9 @@
-"""How long `lab new` and then `lab check` take: wall and CPU seconds, keepers and runs included.
+"""How long `lab new` and then `lab check` take: wall and CPU seconds, with all runs.
 
     python benchmarks/bench_check.py [LEAF...]
 
 Without names a new leaf is made in a repository of its own; with names those of this repository
-are checked. CPU seconds are those of every process that was started, also of keepers, which
+are checked. CPU seconds are those of every process that was started, also of supervisors, which
 leave their parents: this process adopts them (Linux).
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import processes
+from lab.system import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 TO_REACH_S = 60  # lab new, then lab check green, on two idle cores

@@ -1,9 +1,9 @@
-"""Kill `lab run` and its keeper at random instants, and look at what is left each time.
+"""Kill `lab run` and its supervisor at random instants, and look at what is left each time.
 
     python benchmarks/bench_kills.py                        # 200 of each, some twenty minutes
     python benchmarks/bench_kills.py waiter --times 50 --seed 3
 
-After each kill the next `lab` command is typed and this must hold: the keeper that had started
+After each kill the next `lab` command is typed and this must hold: the supervisor that had started
 finishes and is recorded, a run without one is `lost` without runs, no process and no lock is left,
 the branch is where the record says, the edit is in the file, one row was made, and the same
 hypothesis runs in the same worktree. Prints how often each came about; stops at the first breach.

@@ -6,9 +6,9 @@
 
 `gap`: a tuner's campaign on a leaf whose notebook holds 10,000 judged experiments, the newest of
 them with commits that turned its knobs. Its own time goes from the end of a run's job to the start
-of the next run's keeper; what the keeper then does (start, export, queue) is told apart, and so is
-Optuna's share. `kills`: SIGKILL to `lab loop` at random instants, the same command again each time,
-until it ends by its limit; then nothing may be lost, nothing counted twice, nobody left over.
+of the next run's supervisor; what that then does (start, export, queue) is told apart, and so
+is Optuna's share. `kills`: SIGKILL to `lab loop` at random instants, the same command again each
+time, until it ends by its limit; then nothing may be lost, nothing counted twice, nobody left over.
 """
 
 import argparse
@@ -119,8 +119,8 @@ def gap(folder: Path, experiments: int, size: int) -> None:
     """Run a tuner's campaign in this process and read its gaps from the notebook."""
     from lab.agents import proposals
     from lab.agents.work import work
-    from lab.campaign import Limits
-    from lab.desk import Desk
+    from lab.campaign.loop import Limits
+    from lab.workspace import Workspace
 
     toy, clock = full(folder, size), Clock()
     os.environ.update(toy.environ(PYTHONWARNINGS=""))
@@ -128,23 +128,23 @@ def gap(folder: Path, experiments: int, size: int) -> None:
     proposals.ask = clock.timed(proposals.ask)
     began, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stderr(io.StringIO()):
-        found = work(Desk(toy.root / "toy"), "tuner", Limits(experiments=experiments))
+        found = work(Workspace(toy.root / "toy"), "tuner", Limits(experiments=experiments))
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"notebook of {size:,} experiments; from a run's end:")
     for what, own, until_run in gaps(toy):
-        show(f"{what}: the loop's own time, to the next keeper's start", own)
-        show(f"{what}: to the next run's start (keeper, export, queue)", until_run)
+        show(f"{what}: the loop's own time, to the next supervisor's start", own)
+        show(f"{what}: to the next run's start (supervisor, export, queue)", until_run)
     show("Optuna, a proposal", clock.seconds)
     show("Optuna, a proposal, CPU", clock.cpu)
     print(
         f"a campaign of {found['experiments']}: {wall:.0f} s wall, {cpu:.1f} s CPU of its own, "
-        f"{children.ru_utime + children.ru_stime:.1f} s of its git (keepers not counted)"
+        f"{children.ru_utime + children.ru_stime:.1f} s of its git (supervisors not counted)"
     )
 
 
 def gaps(toy: toys.Toy) -> Iterator[tuple[str, list[float], list[float]]]:
-    """Yield seconds from a job's end to the next keeper and run, for each kind of next job."""
+    """Yield seconds from a job's end to the next supervisor and run, for each kind of next job."""
     with contextlib.closing(sqlite3.connect(toy.root / ".lab/notebook.db")) as db:
         rows = db.execute(
             "select j.experiment, j.ended, j.keeper, "
@@ -191,7 +191,7 @@ def kills(folder: Path, times: int, seed: int) -> None:
         breaches = list(look(toy, WANTED))
         for line in breaches:
             print(f"  BREACH: {line}")
-        print(f"loop {number}: {landed - before} kills; {told(toy)}", flush=True)
+        print(f"loop {number}: {landed - before} kills; {as_text(toy)}", flush=True)
         broken += len(breaches)
         if landed >= times:
             break
@@ -249,7 +249,7 @@ def look(toy: toys.Toy, wanted: int) -> Iterator[str]:
         yield f"processes are left: {left.split()}"
 
 
-def told(toy: toys.Toy) -> str:
+def as_text(toy: toys.Toy) -> str:
     """Return what the notebook holds in the end."""
     with contextlib.closing(sqlite3.connect(toy.root / ".lab/notebook.db")) as db:
         rows = db.execute(

@@ -224,7 +224,7 @@ def watched(toy: toys.Toy, seconds: float) -> None:
 
 
 def kills(folder: Path, times: int, seed: int) -> None:
-    """Kill agents, drivers, keepers and waiters; launch the same names again each time."""
+    """Kill agents, drivers, supervisors and waiters; launch the same names again each time."""
     chance, seen = random.Random(seed), Counter()
     toy = toys.make(folder)
     toy.leaf(train=toys.TRAIN.replace("    print(", "    import time; time.sleep(1)\n    print("))
@@ -253,14 +253,14 @@ def kills(folder: Path, times: int, seed: int) -> None:
 
 
 def processes(toy: toys.Toy) -> Iterator[tuple[str, int]]:
-    """Yield what is alive for this repository: (agent, driver, keeper or waiter, its pid)."""
+    """Yield what is alive for this repository: (agent, driver, supervisor or waiter, its pid)."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             where = os.readlink(folder / "cwd")
             if str(toy.root) not in where and str(toy.root) not in " ".join(words):
                 continue
-            if "lab.keeper" in words:
+            if "lab.run.supervisor" in words:
                 yield "keeper", int(folder.name)
             elif "lab" in words and "loop" in words:
                 yield "driver", int(folder.name)

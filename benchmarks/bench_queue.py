@@ -3,8 +3,9 @@
     python benchmarks/bench_queue.py --runs 200 --seconds 1
     python benchmarks/bench_queue.py --runs 24 --seconds 5
 
-Real `lab run`, real keepers. The leaf's own scripts write down when they began and ended; between
-the end of one run's `evaluate` and the beginning of the next run's `train` the device is idle.
+Real `lab run`, real supervisors. The leaf's own scripts write down when they began and ended;
+between the end of one run's `evaluate` and the beginning of the next run's `train` the device
+is idle.
 """
 
 import argparse

@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import recall
 from lab.notebook import search
+from lab.search import concepts
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 QUERIES = (
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="print the questions that failed")
     options = parser.parse_args()
     started = time.perf_counter()
-    recall.lexicon()
+    concepts.lexicon()
     print(f"vocabulary compiled in {1e3 * (time.perf_counter() - started):.1f} ms")
     if DATA.is_dir():
         report_recall(options.misses)

@@ -6,8 +6,8 @@
 
 The children tell by themselves when they lived: each writes its process's start, from the kernel,
 and its end. Overhead is the wall time of a whole `lab run` process less that, in a repository of
-1,000 files with a notebook of 10,000 experiments; CPU seconds are those of `lab run`, its keeper
-and their gits, without the leaf's two commands.
+1,000 files with a notebook of 10,000 experiments; CPU seconds are those of `lab run`,
+its supervisor and their gits, without the leaf's two commands.
 """
 
 import argparse
@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 import toy as toys  # noqa: E402
 from bench_notebook import notebook  # noqa: E402
 
-from lab import processes  # noqa: E402
+from lab.system import processes  # noqa: E402
 
 PARTS = ("overhead", "limit", "crowd")
 FILES, EXPERIMENTS = 1_000, 10_000
@@ -129,7 +129,7 @@ def _cpu() -> float:
     """Return the CPU seconds of all that ended below this process, once it is alone."""
     while True:
         try:
-            os.waitpid(-1, 0)  # the keeper, an orphan by now, came to this process
+            os.waitpid(-1, 0)  # the supervisor, an orphan by now, came to this process
         except ChildProcessError:
             break
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

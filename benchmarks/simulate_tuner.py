@@ -20,11 +20,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lab import leaf, moves  # noqa: E402
+from lab import leaf  # noqa: E402
 from lab.agents import knobs  # noqa: E402
+from lab.agents.history import PastTrial  # noqa: E402
 from lab.agents.proposals import Proposer, position  # noqa: E402
-from lab.agents.tried import Tried  # noqa: E402
-from lab.judge import Noise, Side, judge  # noqa: E402
+from lab.judge import (  # noqa: E402
+    Noise,
+    Side,
+    judge,
+    stagnation,
+)
 
 # A knob, its bad value, and what that costs in standard deviations of a run; the first two as
 # measured on pretrain (its notes.md), the others as a leaf might have them.
@@ -69,7 +74,7 @@ def campaign(seed: int, bad: str, value: Any, cost: float, most: int) -> int | N
     now = {**surface.good, bad: value}
     start, good = surface.loss(now), surface.loss(surface.good)
     incumbent = Side((), tuple(surface.run(now) for _ in range(3)))
-    tried: list[Tried] = []
+    tried: list[PastTrial] = []
     for number in range(1, most + 1):
         move = due(tried, list(surface.knobs))
         if move is not None and move.kind == "stop":
@@ -85,7 +90,7 @@ def campaign(seed: int, bad: str, value: Any, cost: float, most: int) -> int | N
             else:
                 runs += [surface.run(new) for _ in range(verdict.more)]
         near = verdict.suggest != "keep" and verdict.near_miss and (verdict.gain or 0) > 0
-        tried.insert(0, Tried(number, changes, verdict.gain, verdict.suggest, near))
+        tried.insert(0, PastTrial(number, changes, verdict.gain, verdict.suggest, near))
         if verdict.suggest == "keep":
             now, incumbent = new, Side(tuple(runs), ())
         if start - surface.loss(now) >= HALF * (start - good):
@@ -93,11 +98,11 @@ def campaign(seed: int, bad: str, value: Any, cost: float, most: int) -> int | N
     return None
 
 
-def due(tried: list[Tried], names: list[str]) -> moves.Move | None:
+def due(tried: list[PastTrial], names: list[str]) -> stagnation.Move | None:
     """Return the move that is due, as the notebook would find it."""
     axes = Counter(change.name.lower() for one in tried for change in one.changes)
     verdicts = [one.verdict for one in tried]
-    return moves.propose(
+    return stagnation.propose(
         verdicts.index("keep") if "keep" in verdicts else len(tried),
         axes=[{"axis": name, "tried": count} for name, count in axes.items()],
         near_misses=[f"e{one.experiment}" for one in tried if one.near_miss],

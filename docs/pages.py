@@ -29,8 +29,7 @@ def cli() -> None:
 
 def schema() -> None:
     """Write every table of an empty notebook with its columns."""
-    from lab import migrations
-    from lab.notebook import Notebook
+    from lab.notebook import Notebook, migrations
 
     with Notebook(":memory:", who="docs") as book:
         for title, tables in (("Records", migrations.RECORDS), ("Derived", migrations.DERIVED)):

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 
-from lab import board, board_view, plot
-from lab.desk import Desk
+from lab.views import board, board_text, plot
+from lab.workspace import Workspace
 
 DOCS = Path(__file__).parent
 COLUMNS = 84
@@ -20,11 +20,11 @@ COLUMNS = 84
 
 def main(leaf: str) -> None:
     """Draw what `lab board LEAF` and `lab plot LEAF` show."""
-    with Desk(DOCS.parent, leaf=leaf).open() as book:
+    with Workspace(DOCS.parent, leaf=leaf).open() as book:
         found = board.board(book, leaf)
         plot.plot(book, leaf, DOCS / "plot.png")
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    board_view.show([found], console)
+    board_text.show([found], console)
     drawn = console.export_svg(title=f"lab board {leaf}", theme=SVG_EXPORT_THEME, unique_id="board")
     own = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.S)  # no font from a network
     (DOCS / "board.svg").write_text(own.replace("Fira Code, monospace", "monospace"))

@@ -63,7 +63,7 @@ class Browser:
         found: list[dict[str, Any]] = self.call("se/log", type=kind)
         return found
 
-    def complaints(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """Return errors and warnings on the console since the last call."""
         return [one["message"] for one in self.logs("browser") if one["level"] != "INFO"]
 

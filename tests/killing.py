@@ -1,4 +1,4 @@
-"""Kill `lab run` or its keeper at some instant, and prove that nothing was left half done."""
+"""Kill `lab run` or its supervisor at some instant, and prove that nothing was left half done."""
 
 import contextlib
 import os
@@ -35,19 +35,19 @@ class Killed:
         process = self.start("run", idea)
         time.sleep(self.draw.uniform(0.0, longest_s))
         self._kill(process, group)
-        return self._told("killed with its group" if group else "killed", idea, slope)
+        return self._as_text("killed with its group" if group else "killed", idea, slope)
 
-    def keeper(self, longest_s: float) -> str:
-        """Kill the keeper a moment after it started."""
+    def supervisor(self, longest_s: float) -> str:
+        """Kill the supervisor a moment after it started."""
         idea, slope = self.edited()
         process = self.start("run", idea)
-        keeper = until(lambda: process.poll() is not None or self._keeper())
+        supervisor = until(lambda: process.poll() is not None or self._supervisor())
         time.sleep(self.draw.uniform(0.0, longest_s))
-        if isinstance(keeper, int):
+        if isinstance(supervisor, int):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(keeper, signal.SIGKILL)
+                os.kill(supervisor, signal.SIGKILL)
         process.communicate(timeout=PATIENCE_S)
-        return self._told("keeper killed", idea, slope)
+        return self._as_text("supervisor killed", idea, slope)
 
     def edited(self) -> tuple[str, str]:
         """Write down a hypothesis and edit the file for it; return its id and the file's text."""
@@ -73,18 +73,18 @@ class Killed:
             os.killpg(process.pid, signal.SIGKILL) if group else process.kill()
         process.communicate(timeout=PATIENCE_S)
 
-    def _keeper(self) -> int | None:
+    def _supervisor(self) -> int | None:
         """Return the process that keeps a job of this notebook, by its command line."""
-        mark = f"lab.keeper\0{self.home}\0".encode()
+        mark = f"lab.run.supervisor\0{self.home}\0".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if mark in (folder / "cmdline").read_bytes():
                     return int(folder.name)
         return None
 
-    def _told(self, how: str, idea: str, text: str) -> str:
+    def _as_text(self, how: str, idea: str, text: str) -> str:
         """Type the next command, check everything, and return what came of the kill."""
-        kept = self._keeper() is not None
+        kept = self._supervisor() is not None
         before = self.toy.lab("log", "-n", "1", "--json", cwd=self.where).json
         made = before if before and before[0]["hypothesis"] == idea else []
         found = None
@@ -119,12 +119,12 @@ class Killed:
         assert head == self.head, "the branch is not back"
         assert all(run["status"] == "failed" for run in found["runs"])
         if kept:
-            return "lost, though its keeper lived"
+            return "lost, though its supervisor lived"
         return f"lost with {'a run' if found['runs'] else 'no runs'}"
 
     def _leftovers(self) -> list[str]:
         """Return processes, locks and exports that no living job needs."""
-        until(lambda: self._keeper() is None)
+        until(lambda: self._supervisor() is None)
         found = [path.name for path in (self.home / "exports").glob("*/*")]
         found += [path.name for path in self.exports.glob("*")]
         marker = f"LAB_RUN_DIR={self.home}/runs/".encode()

@@ -24,7 +24,20 @@ SHARED = sorted((ROOT / "shared").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in ROOMS]
 EVERY = [name for group in COMMANDS.values() for name in group]
 # What may be imported in one place only, since installing it is a choice or loading it is slow.
-ONE_PLACE = {"matplotlib": "lab/plot.py", "modal": "lab/runner/", "optuna": "lab/agents/"}
+ONE_PLACE = {"matplotlib": "lab/views/plot.py", "modal": "lab/runner/", "optuna": "lab/agents/"}
+# Who may import whom: rooms of lower layers, and rooms further right in the same layer.
+LAYERS = (
+    ("cli",),
+    ("checking",),
+    ("report", "agents", "maintenance"),
+    ("campaign", "experiment", "brief"),
+    ("workspace",),
+    ("run", "views"),
+    ("notebook", "leaf"),
+    ("importers", "slots", "runner", "repo"),
+    ("judge", "search", "system"),
+    ("text", "errors"),
+)
 HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}
 
 
@@ -55,20 +68,38 @@ def within(name: str, *packages: str) -> bool:
 
 
 def test_the_walk_sees_relative_and_inner_imports():
-    found = set(imports(ROOT / "lab/board.py"))
+    found = set(imports(ROOT / "lab/views/board.py"))
     assert {"lab.judge.Kept", "lab.notebook.history", "sqlite3"} <= found
-    assert "matplotlib.figure.Figure" in set(imports(ROOT / "lab/plot.py"))
+    assert "matplotlib.figure.Figure" in set(imports(ROOT / "lab/views/plot.py"))
+
+
+def room(name: str) -> str:
+    """Return the room of lab that a module's name lies in, "" for lab itself."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "lab" and len(parts) > 1 else ""
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=NAMES)
-def test_no_room_of_lab_imports_upwards(path):
-    inside = path.relative_to(ROOT).parts[1]
+def test_a_room_imports_rooms_below_it(path):
+    here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
     off_limits = ["tests", "benchmarks", "docs", "torch", *map(package, LEAVES)]
-    if inside not in ("cli", "__main__.py"):
-        off_limits.append("lab.cli")
-    if inside == "errors.py":
-        off_limits += ["lab"]
     assert [name for name in imports(path) if within(name, *off_limits)] == []
+    if here in ("__init__", "__main__"):
+        return
+    above = {other for layer in LAYERS[: level(here)] for other in layer}
+    above |= set(LAYERS[level(here)][: LAYERS[level(here)].index(here)])
+    used = {room(name) for name in imports(path) if within(name, "lab")}
+    assert used & above == set()
+
+
+def level(here: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if here in layer)
+
+
+def test_every_room_has_its_layer():
+    names = {path.relative_to(ROOT).parts[1].removesuffix(".py") for path in ROOMS}
+    known = [name for layer in LAYERS for name in layer]
+    assert sorted(names - {"__init__", "__main__"}) == sorted(known)
 
 
 @pytest.mark.parametrize("package", ONE_PLACE)

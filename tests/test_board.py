@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from toy import Toy, slope
 
-from lab import board as boards
-from lab import board_view
 from lab.notebook import Notebook
+from lab.views import board as boards
+from lab.views import board_text
 
 LOG = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
 
@@ -131,4 +131,4 @@ def test_the_chain_of_nothing_is_empty() -> None:
     with Notebook(":memory:", who="ada") as book:
         found = boards.board(book, "toy")
     assert (found["claimed_gain"], found["expected_gain"], found["best"]) == (None, None, None)
-    assert "nothing yet" in board_view.text(found, 80)
+    assert "nothing yet" in board_text.text(found, 80)

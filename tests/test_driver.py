@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from toy import TRAIN, Answer, Toy
 
-from lab import processes
-from lab.agents import presets, said
-from lab.desk import Desk
+from lab.agents import output_parser, presets
 from lab.errors import LabError
+from lab.system import processes
+from lab.workspace import Workspace
 
 AGENTS = Path(__file__).parent / "agents"
 QUICK = {"LAB_PAUSE_S": "0.1", "LAB_GRACE_S": "1", "LAB_STALL_S": "4", "LAB_BACKOFF_S": "1"}
@@ -162,8 +162,8 @@ def test_an_agent_that_does_not_end_when_it_should_is_ended(ready: Toy) -> None:
 def test_a_flood_of_output_is_capped_and_its_end_still_heard(ready: Toy) -> None:
     play(ready, "floods", "--experiments", "1")
     log = ready.root / ".lab/campaigns/toy/bot/session-1.log"
-    assert log.stat().st_size < said.LOG_LIMIT + said.TAIL + 100
-    assert b"bytes left out" in log.read_bytes()[-said.TAIL - 100 :]
+    assert log.stat().st_size < output_parser.LOG_LIMIT + output_parser.TAIL + 100
+    assert b"bytes left out" in log.read_bytes()[-output_parser.TAIL - 100 :]
     assert rows(ready, "select tokens, cost_usd from sessions") == [(10, 0.5)]
 
 
@@ -311,10 +311,10 @@ def test_a_preset_fills_every_place_and_widens_only_with_yolo(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    desk = Desk(toy.root / "toy")
+    workspace = Workspace(toy.root / "toy")
     wide = ("--dangerously", "yolo")
     places = {key: f"/{key}" for key in ("prompt_file", "files", "relay", "leaf", "top", "home")}
-    least, most = (presets.find(desk, name, yolo).filled(places) for yolo in (False, True))
+    least, most = (presets.find(workspace, name, yolo).filled(places) for yolo in (False, True))
     assert least[0] == name
     assert not any("{" in word for word in least + most)
     assert not any(mark in word for word in least for mark in wide)
@@ -324,7 +324,7 @@ def test_a_preset_fills_every_place_and_widens_only_with_yolo(
 def test_yolo_without_a_yolo_command_is_refused(ready: Toy) -> None:
     (ready.root / ".lab/agents.toml").write_text('[ada]\ncommand = ["true"]\n')
     with pytest.raises(LabError, match="no --yolo"):
-        presets.find(Desk(ready.root / "toy"), "ada", yolo=True)
+        presets.find(Workspace(ready.root / "toy"), "ada", yolo=True)
 
 
 # -- What agents say -----------------------------------------------------------------
@@ -352,8 +352,8 @@ NOW = datetime(2026, 7, 1, 22, 0, tzinfo=UTC)
     ],
 )
 def test_a_usage_limit_is_told_with_its_end(line: str, until: str | None) -> None:
-    assert said.hit_limit(["hello", line]) == line
-    end = said.until(line, NOW)
+    assert output_parser.hit_limit(["hello", line]) == line
+    end = output_parser.until(line, NOW)
     assert (end and end.isoformat()) == until
     assert end is None or end - NOW < timedelta(days=60)
 
@@ -367,8 +367,8 @@ def test_a_usage_limit_is_told_with_its_end(line: str, until: str | None) -> Non
     ],
 )
 def test_talk_of_limits_is_no_usage_limit(line: str) -> None:
-    assert said.hit_limit([line]) is None
-    assert said.needs_sign_in([line]) is None
+    assert output_parser.hit_limit([line]) is None
+    assert output_parser.needs_sign_in([line]) is None
 
 
 @pytest.mark.parametrize(
@@ -381,4 +381,4 @@ def test_talk_of_limits_is_no_usage_limit(line: str) -> None:
     ],
 )
 def test_a_missing_sign_in_is_told(line: str) -> None:
-    assert said.needs_sign_in([line]) == line
+    assert output_parser.needs_sign_in([line]) == line

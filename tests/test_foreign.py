@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import foreign
+from lab import importers
 from lab.errors import Environment, LabError, NotFound, Usage
-from lab.foreign import ForeignRow, Problem
+from lab.importers import ImportedRow, Problem
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "notebooks"
 HEAD = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
@@ -21,14 +21,14 @@ def log(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def rows(path: Path) -> list[ForeignRow]:
-    return [found for found in foreign.read(path) if isinstance(found, ForeignRow)]
+def rows(path: Path) -> list[ImportedRow]:
+    return [found for found in importers.read(path) if isinstance(found, ImportedRow)]
 
 
 def problems(path: Path) -> list[tuple[int, str, bool]]:
     return [
         (found.line, found.text, found.skipped)
-        for found in foreign.read(path)
+        for found in importers.read(path)
         if isinstance(found, Problem)
     ]
 
@@ -176,15 +176,15 @@ def test_a_file_that_is_no_log_is_refused_in_two_lines(tmp_path, content):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(NotFound):
-        foreign.kind(tmp_path / "nowhere.tsv")
+        importers.kind(tmp_path / "nowhere.tsv")
     with pytest.raises(Environment):
-        foreign.kind(tmp_path)
+        importers.kind(tmp_path)
 
 
 def test_kinds_are_told_by_content_not_by_name(tmp_path):
-    assert foreign.kind(log(tmp_path, HEAD)) == "tsv"
-    assert foreign.kind(log(tmp_path, '\ufeff{"table": "hypotheses"}\n')) == "labtree-jsonl"
-    assert foreign.kind(database(tmp_path)) == "praxlab-db"
+    assert importers.kind(log(tmp_path, HEAD)) == "tsv"
+    assert importers.kind(log(tmp_path, '\ufeff{"table": "hypotheses"}\n')) == "labtree-jsonl"
+    assert importers.kind(database(tmp_path)) == "praxlab-db"
 
 
 # -- experiments.db -------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_killed_waiters_lose_nothing(toy: Toy, campaign: Path, seed: int) -> Non
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_keepers_leave_the_truth_and_nobody(toy: Toy, campaign: Path, seed: int) -> None:
+def test_killed_supervisors_leave_the_truth_and_nobody(toy: Toy, campaign: Path, seed: int) -> None:
     killed = Killed(toy, campaign, seed)
     for _ in range(4):
         killed.keeper(1.0)
@@ -120,7 +120,7 @@ def test_a_worktree_whose_maker_was_killed_is_made_by_the_same_words(
 
 @pytest.mark.children
 @pytest.mark.parametrize("at", ["archive", "reset --quiet --mixed"])
-def test_a_keeper_killed_at_its_git_leaves_the_branch_where_it_belongs(
+def test_a_supervisor_killed_at_its_git_leaves_the_branch_where_it_belongs(
     toy: Toy, campaign: Path, at: str
 ) -> None:
     head = toy.git("rev-parse", "HEAD", cwd=campaign)
@@ -166,14 +166,16 @@ def test_a_half_made_index_of_a_killed_commit_is_removed(toy: Toy, campaign: Pat
 
 
 @pytest.mark.children
-def test_exports_of_a_keeper_killed_after_its_last_word_are_removed(
+def test_exports_of_a_supervisor_killed_after_its_last_word_are_removed(
     toy: Toy, campaign: Path, tmp_path: Path
 ) -> None:
     toy.env["LAB_EXPORTS_DIR"] = str(tmp_path / "exports")
     slope(campaign, 2.0)
     toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
     until(lambda: not list((toy.root / ".lab" / "exports").iterdir()))
-    left = toy.root / ".lab" / "exports" / "job-2"  # as it stands when its keeper is not heard of
+    left = (
+        toy.root / ".lab" / "exports" / "job-2"
+    )  # as it stands when its supervisor is not heard of
     left.mkdir()
     (left / "where").write_text(str(tmp_path / "exports" / "abc"))
     (tmp_path / "exports" / "abc").mkdir()

@@ -42,7 +42,7 @@ def experiments(toy: Toy) -> list[dict[str, Any]]:
 
 
 def started(toy: Toy, count: int, *words: str) -> "subprocess.Popen[str]":
-    """Start a loop and wait until `count` experiments have their keeper."""
+    """Start a loop and wait until `count` experiments have their supervisor."""
     process = toy.start(*TUNE, *words)
     until = time.monotonic() + 120
     owned = (

@@ -23,7 +23,7 @@ DAEMON = """
 OOM = """
     import site; site.main()  # toys start without
     import torch
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+    raise torch.OutOfMemoryError("CUDA out of memory. PastTrial to allocate 20.00 GiB.")
 """
 NAN = """
     with (run / "steps.jsonl").open("a") as log:

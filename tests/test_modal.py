@@ -159,16 +159,16 @@ def end_from_outside(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.children
-def test_a_killed_keeper_is_replaced_and_the_run_goes_on(rented: Toy, cloud: Cloud) -> None:
+def test_a_killed_supervisor_is_replaced_and_the_run_goes_on(rented: Toy, cloud: Cloud) -> None:
     slow = TRAIN.replace("    print(", "    import time; time.sleep(4)\n    print(")
     rented.leaf(train=slow)
     rented.commit("slow")
     words = ("run", "--baseline", "--leaf", "toy", "--on", "modal:T4")
     rented.lab(*words, "--detach", code=5)
     until(lambda: list((cloud.folder / "sandboxes").glob("*/labtree/run/steps.jsonl")))
-    kill_keepers(rented)
+    kill_supervisors(rented)
     found = rented.lab("wait", "e1", "--json")
-    assert "another keeper goes on" in found.err
+    assert "another supervisor goes on" in found.err
     assert found.json["status"] == "finished"
     assert [run["status"] for run in found.json["runs"]] == ["finished"]
     assert (Path(found.json["log"])).read_text() == "trained\n"
@@ -258,7 +258,7 @@ def test_sixteen_campaigns_have_sixteen_runs_in_flight(rented: Toy, cloud: Cloud
     assert cloud.alive() == []
 
 
-def test_a_killed_keeper_leaves_the_same_record_as_one_that_lived(
+def test_a_killed_supervisor_leaves_the_same_record_as_one_that_lived(
     rented: Toy, cloud: Cloud
 ) -> None:
     slow = TRAIN.replace("    print(", "    import time; time.sleep(3)\n    print(")
@@ -270,7 +270,7 @@ def test_a_killed_keeper_leaves_the_same_record_as_one_that_lived(
     rented.lab(*words, "--detach", code=5)
     steps = "sandboxes/*/labtree/run/steps.jsonl"
     until(lambda: len(list(cloud.folder.glob(steps))) > before)
-    kill_keepers(rented)
+    kill_supervisors(rented)
     found = rented.lab("wait", "e1", "--json").json
     first, second = found["runs"]
     assert {**first, "run": 0, "seed": 0, "value": 0, "seconds": 0} == {
@@ -284,9 +284,9 @@ def test_a_killed_keeper_leaves_the_same_record_as_one_that_lived(
     assert cloud.alive() == []
 
 
-def kill_keepers(toy: Toy) -> None:
-    """Kill every keeper of this notebook."""
-    words = ["pgrep", "-f", f"lab.keeper {toy.root}/.lab"]
+def kill_supervisors(toy: Toy) -> None:
+    """Kill every supervisor of this notebook."""
+    words = ["pgrep", "-f", f"lab.run.supervisor {toy.root}/.lab"]
     for pid in subprocess.run(words, capture_output=True, text=True).stdout.split():
         os.kill(int(pid), signal.SIGKILL)
 

@@ -10,7 +10,7 @@ import pytest
 import toy as toys
 from toy import Toy
 
-from lab import scaffold
+from lab.leaf import scaffold
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "leaf.md"
 NAMES_ITSELF = '''\

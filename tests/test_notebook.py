@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from toy import Quick, Toy
 
-from lab.migrations import RECORDS, STEPS
+from lab.notebook.migrations import RECORDS, STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """
 import sys
 from pathlib import Path
-from lab.desk import Desk
+from lab.workspace import Workspace
 from lab.notebook import record
 
 for i in range(int(sys.argv[2])):
-    desk = Desk(Path.cwd(), leaf="toy")
-    with desk.open(write=True) as book:
+    workspace = Workspace(Path.cwd(), leaf="toy")
+    with workspace.open(write=True) as book:
         claim = f"{sys.argv[1]} try {i}"
         made = record.hypothesis(book, leaf="toy", claim=claim, mechanism="because")
     print(f"h{made}", flush=True)

@@ -11,7 +11,7 @@ import many
 import pytest
 from toy import Quick
 
-from lab.migrations import RECORDS
+from lab.notebook.migrations import RECORDS
 
 DERIVED = ("state", "pending")
 

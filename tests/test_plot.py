@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from toy import Toy
 
-from lab import plot as plots
+from lab.views import plot as plots
 
 matplotlib = pytest.importorskip("matplotlib")
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lab import processes
+from lab.system import processes
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="found through /proc")
 

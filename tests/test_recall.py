@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab import recall, vocabulary
 from lab.notebook import search
-from lab.words import words
+from lab.search import concepts, vocabulary
+from lab.search.tokens import words
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 LEAF = "pretrain"
@@ -122,16 +122,16 @@ def test_a_number_is_the_same_number_however_it_is_written(one, other):
 
 
 def test_every_spelling_of_the_vocabulary_leads_to_its_idea():
-    lexicon = recall.lexicon()
+    lexicon = concepts.lexicon()
     assert len(lexicon.forms) >= 150
     for name, forms in lexicon.forms.items():
         for form in forms:
-            assert name in {concept.name for concept in recall.concepts(form)}, (name, form)
+            assert name in {concept.name for concept in concepts.concepts(form)}, (name, form)
 
 
 def test_no_spelling_of_the_vocabulary_is_a_word_that_says_nothing():
     quiet = set(vocabulary.QUIET.split())
-    singles = {f[0] for forms in recall.lexicon().forms.values() for f in forms if len(f) == 1}
+    singles = {f[0] for forms in concepts.lexicon().forms.values() for f in forms if len(f) == 1}
     assert {word for word in singles & quiet if len(word) > 1} == set()
 
 
@@ -148,13 +148,13 @@ def test_no_spelling_of_the_vocabulary_is_a_word_that_says_nothing():
     ],
 )
 def test_the_same_meaning_is_similarity_one(one, other):
-    assert recall.similarity(one, other) == 1.0
+    assert concepts.similarity(one, other) == 1.0
 
 
 def test_likeness_falls_with_the_number_then_the_direction_then_the_subject():
     claim = "embedding LR 0.6 to 0.8"
     ranked = ("embedding LR 0.6 to 0.9", "embedding LR 0.6 to 0.4", "VE gate channels 32 to 16")
-    scores = [recall.similarity(claim, other) for other in ranked]
+    scores = [concepts.similarity(claim, other) for other in ranked]
     assert 1.0 > scores[0] > scores[1] > scores[2]
     assert scores[0] >= search.NEAR > scores[2]
 
@@ -228,7 +228,7 @@ def test_reads_stay_bounded_however_common_the_words(db):
     db.set_trace_callback(None)
     asked = [sql for sql in asked if not sql.startswith("--")]  # FTS5's own reads
     assert len(found) == 50
-    assert len(asked) <= 2 + recall.CONCEPTS + 16
+    assert len(asked) <= 2 + concepts.CONCEPTS + 16
     assert all("LIMIT" in sql or "rowid IN" in sql for sql in asked)
 
 

@@ -92,14 +92,14 @@ def test_no_complaint_on_the_console_and_no_request_but_for_the_file(
     window: browser.Browser, page: Path, width: int, dark: bool
 ) -> None:
     window.open(page, width=width, dark=dark)
-    window.complaints()
+    window.error_lines()
     window.requests()
     window.open(page, width=width, dark=dark)
     for place in range(window.js("return document.querySelectorAll('th button').length")):
         click(window, "th button", place)
     asked = [address for address in window.requests() if address != "about:blank"]
     assert asked == [page.as_uri()]
-    assert window.complaints() == []
+    assert window.error_lines() == []
 
 
 @pytest.mark.parametrize(("width", "dark"), SIZES)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes
-from lab.runner import Job, Outcome, memory
+from lab.runner import Command, Outcome, memory
 from lab.runner.local import Local
 from lab.runner.output import CappedLog
+from lab.system import processes
 
 FOREVER = "import time\nwhile True: time.sleep(0.05)\n"
 # A grandchild in a session of its own whose parent is gone, as a daemon would be.
@@ -36,7 +36,7 @@ def run(tmp_path):
     def call(script, limit=30.0, stop=lambda: False, steps=None, cap=1 << 20, env=None):
         environ = {**os.environ, "LAB_RUN_DIR": str(tmp_path), **(env or {})}
         argv = [sys.executable, "-u", "-c", textwrap.dedent(script)]
-        job = Job(argv, tmp_path, environ, tmp_path / "log", limit, steps, cap)
+        job = Command(argv, tmp_path, environ, tmp_path / "log", limit, steps, cap)
         return Local().run(job, stop)
 
     return call
@@ -180,7 +180,7 @@ def test_cpu_seconds_include_workers_and_daemons(run):
     [(["/no/such/program"], "cannot start /no/such/program: No such file or directory")],
 )
 def test_what_cannot_be_started_is_the_runners_own_error(tmp_path, argv, says):
-    outcome = Local().run(Job(argv, tmp_path, {}, tmp_path / "log", 5.0), lambda: False)
+    outcome = Local().run(Command(argv, tmp_path, {}, tmp_path / "log", 5.0), lambda: False)
     assert outcome == Outcome(error=says)
 
 
@@ -196,16 +196,16 @@ def test_the_command_dies_with_the_process_that_runs_it(tmp_path):
     script = f"""
         import os
         from pathlib import Path
-        from lab.runner import Job
+        from lab.runner import Command
         from lab.runner.local import Local
         here = Path({str(tmp_path)!r})
         argv = ["/bin/sh", "-c", "echo $$ > pid; exec sleep 600"]
-        Local().run(Job(argv, here, {{}}, here / "log", 600.0), lambda: False)
+        Local().run(Command(argv, here, {{}}, here / "log", 600.0), lambda: False)
     """
-    keeper = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
+    supervisor = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
     pid = wait_for_pid(tmp_path / "pid")
-    keeper.kill()
-    keeper.wait()
+    supervisor.kill()
+    supervisor.wait()
     until = time.monotonic() + 20
     while sys.platform == "linux" and not gone(pid):
         assert time.monotonic() < until

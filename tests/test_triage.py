@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.run.failures import SAYS, Failure, classify
 from lab.runner import Job, Outcome
 from lab.runner.local import Local
-from lab.triage import SAYS, Failure, classify
 
 NEEDS_TORCH = "import torch\n"
 SOURCE = "DEVICE_BATCH = 2**5\nLEARNING_RATE = 0.3\nDEPTH = 4\n"
@@ -87,7 +87,7 @@ def test_a_failure_without_a_traceback_is_a_bug_with_its_last_words(fail, script
 @pytest.mark.parametrize(
     "script",
     [
-        "raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB')",
+        "raise torch.OutOfMemoryError('CUDA out of memory. PastTrial to allocate 20.00 GiB')",
         "raise torch.cuda.OutOfMemoryError('CUDA out of memory')",
         "torch.empty(1 << 60)",
         "try: torch.empty(1 << 60)\nexcept RuntimeError as e: raise ValueError('wrapped') from e",
@@ -178,7 +178,7 @@ def test_the_runners_own_error_is_infrastructure():
     ("last", "kind"),
     [
         ("torch.AcceleratorError: CUDA error: out of memory", "oom"),
-        ("RuntimeError: CUDA out of memory. Tried to allocate 2 GiB", "oom"),
+        ("RuntimeError: CUDA out of memory. PastTrial to allocate 2 GiB", "oom"),
         ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ", "oom"),
         ("torch._inductor.exc.InductorError: OutOfMemoryError: CUDA out of memory.", "oom"),
         ("RuntimeError: the CUDA out of memory handler is missing", "bug"),

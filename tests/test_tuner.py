@@ -8,11 +8,11 @@ import pytest
 from toy import Toy, slope
 
 from lab.agents import proposals, tuner
-from lab.agents.tried import Change, History, Tried, difference
-from lab.desk import Desk
+from lab.agents.history import Change, History, PastTrial, difference
+from lab.judge.stagnation import Move
 from lab.leaf import Knob, read
-from lab.moves import Move
 from lab.notebook import Notebook
+from lab.workspace import Workspace
 
 LR = Knob("LR", "float", 1e-4, 1.0, True, (), "step size")
 DEPTH = Knob("DEPTH", "int", 1, 12, False, (), "layers")
@@ -21,11 +21,13 @@ KNOBS = {"LR": LR, "DEPTH": DEPTH, "MODE": MODE}
 NOW: dict[str, Any] = {"LR": 0.01, "DEPTH": 6, "MODE": "a"}
 
 
-def tried(number: int, name: str, old: Any, new: Any, gain: float | None, verdict: str) -> Tried:
-    return Tried(number, (Change(name, old, new),), gain, verdict, near_miss=False)
+def tried(
+    number: int, name: str, old: Any, new: Any, gain: float | None, verdict: str
+) -> PastTrial:
+    return PastTrial(number, (Change(name, old, new),), gain, verdict, near_miss=False)
 
 
-def first(proposer: proposals.Proposer, known: list[Tried], move: Move | None = None) -> Any:
+def first(proposer: proposals.Proposer, known: list[PastTrial], move: Move | None = None) -> Any:
     return next(proposer.proposals(known, move))
 
 
@@ -133,9 +135,9 @@ def test_the_history_is_read_from_the_commits_of_other_campaigns(toy: Toy, campa
         slope(campaign, value)
         toy.lab("run", idea, cwd=campaign)
         toy.lab("result", f"e{2 + (value == 0.6)}", "-v", "discard", cwd=campaign)
-    desk = Desk(toy.root / "toy")
+    workspace = Workspace(toy.root / "toy")
     with Notebook(toy.root / ".lab" / "notebook.db") as book:
-        known = History().read(desk, book, read(toy.root, "toy").knobs)
+        known = History().read(workspace, book, read(toy.root, "toy").knobs)
     assert [(one.experiment, one.changes) for one in known] == [
         (3, (Change("SLOPE", 1.0, 0.6),)),
         (2, (Change("SLOPE", 1.0, 2.0),)),

@@ -16,13 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from .. import ancestry, brief, notify, processes, repo, sessions, standing, waiting
-from ..campaign import Campaign, Ending, Over
+from .. import brief, repo
+from ..campaign import sessions
+from ..campaign.loop import Campaign, Ending, Over
 from ..errors import Environment, Failed
 from ..notebook import campaigns, record
-from ..progress import Watch
+from ..run import assessment, waiting
+from ..run.watch import Watch
+from ..system import notify, processes
 from ..text import shorten, span
-from . import said
+from . import output_parser
 from .presets import Preset, fill
 from .relay import Relay
 
@@ -69,7 +72,9 @@ class Driver:
             record.session_fills(self.book, row["id"], ended=self.book.stamp(), how="lost")
         for number in self.campaign.in_flight():
             found = self.campaign.wait(number)
-            self.opening.append(f"e{number} ran to its end meanwhile:\n\n{standing.told(found)}")
+            self.opening.append(
+                f"e{number} ran to its end meanwhile:\n\n{assessment.as_text(found)}"
+            )
 
     def step(self) -> None:
         """Do one session and act on how it ended."""
@@ -113,7 +118,7 @@ class Driver:
     def _wait_for_limit(self, line: str) -> None:
         """Wait until the vendor's limit is over; twice as long each time that no time is named."""
         now = datetime.now(UTC)
-        until = said.until(line, now)
+        until = output_parser.until(line, now)
         if until is None or until <= now:
             pause = min(seconds("LAB_BACKOFF_S") * 2**self.limited, LONGEST_BACKOFF_S)
             until, self.limited = datetime.fromtimestamp(time.time() + pause, UTC), self.limited + 1
@@ -145,7 +150,7 @@ class Session:
         self.number = record.session(self.book, self.campaign.id, agent=self.preset.name)
         self.uid = campaigns.session_uid(self.book, self.number)
         self.log = self.files / f"session-{self.number}.log"
-        self.ear = said.Ear(self.log, self.preset.usage)
+        self.ear = output_parser.OutputParser(self.log, self.preset.usage)
         self.lock = threading.Lock()
         self.began = time.monotonic()
         self.why = ""
@@ -205,31 +210,32 @@ class Session:
         return process
 
     def _prompt(self) -> str:
-        desk = self.campaign.desk()
+        workspace = self.campaign.workspace()
         opening = "\n\n".join([*self.driver.opening, *self._left_over()])
         heading = f"# Since the last session\n\n{opening}\n" if opening else ""
         self.driver.opening = []
-        return brief.whole(desk, self.book, BRIEF_TOKENS, heading)
+        return brief.whole(workspace, self.book, BRIEF_TOKENS, heading)
 
     def _left_over(self) -> list[str]:
         """Return what lies about in the worktree: an experiment without verdict, edits."""
         lines = []
         row = campaigns.newest(self.book, self.campaign.name)
         if row is not None and row["verdict"] is None:
-            found = waiting.outcome(self.campaign.desk(), self.book, row["id"])
-            lines.append(f"e{row['id']} has no verdict yet:\n\n{standing.told(found)}")
-        desk = self.campaign.desk()
-        changed = [path for _, path in repo.status(desk.place.top)]
+            leaf = self.campaign.workspace().leaf_or_none()
+            found = waiting.outcome(self.book, self.campaign.home, leaf, row["id"])
+            lines.append(f"e{row['id']} has no verdict yet:\n\n{assessment.as_text(found)}")
+        workspace = self.campaign.workspace()
+        changed = [path for _, path in repo.status(workspace.place.top)]
         if changed:
-            own = set(ancestry.paths(desk))
-            strange = [path for path in changed if path not in own and path != ancestry.notes(desk)]
+            own = set(workspace.mutable_paths)
+            strange = [path for path in changed if path not in own and path != workspace.notes_path]
             lines.append(f"Uncommitted in this worktree: {', '.join(changed[:20])}.")
             if strange:
                 lines.append(f"Not yours to change, put them back: {', '.join(strange[:20])}.")
         return lines
 
     def _places(self, prompt: Path) -> dict[str, str]:
-        place = self.campaign.desk().place
+        place = self.campaign.workspace().place
         return {
             "prompt_file": str(prompt),
             "files": str(self.files),
@@ -282,7 +288,7 @@ class Session:
     def _relay(self) -> Relay | None:
         if not self.preset.relay:
             return None
-        place = self.campaign.desk().place
+        place = self.campaign.workspace().place
         command = [str(self.files / "bin" / "lab")]
         made = Relay(self.files / "relay", place.top, self.campaign.folder, command)
         self.inner, self.env = dict(self.env), {**self.env, "LAB_RELAY": str(made.folder)}
@@ -329,9 +335,9 @@ class Session:
     def _quiet_for(self) -> float:
         """Return the seconds since the last sign of life; a run in flight is one."""
         if self.campaign.in_flight():
-            self.ear.heard_at = time.monotonic()
+            self.ear.last_output_at = time.monotonic()
         called = (self.files / "heartbeat").stat().st_mtime
-        return min(time.monotonic() - self.ear.heard_at, max(0.0, time.time() - called))
+        return min(time.monotonic() - self.ear.last_output_at, max(0.0, time.time() - called))
 
     def _show(self) -> None:
         flights = self.campaign.in_flight()
@@ -346,7 +352,7 @@ class Session:
     # -- Ending ----------------------------------------------------------------------
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
-        """End the agent with all it started, but for the keepers of its runs."""
+        """End the agent with all it started, but for the supervisors of its runs."""
         processes.end_agent(self.leader, f"LAB_SESSION={self.uid}")
         if self.relay is not None:
             self.relay.close()
@@ -359,8 +365,8 @@ class Session:
         self.experiments = campaigns.made_since(self.book, self.campaign.name, self.before)
         if how != "ended" or (self.exit_code == 0 and self.experiments):
             return how
-        lines = self.ear.complaints()
-        limit, sign_in = said.hit_limit(lines), said.needs_sign_in(lines)
+        lines = self.ear.error_lines()
+        limit, sign_in = output_parser.hit_limit(lines), output_parser.needs_sign_in(lines)
         if limit:
             self.why = limit
             return "usage limit"

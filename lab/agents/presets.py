@@ -34,8 +34,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..desk import Desk
 from ..errors import Environment, NotFound, Refused, Usage
+from ..workspace import Workspace
 
 SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
 KEYS = {
@@ -74,9 +74,9 @@ def fill(text: str, places: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: places.get(found[1], found[0]), text)
 
 
-def find(desk: Desk, agent: str, yolo: bool) -> Preset:
+def find(workspace: Workspace, agent: str, yolo: bool) -> Preset:
     """Return the preset called `agent`, or one for the quoted command that it is."""
-    known = tables(desk)
+    known = tables(workspace)
     if agent in known:
         return _checked(_preset(agent, known[agent], yolo))
     try:
@@ -93,8 +93,8 @@ def find(desk: Desk, agent: str, yolo: bool) -> Preset:
             f"there is no agent {agent!r}; the nearest is {near!r}.",
             f"Type: --agent {near}; known are {', '.join(['tuner', *known])}, or a quoted command",
         )
-    if "/" in words[0] and (desk.cwd / words[0]).is_file():
-        words[0] = str((desk.cwd / words[0]).resolve())  # the agent starts in another folder
+    if "/" in words[0] and (workspace.cwd / words[0]).is_file():
+        words[0] = str((workspace.cwd / words[0]).resolve())  # the agent starts in another folder
     prompt = "file" if any("{prompt_file}" in word for word in words) else "stdin"
     usage = tuple(rule for table in builtin().values() for rule in table.get("usage", ()))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(words[0]).stem).strip("-.") or "agent"
@@ -107,11 +107,14 @@ def builtin() -> dict[str, dict[str, Any]]:
     return tomllib.loads(text)
 
 
-def tables(desk: Desk) -> dict[str, dict[str, Any]]:
+def tables(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """Return every known preset, the user's own in place of ours of the same name."""
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     found = builtin()
-    for path in (Path(config).expanduser() / "lab/agents.toml", desk.place.home / "agents.toml"):
+    for path in (
+        Path(config).expanduser() / "lab/agents.toml",
+        workspace.place.home / "agents.toml",
+    ):
         if path.is_file():
             found |= _read(path)
     return found

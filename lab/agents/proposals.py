@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Environment
+from ..judge.stagnation import Move
 from ..leaf import Knob
-from ..moves import Move
-from .tried import Change, Tried
+from .history import Change, PastTrial
 
 ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
 CLOSE = 0.02  # of a knob's range: nearer than this to a value already tried is that value
@@ -40,7 +40,7 @@ class Proposer:
         self.knobs = {name: knob for name, knob in turned.items() if name in current}
         self.current, self.seed = current, seed
 
-    def proposals(self, tried: Sequence[Tried], move: Move | None) -> Iterator[Proposal]:
+    def proposals(self, tried: Sequence[PastTrial], move: Move | None) -> Iterator[Proposal]:
         """Yield what to try next, the move that is due first."""
         if move is not None and move.kind == "combine":
             yield from self._combined(tried, move)
@@ -54,10 +54,10 @@ class Proposer:
             for value in self._values(name, records):
                 yield Proposal((Change(name, self.current[name], value),), reason)
 
-    def _only(self, one: Tried, name: str) -> bool:
+    def _only(self, one: PastTrial, name: str) -> bool:
         return len(one.changes) == 1 and one.changes[0].name == name
 
-    def _ranked(self, tried: Sequence[Tried], move: Move | None) -> list[str]:
+    def _ranked(self, tried: Sequence[PastTrial], move: Move | None) -> list[str]:
         """Return the knobs, the most promising first.
 
         What was kept or nearly kept raises a knob, each try lowers it, and a value far from the
@@ -83,7 +83,7 @@ class Proposer:
     def _toss(self, name: str) -> int:
         return zlib.crc32(f"{self.seed}/{name}".encode())
 
-    def _values(self, name: str, records: Sequence[Tried]) -> Iterator[Any]:
+    def _values(self, name: str, records: Sequence[PastTrial]) -> Iterator[Any]:
         """Yield new values of one knob as Optuna suggests them."""
         knob = self.knobs[name]
         points = losses(name, self.current[name], records)
@@ -94,7 +94,7 @@ class Proposer:
             yield from sorted(few, key=lambda value: _is_outer(knob, value))
         yield from fresh
 
-    def _combined(self, tried: Sequence[Tried], move: Move) -> Iterator[Proposal]:
+    def _combined(self, tried: Sequence[PastTrial], move: Move) -> Iterator[Proposal]:
         """Yield the two near-misses at once, where both turned knobs only."""
         by_id = {f"e{one.experiment}": one for one in tried}
         pair = [by_id[name] for name in move.about if name in by_id]
@@ -103,7 +103,7 @@ class Proposer:
         if len(pair) == 2 and len(changes) >= 2:
             yield Proposal(changes, f"combines the near-misses {' and '.join(move.about)}")
 
-    def _taken_back(self, tried: Sequence[Tried], move: Move) -> Iterator[Proposal]:
+    def _taken_back(self, tried: Sequence[PastTrial], move: Move) -> Iterator[Proposal]:
         """Yield a kept change undone, to see whether it still carries."""
         for one in tried:
             if f"e{one.experiment}" in move.about:
@@ -122,10 +122,10 @@ class Proposer:
         )
 
 
-def losses(name: str, current: Any, records: Sequence[Tried]) -> list[tuple[Any, float]]:
+def losses(name: str, current: Any, records: Sequence[PastTrial]) -> list[tuple[Any, float]]:
     """Return each value tried on a knob with its loss, chained from the value it was tried on.
 
-    >>> one = Tried(5, (Change("LR", 0.1, 0.2),), 0.5, "keep", False)
+    >>> one = PastTrial(5, (Change("LR", 0.1, 0.2),), 0.5, "keep", False)
     >>> losses("LR", 0.2, [one])
     [(0.1, 0.0), (0.2, -0.5)]
     """

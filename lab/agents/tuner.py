@@ -11,18 +11,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import ancestry, repo, verdicts
-from ..campaign import Campaign, Ending, Over, verdict_words
-from ..desk import Desk
+from .. import repo
+from ..campaign.loop import Campaign, Ending, Over, verdict_words
 from ..errors import Failed, Refused
+from ..experiment import verdicts
+from ..experiment.start import Trial
+from ..judge.stagnation import Move
 from ..leaf import Knob
-from ..moves import Move
 from ..notebook import campaigns, read, record
 from ..notebook.read import Found
 from ..notebook.state import SAYS_NOTHING
-from ..trial import Trial
+from ..workspace import Workspace
+from ..workspace.incumbent import find_incumbent
 from . import knobs, proposals
-from .tried import Change, History
+from .history import Change, History
 
 BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
 LOOKS = 12  # at one experiment: at most 6 runs of it, as many of its incumbent
@@ -32,18 +34,18 @@ _LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
 _CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
 
 
-def turnable(desk: Desk) -> dict[str, Knob]:
+def turnable(workspace: Workspace) -> dict[str, Knob]:
     """Return the leaf's knobs that are constants of its mutable files; Refused when none is."""
-    leaf = desk.leaf
+    leaf = workspace.leaf
     if not leaf.knobs:
         raise Refused(
             f"{leaf.name} has no knobs for the tuner to turn.",
             f"Name some in {leaf.name}/leaf.toml: [knobs.LEARNING_RATE] with low, high and why",
         )
-    known = current(desk)
+    known = current(workspace)
     found = {name: knob for name, knob in leaf.knobs.items() if name in known}
     if not found:
-        files = ", ".join(desk.settings.mutable)
+        files = ", ".join(workspace.settings.mutable)
         raise Refused(
             f"none of the knobs of {leaf.name} is a constant of {files}.",
             f"Write one at its top: {next(iter(leaf.knobs))} = 1.0",
@@ -51,10 +53,10 @@ def turnable(desk: Desk) -> dict[str, Knob]:
     return found
 
 
-def files(desk: Desk) -> list[Path]:
+def files(workspace: Workspace) -> list[Path]:
     """Return the leaf's mutable Python files."""
-    names = [name for name in desk.settings.mutable if name.endswith(".py")]
-    return [path for name in names if (path := desk.leaf.folder / name).is_file()]
+    names = [name for name in workspace.settings.mutable if name.endswith(".py")]
+    return [path for name in names if (path := workspace.leaf.folder / name).is_file()]
 
 
 def plain_constants(path: Path) -> dict[str, Any]:
@@ -64,27 +66,27 @@ def plain_constants(path: Path) -> dict[str, Any]:
     return {name: one.value for name, one in found.items() if isinstance(one.value, plain)}
 
 
-def current(desk: Desk) -> dict[str, Any]:
+def current(workspace: Workspace) -> dict[str, Any]:
     """Return the constants of the mutable files as they stand; the first file's win."""
     values: dict[str, Any] = {}
-    for path in reversed(files(desk)):
+    for path in reversed(files(workspace)):
         values |= plain_constants(path)
     return values
 
 
-def write(desk: Desk, changes: tuple[Change, ...]) -> None:
+def write(workspace: Workspace, changes: tuple[Change, ...]) -> None:
     """Write constants into the file that has each."""
     left = {change.name: change.new for change in changes}
-    for path in files(desk):
+    for path in files(workspace):
         here = {name: left.pop(name) for name in plain_constants(path) if name in left}
         if here:
             path.write_bytes(knobs.write(path.read_bytes(), here, path.name))
 
 
-def check(desk: Desk) -> None:
+def check(workspace: Workspace) -> None:
     """Refuse a leaf that the tuner cannot turn, before anything is made."""
     proposals.load()
-    turnable(desk)
+    turnable(workspace)
 
 
 class Tuner:
@@ -111,32 +113,32 @@ class Tuner:
 
     def _is_open(self, row: Any) -> bool:
         """Return whether an experiment still waits for this campaign's own verdict."""
-        return row["verdict"] is None or campaigns.judged_by_keeper(self.book, row["id"])
+        return row["verdict"] is None or campaigns.judged_by_supervisor(self.book, row["id"])
 
     def _settle(self, row: Any) -> None:
         """Put the branch where a recorded verdict says, when a kill came in between."""
-        desk = self.campaign.desk()
-        if row["verdict"] != "keep" and row["commit"] == desk.place.head:
-            verdicts.finish(desk, self.book, row, row["verdict"])
+        workspace = self.campaign.workspace()
+        if row["verdict"] != "keep" and row["commit"] == workspace.place.head:
+            verdicts.finish(workspace, self.book, row, row["verdict"])
 
     def _tidy(self) -> None:
         """Put edited files back as committed; an edit that no experiment holds is set aside."""
-        desk = self.campaign.desk()
-        top, paths = desk.place.top, ancestry.paths(desk)
-        assert desk.place.head is not None
+        workspace = self.campaign.workspace()
+        top, paths = workspace.place.top, workspace.mutable_paths
+        assert workspace.place.head is not None
         edited = repo.worktree_blobs(top, paths)
-        if edited == repo.tree_blobs(top, desk.place.head, paths):
+        if edited == repo.tree_blobs(top, workspace.place.head, paths):
             return
-        known = campaigns.has_contents(self.book, repo.contents_id(edited), desk.scope)
-        if known is None and self._pending(desk) is None:
-            self._set_aside(desk, paths)
-        repo.restore(top, desk.place.head, paths)
+        known = campaigns.has_contents(self.book, repo.contents_id(edited), workspace.scope)
+        if known is None and self._pending(workspace) is None:
+            self._set_aside(workspace, paths)
+        repo.restore(top, workspace.place.head, paths)
 
-    def _set_aside(self, desk: Desk, paths: list[str]) -> None:
+    def _set_aside(self, workspace: Workspace, paths: list[str]) -> None:
         folder = self.campaign.home / "campaigns" / self.campaign.name
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
-        path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=desk.place.top) + "\n")
+        path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=workspace.place.top) + "\n")
         self.campaign.progress.say(f"an edit that nobody ran was set aside: {path}")
 
     # -- The baseline ------------------------------------------------------------------
@@ -144,17 +146,19 @@ class Tuner:
     def _baseline(self) -> None:
         """Measure what is committed here with three seeds, unless that is done."""
         for attempt in range(TRIES + 1):
-            desk = self.campaign.desk()
-            rival = ancestry.incumbent(desk, self.book)
+            workspace = self.campaign.workspace()
+            incumbent = find_incumbent(workspace, self.book)
             missing = BASELINE_SEEDS
-            if rival is not None:
-                missing = BASELINE_SEEDS - rival["runs"] if rival["made"] == "baseline" else 0
+            if incumbent is not None:
+                missing = (
+                    BASELINE_SEEDS - incumbent["runs"] if incumbent["made"] == "baseline" else 0
+                )
             if missing <= 0:
                 return
             if attempt == TRIES:
                 break
             self.campaign.progress.say(f"baseline: {missing} seeds of what is committed")
-            started = Trial(desk, self.book, missing).baseline()
+            started = Trial(workspace, self.book, missing).baseline()
             found = self.campaign.wait(started.experiment)
             if found["status"] == "failed" and found["failure"] not in SAYS_NOTHING:
                 break
@@ -167,55 +171,55 @@ class Tuner:
 
     def step(self) -> None:
         """Do one experiment: a hypothesis, an edit, runs, a verdict."""
-        desk = self.campaign.desk()
-        found = self._pending(desk)
+        workspace = self.campaign.workspace()
+        found = self._pending(workspace)
         if found is None:
-            changes, reason = self._propose(desk)
-            number = self._hypothesis(desk, changes, reason)
+            changes, reason = self._propose(workspace)
+            number = self._hypothesis(workspace, changes, reason)
         else:
             number, changes = found
-        write(desk, changes)
+        write(workspace, changes)
         self._run(number)
 
-    def _pending(self, desk: Desk) -> tuple[int, tuple[Change, ...]] | None:
+    def _pending(self, workspace: Workspace) -> tuple[int, tuple[Change, ...]] | None:
         """Return this campaign's newest idea that was never run, if it still fits the commit."""
-        for idea in read.open_ideas(self.book, desk.leaf_name, desk.place.campaign, 1):
+        for idea in read.open_ideas(self.book, workspace.leaf_name, workspace.place.campaign, 1):
             changes = parse(idea["claim"])
             old = {change.name: change.old for change in changes}
-            committed = self._committed(desk, old)
+            committed = self._committed(workspace, old)
             if changes and committed == old:
                 return idea["id"], changes
         return None
 
-    def _committed(self, desk: Desk, names: Any) -> dict[str, Any]:
+    def _committed(self, workspace: Workspace, names: Any) -> dict[str, Any]:
         """Return constants as the commit has them."""
         found: dict[str, Any] = {}
-        specs = [f"{desk.place.head}:{path}" for path in ancestry.paths(desk)]
-        for text in repo.blobs(desk.place.top, specs).values():
+        specs = [f"{workspace.place.head}:{path}" for path in workspace.mutable_paths]
+        for text in repo.blobs(workspace.place.top, specs).values():
             known = knobs.constants(text) if text is not None else {}
             found |= {name: known[name].value for name in names if name in known}
         return found
 
-    def _propose(self, desk: Desk) -> tuple[tuple[Change, ...], str]:
+    def _propose(self, workspace: Workspace) -> tuple[tuple[Change, ...], str]:
         """Return the first proposal whose contents have not run in this scope."""
-        turned = turnable(desk)
-        done = campaigns.counted(self.book, self.campaign.name, desk.leaf_name)
+        turned = turnable(workspace)
+        done = campaigns.counted(self.book, self.campaign.name, workspace.leaf_name)
         move = self.campaign.move(self.campaign.counted)
-        proposer = proposals.Proposer(turned, current(desk), f"{self.campaign.name}/{done}")
-        tried = self.history.read(desk, self.book, turned)
+        proposer = proposals.Proposer(turned, current(workspace), f"{self.campaign.name}/{done}")
+        tried = self.history.read(workspace, self.book, turned)
         for one in proposer.proposals(tried, move):
-            if self._is_new(desk, one.changes):
+            if self._is_new(workspace, one.changes):
                 return one.changes, self._reason(one.reason, move)
         raise Over(Ending("stagnation", "every value of every knob was tried"))
 
     def _reason(self, reason: str, move: Move | None) -> str:
         return f"{reason}; {move.kind} is due" if move is not None else reason
 
-    def _is_new(self, desk: Desk, changes: tuple[Change, ...]) -> bool:
+    def _is_new(self, workspace: Workspace, changes: tuple[Change, ...]) -> bool:
         """Return whether no experiment of this scope ran these contents; leaves the files alone."""
         blobs = {}
-        for path in ancestry.paths(desk):
-            file = desk.place.top / path
+        for path in workspace.mutable_paths:
+            file = workspace.place.top / path
             if file.is_file():
                 data, known = (
                     file.read_bytes(),
@@ -224,23 +228,23 @@ class Tuner:
                 here = {change.name: change.new for change in changes if change.name in known}
                 blobs[path] = repo.blob(knobs.write(data, here, path) if here else data)
         contents = repo.contents_id(blobs)
-        return campaigns.has_contents(self.book, contents, desk.scope) is None
+        return campaigns.has_contents(self.book, contents, workspace.scope) is None
 
-    def _hypothesis(self, desk: Desk, changes: tuple[Change, ...], reason: str) -> int:
+    def _hypothesis(self, workspace: Workspace, changes: tuple[Change, ...], reason: str) -> int:
         """Write down what is tried and why it should work."""
-        whys = [f"{change.name}: {desk.leaf.knobs[change.name].why}" for change in changes]
+        whys = [f"{change.name}: {workspace.leaf.knobs[change.name].why}" for change in changes]
         return record.hypothesis(
             self.book,
-            leaf=desk.leaf_name,
+            leaf=workspace.leaf_name,
             claim=", ".join(map(str, changes)),
             mechanism=f"{'; '.join(whys)} ({reason})",
             axis="+".join(change.name.lower() for change in changes),
-            campaign=desk.place.campaign,
+            campaign=workspace.place.campaign,
         )
 
     def _run(self, hypothesis: int) -> None:
         idea = self.book.need(f"h{hypothesis}", "h")
-        started = Trial(self.campaign.desk(), self.book, None).hypothesis(idea, again=False)
+        started = Trial(self.campaign.workspace(), self.book, None).hypothesis(idea, again=False)
         self.campaign.progress.say(f"e{started.experiment} {idea['claim']}: {idea['mechanism']}")
         self._decide(started.experiment)
 
@@ -263,8 +267,10 @@ class Tuner:
         """Add runs to the candidate or the incumbent."""
         row = self.book.need(f"e{experiment}", "e")
         campaign, leaf = self.campaign, row["leaf"]
-        desk = Desk(campaign.folder, leaf=leaf, profile=row["profile"], runner=campaign.runner)
-        started = Trial(desk, self.book, seeds).again(row)
+        workspace = Workspace(
+            campaign.folder, leaf=leaf, profile=row["profile"], runner=campaign.runner
+        )
+        started = Trial(workspace, self.book, seeds).again(row)
         self.campaign.wait(started.experiment)
 
     def _failed(self, experiment: int, found: Found) -> None:
@@ -284,16 +290,16 @@ class Tuner:
 
     def _once_more(self, hypothesis: int) -> None:
         """Run an idea again whose run said nothing about it."""
-        desk = self.campaign.desk()
-        assert desk.place.head is not None
-        repo.restore(desk.place.top, desk.place.head, ancestry.paths(desk))
-        write(desk, parse(self.book.need(f"h{hypothesis}", "h")["claim"]))
+        workspace = self.campaign.workspace()
+        assert workspace.place.head is not None
+        repo.restore(workspace.place.top, workspace.place.head, workspace.mutable_paths)
+        write(workspace, parse(self.book.need(f"h{hypothesis}", "h")["claim"]))
         self._run(hypothesis)
 
     def _give(self, experiment: int, verdict: str, revision: str, found: Found) -> None:
         row = self.book.need(f"e{experiment}", "e")
         asked = verdicts.Asked(verdict=verdict, theory_revision=revision)
-        verdicts.give(self.campaign.desk(), self.book, row, asked)
+        verdicts.give(self.campaign.workspace(), self.book, row, asked)
         done, of = self.campaign.counted, self.campaign.limits.experiments
         count = f" ({done} of {of})" if of else f" ({done})"
         self.campaign.progress.say(f"e{experiment} {verdict}: {verdict_words(found)}{count}")

@@ -3,11 +3,11 @@
 import sqlite3
 from typing import Any
 
-from .. import moves
-from ..desk import Desk
+from ..judge import stagnation
 from ..notebook import Notebook, read
 from ..notebook.read import Found
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
+from ..workspace import Workspace
 from .budget import SENTENCES, fit_json
 from .failures import entry
 
@@ -25,19 +25,19 @@ GIVE_WAY = (
 )
 
 
-def context(desk: Desk, book: Notebook, about: str | None, tokens: int) -> Found:
+def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int) -> Found:
     """Collect what an agent should know, as the JSON of `lab context`, within `tokens`."""
-    leaf, scope, campaign = desk.leaf, desk.scope, desk.place.campaign
+    leaf, scope, campaign = workspace.leaf, workspace.scope, workspace.place.campaign
     key = (scope.profile, scope.platform, scope.yardstick)
     number = _scope(book, scope.leaf, *key)
-    incumbent = _incumbent(desk, book, number)
+    incumbent = _incumbent(workspace, book, number)
     best = read.best(book, number)
     noise = read.noise(book, number)
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
     since = read.since_keep(book, leaf.name, campaign)
-    move = moves.propose(
+    move = stagnation.propose(
         since,
         axes=axes,
         near_misses=[f"e{row['experiment']}" for row in near],
@@ -60,7 +60,7 @@ def context(desk: Desk, book: Notebook, about: str | None, tokens: int) -> Found
         "best": None if best is None else _standing(best) | {"campaign": best["campaign"]},
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df},
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
-        "queue": _queue(desk),
+        "queue": _queue(workspace),
         "kept": [_kept(row) for row in kept],
         "failures": _failures(book, leaf.name, about),
         "unsettled": read.failures(book, leaf.name, None, MANY, kind="unsettled"),
@@ -88,16 +88,16 @@ def _scope(book: Notebook, *key: str) -> int:
     return scope(book, *key)
 
 
-def _incumbent(desk: Desk, book: Notebook, scope: int) -> Found | None:
-    from ..ancestry import incumbent
+def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Found | None:
+    from ..workspace.incumbent import find_incumbent
 
-    row = incumbent(desk, book)
+    row = find_incumbent(workspace, book)
     if row is None:
         return None
     from ..judge import Policy
 
     side = read.side(book, row["experiment"])
-    record = side.record(Policy.from_table(desk.leaf.judge))
+    record = side.record(Policy.from_table(workspace.leaf.judge))
     return {
         "experiment": f"e{row['experiment']}",
         "value": sum(record) / len(record) if record else row["value"],
@@ -139,11 +139,11 @@ def _flight(row: sqlite3.Row) -> Found:
     }
 
 
-def _queue(desk: Desk) -> list[Found]:
-    from ..queueing import snapshot
+def _queue(workspace: Workspace) -> list[Found]:
+    from ..run.queue_status import snapshot
 
     try:
-        queue: list[Found] = snapshot(desk)["queue"]
+        queue: list[Found] = snapshot(workspace.place.home)["queue"]
     except OSError:  # a folder that may only be read: nobody can queue in it
         return []
     return queue[: 2 * MANY]
@@ -159,7 +159,7 @@ def _recent(row: Found) -> Found:
     return {name: row[name] for name in names}
 
 
-def _suggestion(move: moves.Move | None, incumbent: Found | None, counts: Found) -> str | None:
+def _suggestion(move: stagnation.Move | None, incumbent: Found | None, counts: Found) -> str | None:
     if incumbent is None:
         return "No baseline here yet: lab run --baseline --seeds 3"
     return move.text if move else None

@@ -2,10 +2,10 @@
 
 from importlib import resources
 
-from ..desk import Desk
 from ..leaf import Knob
 from ..notebook import Notebook, read
 from ..text import CHARACTERS_A_TOKEN, block, span
+from ..workspace import Workspace
 from .context import context, context_text
 from .failures import failures_text
 
@@ -13,19 +13,19 @@ CONTEXT_TOKENS, FAILURES_TOKENS = 1500, 800
 CUT = "\n... (cut here; the rest is in the file)"
 
 
-def whole(desk: Desk, book: Notebook, tokens: int, opening: str = "") -> str:
+def whole(workspace: Workspace, book: Notebook, tokens: int, opening: str = "") -> str:
     """Return everything an agent should read before it begins, within `tokens`.
 
     `opening` goes first: what happened at the end of the session before. The person's page is
     read from the main checkout as it stands, committed or not; it is what gives way when the
     whole is too long, since the agent can open the file.
     """
-    found = context(desk, book, None, CONTEXT_TOKENS)
-    failures = read.failures(book, desk.leaf_name, None, 10)
+    found = context(workspace, book, None, CONTEXT_TOKENS)
+    failures = read.failures(book, workspace.leaf_name, None, 10)
     parts = {
         "protocol": resources.files("lab").joinpath("PROTOCOL.md").read_text(encoding="utf-8"),
-        "facts": facts(desk),
-        "program": block(program(desk)),
+        "facts": facts(workspace),
+        "program": block(workspace.program()),
         "context": f"# Where it stands\n\n{context_text(found, CONTEXT_TOKENS)}",
         "failures": f"# Failures\n\n{failures_text(failures, FAILURES_TOKENS)}",
     }
@@ -44,18 +44,9 @@ def _joined(parts: dict[str, str]) -> str:
     return "\n\n".join(part.strip() for part in parts.values() if part.strip()) + "\n"
 
 
-def program(desk: Desk) -> str:
-    """Return the leaf's program.md as it stands in the main checkout."""
-    for top in (desk.place.main, desk.place.top):
-        path = top / desk.leaf.prefix / "program.md"
-        if path.is_file():
-            return path.read_text(encoding="utf-8", errors="replace")
-    return f"# {desk.leaf_name}\n\n{desk.leaf.purpose}\n"
-
-
-def facts(desk: Desk) -> str:
+def facts(workspace: Workspace) -> str:
     """Return what leaf.toml says about this profile, in the words an agent needs."""
-    leaf, settings = desk.leaf, desk.settings
+    leaf, settings = workspace.leaf, workspace.settings
     limits = f"budget {span(settings.budget_s)} of training ({settings.clock} clock)"
     lines = [
         f"# Facts of {leaf.name}",
@@ -64,10 +55,10 @@ def facts(desk: Desk) -> str:
         f"- metric: {settings.metric}, {settings.direction}",
         f"- you may change: {', '.join(settings.mutable)} (and notes.md)",
         f"- frozen: {', '.join(settings.frozen)}, leaf.toml, shared/",
-        f"- profile {settings.profile} on {desk.scope.platform}: {limits}, hard limit "
+        f"- profile {settings.profile} on {workspace.scope.platform}: {limits}, hard limit "
         f"{span(settings.timeout_s)}",
     ]
-    if desk.place.campaign is None:
+    if workspace.place.campaign is None:
         lines.append(
             "- you stand in no campaign's worktree; before you edit: "
             f'cd "$(lab worktree {leaf.name} NAME)"'

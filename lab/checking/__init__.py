@@ -1,6 +1,6 @@
 """`lab check`: prove that a leaf keeps its contract, in a temporary clone, by real runs."""
 
-from lab.checking.finding import Finding, Readiness, Report
-from lab.checking.proof import CHECKS, prove
+from .finding import Finding, Readiness, Report
+from .proof import CHECKS, prove
 
 __all__ = ["CHECKS", "Finding", "Readiness", "Report", "prove"]

@@ -10,7 +10,7 @@ from typing import Any
 from .. import leaf as leaves
 from .. import slots
 from ..errors import Environment
-from ..verdicts import KEPT_FILES
+from ..experiment.verdicts import KEPT_FILES
 from .clone import Answer, Clone, copies
 from .finding import Broken, Unproven
 

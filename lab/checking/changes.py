@@ -16,7 +16,7 @@ TRIES = 4  # ends of knobs that are planted until one is clearly worse
 CLEAR = 2.0  # spreads of a seed by which a bad change must be worse
 
 
-Tried = list[tuple[str, str, Mapping[str, Any]]]  # the plant, what it did, its experiment
+PastTrial = list[tuple[str, str, Mapping[str, Any]]]  # the plant, what it did, its experiment
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def repeat(case: Case) -> str:
 def planted(case: Case) -> str:
     """A change that is surely bad makes the metric worse, in its direction, and is not kept."""
     before = case.mutable()
-    seen: Tried = []
+    seen: PastTrial = []
     for plant in plants(case, before):
         found = case.try_change(plant.files, plant.name)
         try:
@@ -119,7 +119,7 @@ def _judged(case: Case, plant: Plant, found: Mapping[str, Any]) -> str | None:
     return "same"
 
 
-def _unconvinced(case: Case, seen: Tried) -> Broken:
+def _unconvinced(case: Case, seen: PastTrial) -> Broken:
     """Return what is wrong when no planted change lost."""
     better = [(name, found) for name, verdict, found in seen if verdict == "better"]
     if better:

@@ -5,7 +5,7 @@ from pathlib import Path
 from .. import leaf as leaves
 from ..errors import LabError
 from ..leaf.model import WELL_KNOWN
-from ..standing import policy_of
+from ..run.assessment import policy_of
 from ..text import span
 from .case import PROFILE, Case
 from .finding import Broken, Noted

@@ -36,7 +36,7 @@ class Finding:
     hint: str = ""
     seconds: float = 0.0
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """Return one line, and a second one with what to do."""
         line = f"  {MARK[self.state]:<5} {self.check:<9} {plain(self.said)}"
         return f"{line}\n        {'':<9}{plain(self.hint)}" if self.hint else line
@@ -50,7 +50,7 @@ class Readiness:
     ready: bool | None
     evidence: str
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """Return one line."""
         word = {True: "yes", False: "NO", None: "?"}[self.ready]
         return f"  {word:<5} {self.condition}: {plain(self.evidence)}"
@@ -90,7 +90,7 @@ class Report:
 
     def closing(self) -> str:
         """Return what comes after the findings: readiness and the last word."""
-        lines = ["ready for the loop:", *(one.told() for one in self.readiness)]
+        lines = ["ready for the loop:", *(one.as_text() for one in self.readiness)]
         lines += [f"not proven here: {lack}" for lack in self.lacking]
         bad = [one.check for one in self.findings if one.state == "failed"]
         word = f"FAILED: {', '.join(bad)}" if bad else "keeps its contract"

@@ -149,9 +149,9 @@ def _walk(node: ast.AST, file: str, *, optional: bool) -> Iterator[Import]:
         elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
             yield Import(child.module, file, child.lineno, optional)
         elif isinstance(child, ast.Try):
-            spared = optional or any(map(_catches_absence, child.handlers))
+            excluded = optional or any(map(_catches_absence, child.handlers))
             for part in child.body:
-                yield from _walk(ast.Module([part], []), file, optional=spared)
+                yield from _walk(ast.Module([part], []), file, optional=excluded)
             rest = ast.Module([*child.handlers, *child.orelse, *child.finalbody], [])  # type: ignore[list-item]
             yield from _walk(rest, file, optional=optional)
         else:

@@ -54,7 +54,7 @@ def _proved(top: Path, name: str, say: Say, base: Path) -> Report:
             finding = _found(case, check, report.findings)
             report.findings.append(finding)
             if finding.state not in ("unproven", "skipped"):
-                say(finding.told())
+                say(finding.as_text())
     finally:
         clone.stop()
     report.readiness = readiness(case, report.findings)

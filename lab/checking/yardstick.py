@@ -1,7 +1,7 @@
 """What `evaluate` makes of an artefact that is the same, missing, foreign or another.
 
 Training is replaced by a stand-in that leaves a given folder as its artefact; all else is the
-real run, by the same keeper.
+real run, by the same supervisor.
 """
 
 import json

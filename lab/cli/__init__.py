@@ -136,7 +136,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def _agents_own(words: list[str]) -> int | None:
     """Show the driver that its agent is alive; type the command outside of its sandbox, if any."""
     if "LAB_HEARTBEAT" in os.environ:
-        from ..sessions import beat
+        from ..campaign.sessions import beat
 
         beat()
     folder = os.environ.get("LAB_RELAY")

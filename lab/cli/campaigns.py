@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ..desk import Desk
 from ..text import block
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
 
@@ -64,14 +64,14 @@ def loop(
         lab loop pretrain --agent claude --hours 8 --name ada
         lab loop pretrain --agent 'my-agent --file {prompt_file}' --experiments 20
     """
-    from .. import campaign as campaigns
     from ..agents.work import work
+    from ..campaign import loop as campaigns
 
     limits = campaigns.Limits(experiments, hours, target, max_cost)
     limits.check()
-    desk = Desk(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
-    found = work(desk, agent, limits, name=name, yolo=yolo)
-    emit(found) if json_ else click.echo(campaigns.told(found))
+    workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
+    found = work(workspace, agent, limits, name=name, yolo=yolo)
+    emit(found) if json_ else click.echo(campaigns.as_text(found))
     if found["ending"] == "stopped":
         raise click.exceptions.Exit(1)
 
@@ -104,9 +104,9 @@ def launch(
         lab launch pretrain sft --agent tuner --hours 8
         lab launch pretrain:ada pretrain:bob --agent claude --experiments 40
     """
-    from .. import campaign as campaigns
-    from .. import launching
+    from ..agents import launch as launching
     from ..agents import presets
+    from ..campaign import loop as campaigns
 
     campaigns.Limits(experiments, hours, target, max_cost).check()
     options = {
@@ -120,11 +120,11 @@ def launch(
     }
     words = [word for name, v in options.items() if v is not None for word in (name, str(v))]
     asked = launching.parse(leaves, agent, words + ["--yolo"] * yolo)
-    desk = Desk(Path.cwd())
-    preset = None if agent == "tuner" else presets.find(desk, agent, yolo)
-    with desk.open(write=True) as book:
-        click.echo(launching.outlook(desk, asked, hours), err=True)
-        for line in launching.launch(desk, book, asked, preset, notify):
+    workspace = Workspace(Path.cwd())
+    preset = None if agent == "tuner" else presets.find(workspace, agent, yolo)
+    with workspace.open(write=True) as book:
+        click.echo(launching.outlook(workspace, asked, hours), err=True)
+        for line in launching.launch(workspace, book, asked, preset, notify):
             click.echo(line)
 
 
@@ -132,7 +132,7 @@ def launch(
 @click.argument("what", metavar="NAME|e34")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more comes.")
 @here
-def output(desk: Desk, what: str, follow: bool) -> None:
+def output(workspace: Workspace, what: str, follow: bool) -> None:
     """What a campaign or a run has printed.
 
     Examples:
@@ -141,9 +141,9 @@ def output(desk: Desk, what: str, follow: bool) -> None:
         lab output ada -f
         lab output e34
     """
-    from .. import following
+    from ..campaign import output as following
 
-    with desk.open() as book:
-        path, more = following.source(desk, book, what)
-        for piece in following.pieces(path, follow, more):
+    with workspace.open() as book:
+        path, more = following.source(workspace, book, what)
+        for piece in following.follow(path, follow, more):
             click.echo(block(piece), nl=piece.endswith("\n"))

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from .. import leaf as leaves
-from ..desk import Desk
 from ..errors import Environment
 from ..notebook import read
+from ..workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,18 +24,18 @@ def folder() -> Path:
 
 
 def here(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` the desk it stands at, for the leaf in `--leaf` or the current folder."""
+    """Give `command` the workspace it stands at, for the leaf in `--leaf` or the current folder."""
 
     @click.option("--leaf", metavar="NAME", help="Another leaf than the one you stand in.")
     @functools.wraps(command)
     def wrapped(*args: Any, leaf: str | None, **kwargs: Any) -> Any:
-        return command(Desk(folder(), leaf=leaf), *args, **kwargs)
+        return command(Workspace(folder(), leaf=leaf), *args, **kwargs)
 
     return wrapped
 
 
 def here_with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` the desk for `--leaf`, `--profile` and `--on`."""
+    """Give `command` the workspace for `--leaf`, `--profile` and `--on`."""
 
     @click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU].")
     @click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
@@ -44,8 +44,8 @@ def here_with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(
         *args: Any, leaf: str | None, profile: str | None, runner: str | None, **kwargs: Any
     ) -> Any:
-        desk = Desk(folder(), leaf=leaf, profile=profile, runner=runner)
-        return command(desk, *args, **kwargs)
+        workspace = Workspace(folder(), leaf=leaf, profile=profile, runner=runner)
+        return command(workspace, *args, **kwargs)
 
     return wrapped
 
@@ -58,16 +58,16 @@ def as_json(command: Command) -> Command:
     return option(command)
 
 
-def named_leaf(desk: Desk, name: str | None) -> str | None:
+def named_leaf(workspace: Workspace, name: str | None) -> str | None:
     """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
     if name is not None:
-        desk.asked_leaf = name
-    if desk.asked_leaf is not None:
-        known = {*leaves.find(desk.place.top)}
-        with desk.open() as book:
+        workspace.asked_leaf = name
+    if workspace.asked_leaf is not None:
+        known = {*leaves.find(workspace.place.top)}
+        with workspace.open() as book:
             known |= {*read.leaves(book)}
-        if desk.known_leaf() not in known:
-            leaves.read(desk.place.top, desk.asked_leaf)  # refuses, and names the nearest
-    if desk.asked_leaf is not None or desk.place.campaign:
-        return desk.known_leaf()
-    return leaves.here(desk.cwd, desk.place.top)
+        if workspace.known_leaf() not in known:
+            leaves.read(workspace.place.top, workspace.asked_leaf)  # refuses, and names the nearest
+    if workspace.asked_leaf is not None or workspace.place.campaign:
+        return workspace.known_leaf()
+    return leaves.here(workspace.cwd, workspace.place.top)

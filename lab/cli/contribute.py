@@ -29,7 +29,7 @@ def new(name: str, source: str | None, json_: bool) -> None:
         lab new contrib/kernels/rmsnorm
         lab new longer --from pretrain
     """
-    from .. import scaffold
+    from ..leaf import scaffold
 
     place = repo.place(folder())
     if place.campaign is not None:
@@ -40,7 +40,7 @@ def new(name: str, source: str | None, json_: bool) -> None:
         edit = [path for path in scaffold.FIRST if path in files]
         emit({"leaf": plain, "files": files, "edit": edit, "next": f"lab check {plain}"})
     else:
-        click.echo(scaffold.told(plain, files))
+        click.echo(scaffold.as_text(plain, files))
 
 
 @click.command()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from ..desk import Desk
 from ..errors import Failed
 from ..notebook import proof
 from ..text import plain
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
 
@@ -16,7 +16,7 @@ from .common import as_json, here
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of stdout.")
 @here
-def export(desk: Desk, output: Path | None) -> None:
+def export(workspace: Workspace, output: Path | None) -> None:
     """Write every record as JSON Lines, which `lab import` reads.
 
     Examples:
@@ -27,7 +27,7 @@ def export(desk: Desk, output: Path | None) -> None:
     """
     from ..notebook import transfer
 
-    with desk.open() as book:
+    with workspace.open() as book:
         if output is None:
             for line in transfer.export(book):
                 sys.stdout.write(f"{line}\n")
@@ -43,7 +43,7 @@ def export(desk: Desk, output: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
 @here
-def import_(desk: Desk, file: Path, json_: bool) -> None:
+def import_(workspace: Workspace, file: Path, json_: bool) -> None:
     """Read FILE: our JSON Lines, a results.tsv of autoresearch or PraxLab, an experiments.db.
 
     What is here already stays as it is, so the same file twice changes nothing. Lines that cannot
@@ -57,8 +57,8 @@ def import_(desk: Desk, file: Path, json_: bool) -> None:
     """
     from ..notebook import transfer
 
-    known = desk.asked_leaf or desk.known_leaf()
-    with desk.open(write=True) as book:
+    known = workspace.asked_leaf or workspace.known_leaf()
+    with workspace.open(write=True) as book:
         found = transfer.load(book, file, known)
     problems = found["problems"]
     for line in problems:
@@ -75,7 +75,7 @@ def import_(desk: Desk, file: Path, json_: bool) -> None:
 @click.option("--fix", is_flag=True, help="Rebuild what is derived; end stray sandboxes.")
 @as_json
 @here
-def doctor(desk: Desk, fix: bool, json_: bool) -> None:
+def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
     """Prove that the notebook is whole; print versions, paths and what is not as it should be.
 
     Examples:
@@ -84,9 +84,9 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
         lab doctor
         lab doctor --fix
     """
-    from ..checkup import stray_sandboxes, versions
+    from ..maintenance.doctor import stray_sandboxes, versions
 
-    with desk.open() as book:
+    with workspace.open() as book:
         if fix:
             proof.rebuild(book)
         problems = [row[0] for row in book.db.execute("pragma integrity_check") if row[0] != "ok"]
@@ -94,7 +94,7 @@ def doctor(desk: Desk, fix: bool, json_: bool) -> None:
         if not problems:
             problems += list(proof.differences(book))
         problems += stray_sandboxes(book, fix)
-        found = versions(desk, book) | {"problems": problems, "ok": not problems}
+        found = versions(workspace, book) | {"problems": problems, "ok": not problems}
     if json_:
         emit(found)
     else:

@@ -4,12 +4,13 @@ import os
 
 import click
 
-from .. import sessions, verdicts
-from ..desk import Desk
+from ..campaign import sessions
 from ..errors import Usage
+from ..experiment import verdicts
 from ..leaf import Condition, nearest
 from ..notebook import Notebook, read, record
 from ..text import num, shorten
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
 
@@ -23,7 +24,7 @@ from .common import as_json, here
 @as_json
 @here
 def hypothesis(
-    desk: Desk,
+    workspace: Workspace,
     claim: str,
     mechanism: str,
     observe: str | None,
@@ -47,12 +48,12 @@ def hypothesis(
     mechanism = record.text("mechanism", mechanism, command)
     if min_effect is not None and not 0 <= min_effect < float("inf"):
         raise Usage(f"--min-effect {min_effect} is not a gain.", "Type: --min-effect 0.001")
-    leaf = desk.leaf_name
-    desk.leaf  # noqa: B018 (an unknown leaf is refused here)
-    with desk.open(write=True) as book:
+    leaf = workspace.leaf_name
+    workspace.leaf  # noqa: B018 (an unknown leaf is refused here)
+    with workspace.open(write=True) as book:
         if observe is not None:
             _check_observable(book, leaf, observe)
-            _tells_nothing(desk, book, Condition.parse(observe))
+            _tells_nothing(workspace, book, Condition.parse(observe))
         made = record.hypothesis(
             book,
             leaf=leaf,
@@ -61,7 +62,7 @@ def hypothesis(
             observe=observe,
             min_effect=min_effect,
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
-            campaign=desk.place.campaign,
+            campaign=workspace.place.campaign,
         )
         near = read.near_duplicates(book, leaf, claim, made)
     for found in near:
@@ -88,16 +89,16 @@ def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
         )
 
 
-def _tells_nothing(desk: Desk, book: Notebook, condition: Condition) -> None:
+def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -> None:
     """Say so when an observable holds before anything was changed."""
-    from .. import ancestry
+    from ..workspace.incumbent import find_incumbent
 
-    rival = ancestry.incumbent(desk, book)
-    if rival is None:
+    incumbent = find_incumbent(workspace, book)
+    if incumbent is None:
         return
-    metrics = read.metrics(book, rival["experiment"])
+    metrics = read.metrics(book, incumbent["experiment"])
     if condition.holds(metrics, metrics):
-        said = f"e{rival['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
+        said = f"e{incumbent['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
         click.echo(f"note: it holds for the incumbent already ({said}): it shows little", err=True)
 
 
@@ -118,7 +119,7 @@ def _near(found: read.Found) -> str:
 @click.argument("hypothesis")
 @as_json
 @here
-def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
+def experiment(workspace: Workspace, hypothesis: str, json_: bool) -> None:
     """Register an experiment for HYPOTHESIS that runs elsewhere; prints its id.
 
     Its numbers are then claims: `lab result e34 -v keep --metrics '{...}'`.
@@ -129,9 +130,9 @@ def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
         lab experiment h12
         lab experiment h12 --json
     """
-    with desk.open(write=True) as book:
+    with workspace.open(write=True) as book:
         idea = book.need(hypothesis, "h")
-        leaf = Desk(desk.cwd, leaf=idea["leaf"]).leaf_or_none()
+        leaf = Workspace(workspace.cwd, leaf=idea["leaf"]).leaf_or_none()
         made = record.experiment(
             book,
             hypothesis=idea["id"],
@@ -139,7 +140,7 @@ def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
             kind="elsewhere",
             metric=leaf.metric if leaf else None,
             direction=leaf.direction if leaf else None,
-            campaign=desk.place.campaign,
+            campaign=workspace.place.campaign,
         )
     found = {"experiment": f"e{made}", "hypothesis": f"h{idea['id']}"}
     emit(found) if json_ else click.echo(found["experiment"])
@@ -163,7 +164,7 @@ def experiment(desk: Desk, hypothesis: str, json_: bool) -> None:
 @as_json
 @here
 def result(
-    desk: Desk,
+    workspace: Workspace,
     experiment: str,
     verdict: str,
     mechanism_confirmed: bool,
@@ -196,13 +197,13 @@ def result(
         metrics=record.claimed_metrics(metrics) if metrics is not None else None,
         keep_edits=keep_edits,
     )
-    with desk.open(write=True) as book:
+    with workspace.open(write=True) as book:
         row = book.need(experiment, "e")
-        done = verdicts.give(desk, book, row, asked)
+        done = verdicts.give(workspace, book, row, asked)
         over = sessions.over(book, os.environ)
-    emit(done | {"session_over": over}) if json_ else click.echo(verdicts.told(done))
+    emit(done | {"session_over": over}) if json_ else click.echo(verdicts.as_text(done))
     if over and not json_:
-        click.echo(sessions.told(over))
+        click.echo(sessions.as_text(over))
 
 
 def _optional(what: str, words: str | None) -> str | None:
@@ -216,7 +217,7 @@ def _optional(what: str, words: str | None) -> str | None:
 @click.option("--everywhere", is_flag=True, help="Show it on every leaf.")
 @as_json
 @here
-def lesson(desk: Desk, text: str, evidence: str, everywhere: bool, json_: bool) -> None:
+def lesson(workspace: Workspace, text: str, evidence: str, everywhere: bool, json_: bool) -> None:
     """Keep a finding, with its evidence, that others will be shown.
 
     Examples:
@@ -229,9 +230,9 @@ def lesson(desk: Desk, text: str, evidence: str, everywhere: bool, json_: bool) 
     ids = [word.strip() for word in evidence.split(",") if word.strip()]
     if not ids:
         raise Usage("a lesson needs evidence.", "Type: --evidence e3,e7")
-    with desk.open(write=True) as book:
+    with workspace.open(write=True) as book:
         numbers = [book.need(word, "e")["id"] for word in ids]
-        leaf = desk.known_leaf() or book.need(ids[0], "e")["leaf"]
+        leaf = workspace.known_leaf() or book.need(ids[0], "e")["leaf"]
         made = record.lesson(book, leaf=leaf, words=words, evidence=numbers, everywhere=everywhere)
     if json_:
         emit({"lesson": made, "evidence": [f"e{n}" for n in numbers]})

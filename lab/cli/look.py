@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from .. import leaf as leaves
-from ..desk import Desk
 from ..errors import LabError
 from ..judge import Policy
 from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here, here_with_profile, named_leaf
 
@@ -21,7 +21,7 @@ from .common import as_json, here, here_with_profile, named_leaf
 @click.option("--tokens", default=1500, show_default=True, help="At most so many.")
 @as_json
 @here_with_profile
-def context(desk: Desk, about: str | None, tokens: int, json_: bool) -> None:
+def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -> None:
     """Where this leaf stands: yours, incumbent, noise, kept, dead ends, lessons, a next move.
 
     Examples:
@@ -35,8 +35,8 @@ def context(desk: Desk, about: str | None, tokens: int, json_: bool) -> None:
     from ..brief.budget import check
 
     check(tokens)
-    with desk.open() as book:
-        found = brief.context(desk, book, about, tokens)
+    with workspace.open() as book:
+        found = brief.context(workspace, book, about, tokens)
     emit(found) if json_ else click.echo(brief.context_text(found, tokens))
 
 
@@ -48,7 +48,7 @@ def context(desk: Desk, about: str | None, tokens: int, json_: bool) -> None:
 @as_json
 @here
 def failures(
-    desk: Desk, text: str | None, all_leaves: bool, n: int, tokens: int, json_: bool
+    workspace: Workspace, text: str | None, all_leaves: bool, n: int, tokens: int, json_: bool
 ) -> None:
     """Dead ends and unsettled experiments, those nearest to TEXT first.
 
@@ -63,8 +63,8 @@ def failures(
     from ..brief.budget import check
 
     check(tokens)
-    leaf = None if all_leaves else named_leaf(desk, None) or desk.leaf_name
-    with desk.open() as book:
+    leaf = None if all_leaves else named_leaf(workspace, None) or workspace.leaf_name
+    with workspace.open() as book:
         found = read.failures(book, leaf, (text or "").strip() or None, n)
     if json_:
         emit(brief.fit_failures(found, tokens))
@@ -78,7 +78,7 @@ def failures(
 @click.option("--events", is_flag=True, help="Who did what, when, instead of experiments.")
 @as_json
 @here
-def log(desk: Desk, name: str | None, n: int, events: bool, json_: bool) -> None:
+def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: bool) -> None:
     """The newest experiments of LEAF, or of all leaves at the root; newest first.
 
     Examples:
@@ -88,11 +88,11 @@ def log(desk: Desk, name: str | None, n: int, events: bool, json_: bool) -> None
         lab log pretrain -n 50 --json
         lab log --events
     """
-    with desk.open() as book:
+    with workspace.open() as book:
         if events:
             _print_events(read.events(book, n), json_)
             return
-        found = read.log(book, named_leaf(desk, name), n)
+        found = read.log(book, named_leaf(workspace, name), n)
     if json_:
         emit(found)
         return
@@ -123,7 +123,7 @@ def _print_events(found: list[read.Found], json_: bool) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @as_json
 @here
-def show(desk: Desk, ids: tuple[str, ...], json_: bool) -> None:
+def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     """Everything about one hypothesis or experiment, or several side by side.
 
     Examples:
@@ -133,7 +133,7 @@ def show(desk: Desk, ids: tuple[str, ...], json_: bool) -> None:
         lab show e34 e21
         lab show h12 --json
     """
-    with desk.open() as book:
+    with workspace.open() as book:
         found = [_one(book, word) for word in ids]
     if json_:
         emit(found[0] if len(found) == 1 else found)
@@ -197,7 +197,7 @@ def _side_by_side(found: list[read.Found]) -> str:
 @click.argument("leaf_", required=False, metavar="[LEAF]")
 @as_json
 @here
-def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
+def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
     """Counts, what was kept, and its claimed gain beside the gain to expect.
 
     Examples:
@@ -206,13 +206,13 @@ def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
         lab board
         lab board pretrain --json
     """
-    from .. import board as boards
-    from .. import board_view
+    from ..views import board as boards
+    from ..views import board_text
 
-    name = named_leaf(desk, leaf_)
-    with desk.open() as book:
-        names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
-        found = [boards.board(book, each, policy=_policy(desk, each)) for each in names]
+    name = named_leaf(workspace, leaf_)
+    with workspace.open() as book:
+        names = [name] if name else sorted({*read.leaves(book), *leaves.find(workspace.place.top)})
+        found = [boards.board(book, each, policy=_policy(workspace, each)) for each in names]
     if json_:
         emit(found[0] if name else found)
     elif not found:
@@ -220,16 +220,16 @@ def board(desk: Desk, leaf_: str | None, json_: bool) -> None:
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        board_view.show(found, Console())
+        board_text.show(found, Console())
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        click.echo("\n\n".join(board_view.text(one, width) for one in found))
+        click.echo("\n\n".join(board_text.text(one, width) for one in found))
 
 
-def _policy(desk: Desk, name: str) -> Policy:
+def _policy(workspace: Workspace, name: str) -> Policy:
     """Return the leaf's own thresholds; the usual ones where leaf.toml cannot be read."""
     try:
-        return Policy.from_table(leaves.read(desk.place.top, name).judge)
+        return Policy.from_table(leaves.read(workspace.place.top, name).judge)
     except (LabError, ValueError):
         return Policy()
 
@@ -237,7 +237,7 @@ def _policy(desk: Desk, name: str) -> Policy:
 @click.command(name="leaves")
 @as_json
 @here
-def leaves_(desk: Desk, json_: bool) -> None:
+def leaves_(workspace: Workspace, json_: bool) -> None:
     """List the leaves of this repository: metric, direction, purpose, what is known of each.
 
     Examples:
@@ -246,8 +246,8 @@ def leaves_(desk: Desk, json_: bool) -> None:
         lab leaves
         lab leaves --json
     """
-    with desk.open() as book:
-        found = [_leaf(desk, book, name) for name in leaves.find(desk.place.top)]
+    with workspace.open() as book:
+        found = [_leaf(workspace, book, name) for name in leaves.find(workspace.place.top)]
     if json_:
         emit(found)
         return
@@ -263,10 +263,10 @@ def leaves_(desk: Desk, json_: bool) -> None:
         click.echo("No leaf here. Make one: lab new NAME")
 
 
-def _leaf(desk: Desk, book: Notebook, name: str) -> read.Found:
+def _leaf(workspace: Workspace, book: Notebook, name: str) -> read.Found:
     counts = read.counts(book, name)
     try:
-        one = leaves.read(desk.place.top, name)
+        one = leaves.read(workspace.place.top, name)
     except LabError as error:
         nothing = dict.fromkeys(("metric", "direction", "purpose", "profiles"))
         return {"leaf": name, **nothing, **counts, "problem": error.message}
@@ -298,6 +298,6 @@ def brief(leaf: str | None, profile: str | None, tokens: int) -> None:
     from ..brief.budget import check
 
     check(tokens)
-    desk = Desk(Path.cwd(), leaf=leaf, profile=profile)
-    with desk.open() as book:
-        click.echo(briefs.whole(desk, book, tokens), nl=False)
+    workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile)
+    with workspace.open() as book:
+        click.echo(briefs.whole(workspace, book, tokens), nl=False)

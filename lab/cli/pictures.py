@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from .. import leaf as leaves
-from ..desk import Desk
 from ..errors import LabError
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
 
@@ -16,7 +16,7 @@ from .common import as_json, here
 @click.option("-o", "path", default="plot.png", show_default=True, metavar="FILE", type=Path)
 @as_json
 @here
-def plot(desk: Desk, leaf_: str | None, path: Path, json_: bool) -> None:
+def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> None:
     """Draw every experiment of LEAF and the best so far, as PNG or SVG.
 
     What is comparable with the newest result is in the picture: one profile, one platform, one
@@ -29,12 +29,12 @@ def plot(desk: Desk, leaf_: str | None, path: Path, json_: bool) -> None:
         lab plot pretrain
         lab plot pretrain -o night.svg
     """
-    from .. import plot as plots
+    from ..views import plot as plots
 
     if leaf_ is not None:
-        desk.asked_leaf = leaf_
-    with desk.open() as book:
-        found = plots.plot(book, _name(desk), path)
+        workspace.asked_leaf = leaf_
+    with workspace.open() as book:
+        found = plots.plot(book, _name(workspace), path)
     if json_:
         emit(found)
         return
@@ -46,15 +46,15 @@ def plot(desk: Desk, leaf_: str | None, path: Path, json_: bool) -> None:
     click.echo(found["file"])
 
 
-def _name(desk: Desk) -> str:
+def _name(workspace: Workspace) -> str:
     """Return the leaf to draw: one of this checkout, or one that only the notebook knows."""
     from ..notebook import read
 
-    name = desk.leaf_name
+    name = workspace.leaf_name
     try:
-        leaves.read(desk.place.top, name)
+        leaves.read(workspace.place.top, name)
     except LabError:
-        with desk.open() as book:
+        with workspace.open() as book:
             if name not in read.leaves(book):
                 raise
     return name

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from .. import leaf as leaves
-from ..desk import Desk
 from ..errors import LabError, Usage
 from ..notebook import read
 from ..notebook.read import Found
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here, named_leaf
 
@@ -26,7 +26,7 @@ FASTEST_S = 1.0
 @as_json
 @here
 def report(
-    desk: Desk,
+    workspace: Workspace,
     leaf_: str | None,
     path: Path | None,
     since: str | None,
@@ -47,18 +47,18 @@ def report(
         lab report --every 10m -o /srv/www/lab.html
         lab report pretrain --markdown > appendix.md
     """
-    from ..report.window import seconds
+    from ..report.since import seconds
 
     pause = None if every is None else seconds(every)
     if every is not None and (pause is None or pause < FASTEST_S):
         raise Usage(f"--every {every!r} is no span of time.", "Type: --every 10m")
     if pause and markdown and path is None:
         raise Usage("--every rewrites a file.", "Type: -o FILE")
-    name = named_leaf(desk, leaf_)
+    name = named_leaf(workspace, leaf_)
     if path is None and not markdown:
         path = Path("report.html")
     while True:
-        found, text = _written(desk, name, since, markdown, pause)
+        found, text = _written(workspace, name, since, markdown, pause)
         if path is not None:
             replace(path, text)
         if json_:
@@ -68,28 +68,28 @@ def report(
         if not pause:
             return
         found, text = {}, ""
-        _wait(desk, pause)
+        _wait(workspace, pause)
 
 
 def _written(
-    desk: Desk, name: str | None, since: str | None, markdown: bool, every: float | None
+    workspace: Workspace, name: str | None, since: str | None, markdown: bool, every: float | None
 ) -> tuple[Found, str]:
     """Return what was collected, and how it reads."""
     from .. import report as reports
-    from ..report.window import window
+    from ..report.since import window
 
-    with desk.open() as book:
-        names = [name] if name else sorted({*read.leaves(book), *leaves.find(desk.place.top)})
-        found = reports.collect(desk, book, names, window(book, since))
+    with workspace.open() as book:
+        names = [name] if name else sorted({*read.leaves(book), *leaves.find(workspace.place.top)})
+        found = reports.collect(workspace, book, names, window(book, since))
     return found, reports.write_up(found) if markdown else reports.page(found, every)
 
 
-def _wait(desk: Desk, pause: float) -> None:
+def _wait(workspace: Workspace, pause: float) -> None:
     """Wait; a notebook that is busy for a while is tried again, not a reason to stop."""
     time.sleep(pause)
     while True:
         try:
-            desk.open().db.close()
+            workspace.open().db.close()
             return
         except LabError as error:
             error.show()

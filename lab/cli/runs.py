@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .. import waiting, worktrees
-from ..desk import Desk
 from ..errors import NotFound, Refused, Usage
 from ..notebook import Notebook, lookup
-from ..standing import told
+from ..run import waiting
+from ..run.assessment import as_text
+from ..workspace import Workspace, worktrees
 from . import emit
 from .common import as_json, here, here_with_profile
 
@@ -28,9 +28,9 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
         cd "$(lab worktree pretrain ada)"
         cd "$(lab worktree pretrain ada --from best)"
     """
-    desk = Desk(Path.cwd(), leaf=leaf)
-    with desk.open(write=True) as book:
-        click.echo(worktrees.make(desk, book, name, start))
+    workspace = Workspace(Path.cwd(), leaf=leaf)
+    with workspace.open(write=True) as book:
+        click.echo(worktrees.make(workspace, book, name, start))
 
 
 def _waits(command: click.decorators.FC) -> click.decorators.FC:
@@ -51,7 +51,7 @@ def _waits(command: click.decorators.FC) -> click.decorators.FC:
 @as_json
 @here_with_profile
 def run(
-    desk: Desk,
+    workspace: Workspace,
     what: str | None,
     baseline: bool,
     seeds: int | None,
@@ -73,7 +73,7 @@ def run(
         lab run h12 --detach
         lab run e34 --seeds 2
     """
-    from ..trial import Trial
+    from ..experiment.start import Trial
 
     if baseline == (what is not None):
         raise Usage(
@@ -81,18 +81,18 @@ def run(
             "Type: lab run h12, lab run e34 --seeds 2, or lab run --baseline --seeds 3",
         )
     limit = waiting.seconds(wait_s, detach)
-    if desk.runner != "local" and not desk.runner.startswith("modal"):
-        raise Usage(f"--on {desk.runner}: there is no such runner.", "Type: --on local")
-    with desk.open(write=True) as book:
+    if workspace.runner != "local" and not workspace.runner.startswith("modal"):
+        raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
+    with workspace.open(write=True) as book:
         if baseline:
-            started = Trial(desk, book, seeds, max_cost).baseline()
+            started = Trial(workspace, book, seeds, max_cost).baseline()
         elif what is not None and what[:1].lower() == "e":
             row = book.need(what, "e")
-            again_desk = _desk_of(desk, row)
+            again_desk = _desk_of(workspace, row)
             started = Trial(again_desk, book, seeds, max_cost).again(row)
         else:
             assert what is not None
-            started = Trial(desk, book, seeds, max_cost).hypothesis(
+            started = Trial(workspace, book, seeds, max_cost).hypothesis(
                 book.need(what, "h"), again=again
             )
         if started.attached:
@@ -100,23 +100,27 @@ def run(
         if baseline and started.before:
             more = f"it has {started.before} runs, {seeds or 1} more are added"
             click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)
-        _finish(desk, book, started.experiment, limit, json_)
+        _finish(workspace, book, started.experiment, limit, json_)
 
 
-def _desk_of(desk: Desk, row: sqlite3.Row) -> Desk:
-    """Return the desk for an experiment's own leaf and profile."""
-    if desk.asked_profile and desk.asked_profile != row["profile"]:
+def _desk_of(workspace: Workspace, row: sqlite3.Row) -> Workspace:
+    """Return the workspace for an experiment's own leaf and profile."""
+    if workspace.asked_profile and workspace.asked_profile != row["profile"]:
         raise Refused(
             f"e{row['id']} was made for profile {row['profile']}.", f"Type: lab run e{row['id']}"
         )
-    return Desk(desk.cwd, leaf=row["leaf"], profile=row["profile"], runner=desk.runner)
+    return Workspace(
+        workspace.cwd, leaf=row["leaf"], profile=row["profile"], runner=workspace.runner
+    )
 
 
-def _finish(desk: Desk, book: Notebook, experiment: int, limit: float, json_: bool) -> None:
+def _finish(
+    workspace: Workspace, book: Notebook, experiment: int, limit: float, json_: bool
+) -> None:
     """Wait, print how it stands, exit with its code."""
-    waiting.until_done(book, desk.place, experiment, limit)
-    found = waiting.outcome(desk, book, experiment)
-    emit(found) if json_ else click.echo(told(found))
+    waiting.until_done(book, workspace.place, experiment, limit)
+    found = waiting.outcome(book, workspace.place.home, workspace.leaf_or_none(), experiment)
+    emit(found) if json_ else click.echo(as_text(found))
     code = waiting.exit_code(found)
     if code:
         sys.stdout.flush()
@@ -129,7 +133,7 @@ def _finish(desk: Desk, book: Notebook, experiment: int, limit: float, json_: bo
 @as_json
 @here
 def wait(
-    desk: Desk, experiment: str | None, wait_s: float | None, detach: bool, json_: bool
+    workspace: Workspace, experiment: str | None, wait_s: float | None, detach: bool, json_: bool
 ) -> None:
     """Wait for EXPERIMENT (this campaign's newest) and print what `lab run` would have printed.
 
@@ -140,21 +144,21 @@ def wait(
         lab wait e34 --wait 540 --json
     """
     limit = waiting.seconds(wait_s, detach)
-    with desk.open(write=desk.place.notebook.exists()) as book:
+    with workspace.open(write=workspace.place.notebook.exists()) as book:
         if experiment is None:
-            row = lookup.newest(book, desk.place.campaign)
+            row = lookup.newest(book, workspace.place.campaign)
             if row is None:
                 raise NotFound("there is no experiment here yet.", "Start one: lab run h12")
         else:
             row = book.need(experiment, "e")
-        _finish(desk, book, row["id"], limit, json_)
+        _finish(workspace, book, row["id"], limit, json_)
 
 
 @click.command()
 @click.argument("what", required=False, metavar="[NAME | e34]")
 @click.option("--all", "all_", is_flag=True, help="Everything that is alive.")
 @here
-def stop(desk: Desk, what: str | None, all_: bool) -> None:
+def stop(workspace: Workspace, what: str | None, all_: bool) -> None:
     """Stop an experiment's run, or a campaign with all that it runs.
 
     Examples:
@@ -164,19 +168,19 @@ def stop(desk: Desk, what: str | None, all_: bool) -> None:
         lab stop pretrain/ada
         lab stop --all
     """
-    from .. import stopping
+    from ..campaign import stop as stopping
 
     if all_ == (what is not None):
         raise Usage("say what to stop.", "Type: lab stop e34, lab stop NAME or lab stop --all")
-    with desk.open(write=True) as book:
-        for line in stopping.stop(desk, book, what):
+    with workspace.open(write=True) as book:
+        for line in stopping.stop(workspace, book, what):
             click.echo(line)
 
 
 @click.command()
 @as_json
 @here
-def status(desk: Desk, json_: bool) -> None:
+def status(workspace: Workspace, json_: bool) -> None:
     """What is alive: campaigns, runs, devices and their queue.
 
     Examples:
@@ -185,8 +189,8 @@ def status(desk: Desk, json_: bool) -> None:
         lab status
         lab status --json
     """
-    from .. import alive
+    from ..campaign import status as alive
 
-    with desk.open() as book:
-        found = alive.status(desk, book)
+    with workspace.open() as book:
+        found = alive.status(workspace, book)
     emit(found) if json_ else click.echo(alive.status_text(found))

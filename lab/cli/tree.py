@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from .. import harvest, repo, upkeep, waiting
-from .. import reproduce as repetition
-from .. import samples as sampling
-from ..desk import Desk
+from .. import repo
 from ..errors import NotFound, Refused, Usage
+from ..experiment import branches
+from ..experiment import reproduce as repetition
+from ..experiment import samples as sampling
+from ..maintenance import gc as upkeep
 from ..notebook import lookup
+from ..run import waiting
 from ..text import block
+from ..workspace import Workspace
 from . import emit
 from .common import as_json, here, here_with_profile
 
@@ -21,7 +24,7 @@ from .common import as_json, here, here_with_profile
 @click.argument("experiment")
 @as_json
 @here
-def diff(desk: Desk, experiment: str, json_: bool) -> None:
+def diff(workspace: Workspace, experiment: str, json_: bool) -> None:
     """What EXPERIMENT changed, against the commit it was built on.
 
     Examples:
@@ -30,13 +33,13 @@ def diff(desk: Desk, experiment: str, json_: bool) -> None:
         lab diff e34
         lab diff e34 --json
     """
-    with desk.open() as book:
+    with workspace.open() as book:
         row = book.need(experiment, "e")
     if row["commit"] is None or row["parent"] is None or row["kind"] != "run":
         raise Refused(
             f"{experiment} has no change of its own.", f"Look at it: lab show {experiment}"
         )
-    text = repo.diff(desk.place.main, row["parent"], row["commit"])
+    text = repo.diff(workspace.place.main, row["parent"], row["commit"])
     if json_:
         emit(
             {
@@ -56,7 +59,7 @@ def diff(desk: Desk, experiment: str, json_: bool) -> None:
 @click.option("-n", default=3, show_default=True, type=click.IntRange(1, 100), help="Of each.")
 @as_json
 @here
-def samples(desk: Desk, experiment: str, n: int, json_: bool) -> None:
+def samples(workspace: Workspace, experiment: str, n: int, json_: bool) -> None:
     """The best, worst and some random samples of EXPERIMENT's newest run.
 
     Examples:
@@ -65,21 +68,21 @@ def samples(desk: Desk, experiment: str, n: int, json_: bool) -> None:
         lab samples e34
         lab samples e34 -n 5 --json
     """
-    with desk.open() as book:
+    with workspace.open() as book:
         row = book.need(experiment, "e")
         runs = lookup.runs(book, row["id"])[::-1]
-    folder = desk.place.home / "runs" / f"e{row['id']}"
+    folder = workspace.place.home / "runs" / f"e{row['id']}"
     paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
     newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
     found = sampling.pick(newest, row["id"], n)
-    emit(found) if json_ else click.echo(sampling.told(found))
+    emit(found) if json_ else click.echo(sampling.as_text(found))
 
 
 @click.command()
 @click.argument("where", metavar="e21|best")
 @as_json
 @here_with_profile
-def move(desk: Desk, where: str, json_: bool) -> None:
+def move(workspace: Workspace, where: str, json_: bool) -> None:
     """Continue this campaign from a kept experiment, its own or another campaign's.
 
     Examples:
@@ -88,8 +91,8 @@ def move(desk: Desk, where: str, json_: bool) -> None:
         lab move best
         lab move e21
     """
-    with desk.open(write=True) as book:
-        found = harvest.move(desk, book, where)
+    with workspace.open(write=True) as book:
+        found = branches.move(workspace, book, where)
     if json_:
         emit(found)
     else:
@@ -108,7 +111,7 @@ def move(desk: Desk, where: str, json_: bool) -> None:
 @as_json
 @here
 def apply(
-    desk: Desk, experiment: str, edit: bool, only: bool, pr: Path | None, json_: bool
+    workspace: Workspace, experiment: str, edit: bool, only: bool, pr: Path | None, json_: bool
 ) -> None:
     """Bring a kept change, and those it was built on, to the current branch; one commit each.
 
@@ -121,12 +124,12 @@ def apply(
     """
     if edit and (only or pr):
         raise Usage("--edit goes alone.", f"Type: lab apply {experiment} --edit")
-    with desk.open(write=True) as book:
+    with workspace.open(write=True) as book:
         row = book.need(experiment, "e")
-        found = harvest.apply(desk, book, row, only=only, edit=edit)
+        found = branches.apply(workspace, book, row, only=only, edit=edit)
         if pr is not None:
             rows = [book.need(name, "e") for name in found["applied"]]
-            pr.write_text(harvest.pull_request(book, desk.place.main, rows))
+            pr.write_text(branches.pull_request(book, workspace.place.main, rows))
             found["pr"] = str(pr)
     if json_:
         emit(found)
@@ -143,7 +146,7 @@ def apply(
 @click.option("--seed", type=int, help="Another of its seeds than the first.")
 @as_json
 @here_with_profile
-def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> None:
+def reproduce(workspace: Workspace, experiment: str, seed: int | None, json_: bool) -> None:
     """Run EXPERIMENT again from its commit, seed and profile; did the number hold?
 
     Examples:
@@ -152,9 +155,9 @@ def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> Non
         lab reproduce e34
         lab reproduce e34 --seed 1 --json
     """
-    from ..trial import Trial
+    from ..experiment.start import Trial
 
-    with desk.open(write=True) as book:
+    with workspace.open(write=True) as book:
         row = book.need(experiment, "e")
         finished = [run for run in lookup.runs(book, row["id"]) if run["status"] == "finished"]
         first = next((run for run in finished if seed in (None, run["seed"])), None)
@@ -163,11 +166,13 @@ def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> Non
                 f"{experiment} has no finished run{'' if seed is None else f' with seed {seed}'}.",
                 f"See its runs: lab show {experiment}",
             )
-        own = Desk(desk.cwd, leaf=row["leaf"], profile=row["profile"], runner=desk.runner)
+        own = Workspace(
+            workspace.cwd, leaf=row["leaf"], profile=row["profile"], runner=workspace.runner
+        )
         Trial(own, book, None).repeat(row, first["seed"])
-        waiting.until_done(book, desk.place, row["id"], math.inf)
+        waiting.until_done(book, workspace.place, row["id"], math.inf)
         found = repetition.compare(book, row, first)
-    emit(found) if json_ else click.echo(repetition.told(found))
+    emit(found) if json_ else click.echo(repetition.as_text(found))
     sys.stdout.flush()
     sys.exit(1 if found["again"] is None else 0)
 
@@ -177,7 +182,7 @@ def reproduce(desk: Desk, experiment: str, seed: int | None, json_: bool) -> Non
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @as_json
 @here
-def gc(desk: Desk, days: float, dry_run: bool, json_: bool) -> None:
+def gc(workspace: Workspace, days: float, dry_run: bool, json_: bool) -> None:
     """Remove old worktrees and the artefacts of what lost; records, commits and logs stay.
 
     Examples:
@@ -186,6 +191,6 @@ def gc(desk: Desk, days: float, dry_run: bool, json_: bool) -> None:
         lab gc --dry-run
         lab gc --days 3
     """
-    with desk.open(write=desk.place.notebook.exists()) as book:
-        found = upkeep.collect(desk, book, days, dry_run)
-    emit(found) if json_ else click.echo(upkeep.told(found))
+    with workspace.open(write=workspace.place.notebook.exists()) as book:
+        found = upkeep.collect(workspace, book, days, dry_run)
+    emit(found) if json_ else click.echo(upkeep.as_text(found))

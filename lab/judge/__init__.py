@@ -7,11 +7,11 @@ verdict   keep, replicate or discard, and why
 board     claimed gain, and the true one to expect
 """
 
-from lab.judge.board import Kept, claimed_gain, expected_gain, shrunk
-from lab.judge.noise import Noise, Side, mean, pool
-from lab.judge.policy import Policy
-from lab.judge.student import student_cdf, student_quantile
-from lab.judge.verdict import Judgement, failed, judge
+from .board import Kept, claimed_gain, expected_gain, shrunk
+from .noise import Noise, Side, mean, pool
+from .policy import Policy
+from .student import student_cdf, student_quantile
+from .verdict import Judgement, failed, judge
 
 __all__ = [
     "Judgement",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.judge.student import student_quantile
+from .student import student_quantile
 
 
 @dataclass(frozen=True)

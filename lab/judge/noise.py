@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.judge.policy import Policy
+from .policy import Policy
 
 
 @dataclass(frozen=True)

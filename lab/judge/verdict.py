@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lab.judge.noise import Noise, Side, mean
-from lab.judge.policy import Policy
-from lab.judge.student import student_cdf, student_quantile
+from .noise import Noise, Side, mean
+from .policy import Policy
+from .student import student_cdf, student_quantile
 
 SIGN = {"minimize": -1.0, "maximize": 1.0}
 NO_NOISE = "noise unknown: lab run --baseline --seeds 3"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from lab import errors
-from lab.leaf.model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest, resolve
-from lab.leaf.places import find, folder_of, tidy
-from lab.leaf.planted import fault_of
+from .. import errors
+from .known_bad import fault_of
+from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest, resolve
+from .places import find, folder_of, tidy
 
 Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
 REQUIREMENT = re.compile(

@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 
-from lab import errors
-from lab.leaf.checks import REQUIREMENT
-from lab.leaf.model import Leaf, Settings
+from .. import errors
+from .checks import REQUIREMENT
+from .model import Leaf, Settings
 
 ASK = """
 import importlib.metadata as m, sys

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from lab.leaf.model import Leaf, Settings
+from .model import Leaf, Settings
 
 DIGITS = 12  # 48 bits: no two of a million yardsticks are likely to meet
 LIMITS = ("budget_s", "startup_s", "timeout_s", "eval_timeout_s", "clock")

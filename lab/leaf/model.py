@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lab import errors
+from .. import errors
 
 Needs = Literal["gpu", "cpu", "none"]
 Clock = Literal["wall", "cpu", "steps"]

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any, Self
 
 from ..errors import Environment, NotFound, NotYet, Usage
-from ..migrations import STEPS
-from . import door
+from . import write_lock
+from .migrations import STEPS
 
 BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
 MOVE_AWAY = "Move it away and restore an export: mv {0} {0}.broken && lab import FILE"
@@ -130,7 +130,7 @@ class Notebook:
         return self.db.execute(query, values).fetchall()
 
     def has_open_jobs(self) -> bool:
-        """Return whether any run has a keeper, or had one that was killed."""
+        """Return whether any run has a supervisor, or had one that was killed."""
         return self.one("select 1 from jobs where ended is null limit 1") is not None
 
     def need(self, word: str, letter: str) -> sqlite3.Row:
@@ -200,7 +200,7 @@ class Notebook:
         if self.inside or self.path == ":memory:":
             yield
             return
-        with door.through(f"{self.path}.lock"):
+        with write_lock.acquire(f"{self.path}.lock"):
             self.inside = True
             try:
                 yield

@@ -83,8 +83,8 @@ def newest(book: Notebook, name: str) -> sqlite3.Row | None:
     )
 
 
-def judged_by_keeper(book: Notebook, experiment: int) -> bool:
-    """Return whether the newest verdict is the crash that the keeper noted."""
+def judged_by_supervisor(book: Notebook, experiment: int) -> bool:
+    """Return whether the newest verdict is the crash that the supervisor noted."""
     row = book.one(
         "select job from results where experiment = ? order by id desc limit 1", experiment
     )

@@ -156,7 +156,7 @@ def open_ideas(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> l
 
 
 def in_flight(book: Notebook) -> list[sqlite3.Row]:
-    """Return the experiments that a keeper owns now, with their newest run."""
+    """Return the experiments that a supervisor owns now, with their newest run."""
     return book.all(
         "select j.experiment, j.id as job, j.at, s.leaf, s.campaign, s.status, h.claim, "
         "r.started, r.seed, r.id as run from jobs j join state s on s.experiment = j.experiment "

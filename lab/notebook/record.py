@@ -119,7 +119,7 @@ def job(
         return made
 
 
-def keeper(book: Notebook, job: int, who: str) -> None:
+def supervisor(book: Notebook, job: int, who: str) -> None:
     """Note the process that owns the job from here on; a later one is noted as an event."""
     with book.write():
         if book.all("select keeper from jobs where id = ?", job)[0][0] is None:

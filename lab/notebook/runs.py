@@ -49,8 +49,8 @@ def remote(book: Notebook) -> set[str]:
     return {row[0] for row in rows}
 
 
-def rehired(book: Notebook, job: int) -> int:
-    """Return how many keepers took a job over from one that was killed."""
+def restarts(book: Notebook, job: int) -> int:
+    """Return how many supervisors took a job over from one that was killed."""
     query = "select count(*) from events where subject = ? and verb = 'keeper again'"
     return int(book.all(query, f"job {job}")[0][0])
 

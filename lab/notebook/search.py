@@ -19,8 +19,8 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import combinations
 
-from .. import recall
-from ..words import words
+from ..search import concepts
+from ..search.tokens import words
 
 DDL = (
     "CREATE VIRTUAL TABLE ideas USING fts5("
@@ -87,12 +87,12 @@ def search(
     limit: int = 50,
 ) -> list[tuple[int, float]]:
     """Return (hypothesis, score in 0..1), best first; `failed` asks for failed ideas only."""
-    query = recall.parse(text)
+    query = concepts.parse(text)
     if not query:
         return []
     pool = _Pool(db, query, _tag(leaf or "", failed))
     scored = [
-        (hypothesis, recall.score(query, pool.weights, texts))
+        (hypothesis, concepts.score(query, pool.weights, texts))
         for hypothesis, *texts in pool.rows("claim, mechanism, lesson")
     ]
     return _best(scored, limit)
@@ -107,14 +107,14 @@ def near_duplicates(
     least: float = NEAR,
 ) -> list[tuple[int, float]]:
     """Return (hypothesis, similarity in 0..1) of ideas that say what `claim` says, best first."""
-    query = recall.parse(claim)
+    query = concepts.parse(claim)
     if not query:
         return []
     tokens = words(claim, CLAIM_CHARS)
     pool = _Pool(db, query, _tag(leaf or "", failed=False))
     claims = dict(pool.rows("claim"))
-    nearest = [(h, recall.score(query, pool.weights, [said])) for h, said in claims.items()]
-    scored = [(h, recall.alike(tokens, claims[h].split())) for h, _ in _best(nearest, CLOSE)]
+    nearest = [(h, concepts.score(query, pool.weights, [said])) for h, said in claims.items()]
+    scored = [(h, concepts.alike(tokens, claims[h].split())) for h, _ in _best(nearest, CLOSE)]
     return [(h, likeness) for h, likeness in _best(scored, limit) if likeness >= least]
 
 
@@ -132,7 +132,7 @@ class _Pool:
     pairs, so that the few ideas that hold everything are found however common each word is.
     """
 
-    def __init__(self, db: sqlite3.Connection, query: Sequence[recall.Concept], tag: str) -> None:
+    def __init__(self, db: sqlite3.Connection, query: Sequence[concepts.Concept], tag: str) -> None:
         self.db = db
         self.held: dict[int, int] = {}  # idea -> bit mask of the concepts it is known to hold
         self.asked = [f"({concept.match()})" for concept in query]
@@ -142,7 +142,7 @@ class _Pool:
         total = self._estimate(self._read([], SAMPLE))
         holders = [self._sample(i) for i in range(len(query))]
         self.weights = [
-            concept.weight * recall.rarity(held, total)
+            concept.weight * concepts.rarity(held, total)
             for concept, held in zip(query, holders, strict=True)
         ]
         if max(holders) >= SAMPLE:

@@ -80,7 +80,7 @@ def derive(
 
 
 def _standing(result: Row | None, job: Row | None) -> Row | None:
-    """A crash noted by the keeper stands only until the experiment is run again."""
+    """A crash noted by the supervisor stands only until the experiment is run again."""
     if result is None or job is None or result["job"] is None or result["job"] >= job["id"]:
         return result
     return None

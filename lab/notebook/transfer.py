@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .. import foreign
+from .. import importers
 from ..errors import NotFound, Usage
-from ..migrations import RECORDS
-from . import Notebook, adopt, record, state
+from . import Notebook, import_rows, record, state
+from .migrations import RECORDS
 
 # Where a record points at another one: exported as that one's unique id.
 POINTERS = {
@@ -97,11 +97,11 @@ def load(book: Notebook, path: Path, leaf: str | None) -> Row:
     if not path.is_file():
         raise NotFound(f"there is no file {path}.", "Type: lab import FILE")
     book.db.execute("pragma cache_size = -200000")  # 200 MB: a million unique ids in random order
-    if foreign.kind(path) == "labtree-jsonl":
+    if importers.kind(path) == "labtree-jsonl":
         return Import(book, path).read()
     if leaf is None:
         raise Usage(f"{path} does not say which leaf it belongs to.", "Type: --leaf pretrain")
-    return adopt.load(book, path, leaf)
+    return import_rows.load(book, path, leaf)
 
 
 class Import:

@@ -122,3 +122,10 @@ def add_worktree(main: Path, folder: Path, branch: str, start: str) -> None:
     except GitFailed as error:
         line = str(error).splitlines()[-1].removeprefix("fatal: ")
         raise Refused(f"git: {line}", "Choose another name: lab worktree LEAF NAME") from None
+
+
+def mark_tip(top: Path, head: str | None = None) -> None:
+    """Remember where the harness left this worktree's branch, so that a foreign commit shows."""
+    head = head or ref(top, "HEAD")
+    if head:
+        git("update-ref", "refs/worktree/lab-tip", head, cwd=top)

@@ -3,9 +3,9 @@
 from ..notebook.read import Found
 from ..text import num, shorten
 from . import words
+from .components import CLAIM, TEXT, Look
 from .html import Safe, join, lines, said, tag
-from .lines import replicates
-from .look import CLAIM, TEXT, Look
+from .loss_curves import replicates
 
 OPEN = 3  # cards unfolded, the newest
 
@@ -41,11 +41,11 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
     seen = f" by {shorten(row['observe'], 200)}" if row["observe"] else ""
     settled = tag("b", words.mechanism(row), seen, class_=f"badge {row['outcome'] or ''}")
     mine = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in row["replicates"])
-    rival = join(" against ", look.ref(row["incumbent"])) if row["incumbent"] else ""
+    incumbent = join(" against ", look.ref(row["incumbent"])) if row["incumbent"] else ""
     p_better = (
         f"; P(better) {words.probability(row['p_better'])}" if row["p_better"] is not None else ""
     )
-    strip = replicates(row["replicates"], row["rival"])
+    strip = replicates(row["replicates"], row["incumbent"])
     why = row["mechanism"] or row["outcome"]
     name = f"e{row['experiment']}"
     again = f"lab reproduce {name}" if row["kind"] == "run" else f"lab show {name}"
@@ -53,7 +53,7 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
     facts = (
         ("claim", full),
         ("mechanism", join(said(shorten(row["mechanism"], TEXT)), " ", settled) if why else None),
-        ("gain", join(words.gain(row), rival, p_better)),
+        ("gain", join(words.gain(row), incumbent, p_better)),
         ("runs", join(mine or "as reported", strip)),
         ("kept although", said(shorten(row["because"], TEXT)) if row["because"] else None),
         ("learned", said(shorten(row["lesson"], TEXT)) if row["lesson"] else None),

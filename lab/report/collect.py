@@ -5,16 +5,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .. import __version__, board, samples
+from .. import __version__
 from .. import leaf as leaves
-from ..campaign import is_alive
-from ..desk import Desk
+from ..campaign.lock import is_alive
 from ..errors import LabError
+from ..experiment import samples
 from ..judge import Policy
-from ..notebook import Notebook, history, morning, read
+from ..notebook import Notebook, history, read, report_queries
 from ..notebook.read import Found
+from ..views import board
+from ..workspace import Workspace
 from . import curves, outcomes, tree
-from .window import Window
+from .since import Window
 
 MOST = 5000  # experiments of one leaf on a page, the newest
 LESSONS = 60
@@ -22,11 +24,11 @@ SAMPLES = 2  # of the best, the worst and the rest, each
 LOOKED_AT = 60  # newest experiments whose step logs may be drawn
 
 
-def collect(desk: Desk, book: Notebook, names: Sequence[str], window: Window) -> Found:
+def collect(workspace: Workspace, book: Notebook, names: Sequence[str], window: Window) -> Found:
     """Return everything the page shows."""
-    found = [leaf_report(desk, book, name, window) for name in names]
+    found = [leaf_report(workspace, book, name, window) for name in names]
     return {
-        "title": desk.place.main.name.removesuffix(".git"),
+        "title": workspace.place.main.name.removesuffix(".git"),
         "made": book.stamp(),
         "version": __version__,
         "since": window.at,
@@ -35,17 +37,23 @@ def collect(desk: Desk, book: Notebook, names: Sequence[str], window: Window) ->
     }
 
 
-def leaf_report(desk: Desk, book: Notebook, name: str, window: Window) -> Found:
+def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window) -> Found:
     """Return what is told of one leaf."""
-    leaf = _leaf(desk, name)
+    leaf = _leaf(workspace, name)
     policy = _policy(leaf)
-    rows = morning.rows(book, name, window.at if window.asked else "", MOST)
+    rows = report_queries.rows(book, name, window.at if window.asked else "", MOST)
     scope = history.newest_scope(book, name)
     best = _best(book, name, scope)
-    grown = tree.grow(rows, best["experiment"] if best else None, lambda e: morning.row(book, e))
+    grown = tree.grow(
+        rows, best["experiment"] if best else None, lambda e: report_queries.row(book, e)
+    )
     points = _points(rows, scope)
     named = next((row for row in [*reversed(rows), best] if row and row["metric"]), None)
-    start = morning.best_before(book, scope["id"], name, rows[0]["at"]) if scope and rows else None
+    start = (
+        report_queries.best_before(book, scope["id"], name, rows[0]["at"])
+        if scope and rows
+        else None
+    )
     return {
         "leaf": name,
         "purpose": leaf.purpose if leaf else None,
@@ -54,19 +62,19 @@ def leaf_report(desk: Desk, book: Notebook, name: str, window: Window) -> Found:
         "scope": dict(scope) if scope else None,
         "noise": _noise(book, scope),
         "counts": read.counts(book, name),
-        "since": _since(desk, book, name, scope, window, best, policy),
+        "since": _since(workspace, book, name, scope, window, best, policy),
         "best": best,
         "rows": rows,
         "older": read.counts(book, name)["experiments"] - len(rows),
         "points": points,
         "level": start["value"] if start else None,
         "tree": grown,
-        "kept": outcomes.kept(desk, book, rows),
+        "kept": outcomes.kept(workspace, book, rows),
         "near": outcomes.near(rows, grown),
         "dead_ends": outcomes.dead_ends(book, rows),
         "failures": outcomes.failures(rows),
-        "curves": _curves(desk, book, name, best),
-        "samples": _samples(desk, book, name, best),
+        "curves": _curves(workspace, book, name, best),
+        "samples": _samples(workspace, book, name, best),
         "lessons": read.lessons(book, name, LESSONS),
         "repeat": _repeat(book, best, rows),
     }
@@ -75,9 +83,9 @@ def leaf_report(desk: Desk, book: Notebook, name: str, window: Window) -> Found:
 # -- The leaf ------------------------------------------------------------------
 
 
-def _leaf(desk: Desk, name: str) -> leaves.Leaf | None:
+def _leaf(workspace: Workspace, name: str) -> leaves.Leaf | None:
     try:
-        return leaves.read(desk.place.top, name)
+        return leaves.read(workspace.place.top, name)
     except LabError:
         return None  # known to the notebook alone
 
@@ -98,8 +106,8 @@ def _best(book: Notebook, name: str, scope: Any) -> Found | None:
     """Return the best of the newest scope: measured, or as reported where nothing was."""
     if scope is None:
         return None
-    row = morning.best_before(book, scope["id"], name, "9")
-    return morning.row(book, row["experiment"]) if row else None
+    row = report_queries.best_before(book, scope["id"], name, "9")
+    return report_queries.row(book, row["experiment"]) if row else None
 
 
 def _points(rows: Sequence[Found], scope: Any) -> list[Found]:
@@ -111,7 +119,7 @@ def _points(rows: Sequence[Found], scope: Any) -> list[Found]:
 
 
 def _since(
-    desk: Desk,
+    workspace: Workspace,
     book: Notebook,
     name: str,
     scope: Any,
@@ -122,14 +130,14 @@ def _since(
     """Return what came of the window: best then and now, gains, counts, campaigns, cost."""
     then = _then(book, name, scope, window)
     won = board.chain(history.keeps(book, name))
-    mine = [row for row in won if morning.row(book, row["experiment"])["at"] >= window.at]
+    mine = [row for row in won if report_queries.row(book, row["experiment"])["at"] >= window.at]
     before = max((r["experiment"] for r in won if r not in mine), default=0)
-    moved = [dict(one) for one in morning.campaigns(book, name, window.at)]
+    moved = [dict(one) for one in report_queries.campaigns(book, name, window.at)]
     for one in moved:
-        one["alive"] = is_alive(desk.place.home, one["name"])
+        one["alive"] = is_alive(workspace.place.home, one["name"])
     return {
-        **morning.made(book, name, window.at),
-        **morning.spent(book, name, window.at),
+        **report_queries.made(book, name, window.at),
+        **report_queries.spent(book, name, window.at),
         "then": then,
         "now": best,
         "claimed_gain": math.fsum(row["gain"] for row in mine) if mine else None,
@@ -142,8 +150,8 @@ def _then(book: Notebook, name: str, scope: Any, window: Window) -> Found | None
     """Return the best before the window; without any, where the window's work began."""
     if scope is None:
         return None
-    row = morning.best_before(book, scope["id"], name, window.at)
-    first = morning.first_kept(book, scope["id"], name) if row is None else None
+    row = report_queries.best_before(book, scope["id"], name, window.at)
+    first = report_queries.first_kept(book, scope["id"], name) if row is None else None
     found = row or first
     return dict(found) | {"first": row is None} if found else None
 
@@ -151,19 +159,19 @@ def _then(book: Notebook, name: str, scope: Any, window: Window) -> Found | None
 # -- What runs left on the disk -------------------------------------------------
 
 
-def _curves(desk: Desk, book: Notebook, name: str, best: Found | None) -> Found | None:
+def _curves(workspace: Workspace, book: Notebook, name: str, best: Found | None) -> Found | None:
     first = best["experiment"] if best else None
-    runs = morning.newest_runs(book, name, LOOKED_AT)
+    runs = report_queries.newest_runs(book, name, LOOKED_AT)
     if first is not None and not any(run["experiment"] == first for run in runs):
-        runs = morning.runs(book, first)[::-1] + runs
-    return curves.curves(desk.place.home, runs, first)
+        runs = report_queries.runs(book, first)[::-1] + runs
+    return curves.curves(workspace.place.home, runs, first)
 
 
-def _samples(desk: Desk, book: Notebook, name: str, best: Found | None) -> Found | None:
+def _samples(workspace: Workspace, book: Notebook, name: str, best: Found | None) -> Found | None:
     """Return samples of the best experiment, or of the newest that left any."""
-    first = morning.runs(book, best["experiment"])[::-1] if best else []
-    for run in [*first, *morning.newest_runs(book, name, LOOKED_AT)]:
-        path = desk.place.home / "runs" / f"e{run['experiment']}" / str(run["id"])
+    first = report_queries.runs(book, best["experiment"])[::-1] if best else []
+    for run in [*first, *report_queries.newest_runs(book, name, LOOKED_AT)]:
+        path = workspace.place.home / "runs" / f"e{run['experiment']}" / str(run["id"])
         if (path / "samples.jsonl").is_file():
             try:
                 return samples.pick(path / "samples.jsonl", run["experiment"], SAMPLES)
@@ -176,7 +184,9 @@ def _repeat(book: Notebook, best: Found | None, rows: Sequence[Found]) -> Found 
     """Return what it takes to measure the best again: commit, seeds, device, versions."""
     if best is None:
         return None
-    runs = [run for run in morning.runs(book, best["experiment"]) if run["value"] is not None]
+    runs = [
+        run for run in report_queries.runs(book, best["experiment"]) if run["value"] is not None
+    ]
     versions = json.loads(runs[-1]["versions"] or "{}") if runs else {}
     return {
         "experiment": best["experiment"],

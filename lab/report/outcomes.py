@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from .. import repo
-from ..desk import Desk
-from ..notebook import Notebook, morning, read
+from ..notebook import Notebook, read, report_queries
 from ..notebook.read import Found
+from ..workspace import Workspace
 from . import tree
 
 MOST_KEPT = 100  # kept changes told at length, the newest
@@ -19,13 +19,13 @@ DEAD_ENDS = 72  # shown of all axes together, the most telling of each
 AN_AXIS = 4  # of one axis at least
 
 
-def kept(desk: Desk, book: Notebook, rows: Sequence[Found]) -> list[Found]:
+def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Found]:
     """Return the kept changes, the newest first, with their runs and their diffs."""
     kept = [row for row in rows if row["verdict"] == "keep" and not _is_start(row)]
     kept = kept[: -MOST_KEPT - 1 : -1]
     pairs = [(row["parent"], row["commit"]) for row in kept if row["parent"] and row["commit"]]
     try:
-        changes = repo.diffs(desk.place.main, pairs)
+        changes = repo.diffs(workspace.place.main, pairs)
     except repo.GitFailed:
         changes = {}
     found, room = [], ALL_DIFFS
@@ -40,9 +40,9 @@ def kept(desk: Desk, book: Notebook, rows: Sequence[Found]) -> list[Found]:
                 "diff": shown or None,
                 "cut": bool(diff) and len(diff or "") > len(shown or ""),
                 "replicates": _replicates(book, number),
-                "rival": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
+                "incumbent": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
                 "lesson": read.lesson_of(book, number),
-                "because": morning.because(book, number),
+                "because": report_queries.because(book, number),
             }
         )
     return found
@@ -54,7 +54,7 @@ def _is_start(row: Found) -> bool:
 
 
 def _replicates(book: Notebook, experiment: int) -> list[Found]:
-    runs = morning.runs(book, experiment)
+    runs = report_queries.runs(book, experiment)
     return [
         {"seed": run["seed"], "value": run["value"]} for run in runs if run["value"] is not None
     ]

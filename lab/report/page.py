@@ -7,10 +7,10 @@ from importlib import resources
 
 from ..notebook.read import Found
 from ..text import num, shorten, span
-from . import cards, endnotes, growth, losses, rows, stairs, tiles, words
-from . import lines as drawn
+from . import appendix, cards, lineage, progress_chart, rejected, rows, summary_tiles, words
+from . import loss_curves as drawn
+from .components import Look, anchor, cell, table
 from .html import Safe, join, said, tag
-from .look import Look, anchor, cell, table
 
 
 def page(report: Found, every: float | None = None) -> str:
@@ -126,19 +126,19 @@ def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
         return _section(leaf, head, tag("p", "Nothing yet. Begin with: ", hint, class_="none"))
     look = Look(leaf, known)
     parts = [
-        look.part("progress", "Progress", stairs.staircase(leaf)),
-        look.part("path", "How it grew", growth.tree(look)),
+        look.part("progress", "Progress", progress_chart.staircase(leaf)),
+        look.part("path", "How it grew", lineage.tree(look)),
         look.part("kept", "Kept changes", cards.kept(look)),
-        look.part("near", _near_title(leaf), losses.near(look)),
-        look.part("dead", "Dead ends by axis", losses.dead_ends(look)),
-        look.part("failed", "What failed to run", losses.failures(look)),
+        look.part("near", _near_title(leaf), rejected.near(look)),
+        look.part("dead", "Dead ends by axis", rejected.dead_ends(look)),
+        look.part("failed", "What failed to run", rejected.failures(look)),
         look.part("curves", "Loss curves", _curves(leaf)),
-        look.part("samples", "Samples", endnotes.samples(look)),
-        look.part("lessons", "Lessons", endnotes.lessons(look)),
-        look.part("repeat", "Measure it again", endnotes.repeat(look)),
+        look.part("samples", "Samples", appendix.samples(look)),
+        look.part("lessons", "Lessons", appendix.lessons(look)),
+        look.part("repeat", "Measure it again", appendix.repeat(look)),
         look.part("table", "Every experiment", rows.experiments(look)),
     ]
-    return _section(leaf, head, look.contents(), tiles.since(look), parts)
+    return _section(leaf, head, look.contents(), summary_tiles.since(look), parts)
 
 
 def _section(leaf: Found, *children: object) -> Safe:

@@ -3,8 +3,8 @@
 from ..notebook.read import Found
 from ..text import num, shorten, span
 from . import words
+from .components import CLAIM, Look, cell, table
 from .html import Safe, said, tag
-from .look import CLAIM, Look, cell, table
 
 OPEN = 300  # rows above which the table is folded away
 

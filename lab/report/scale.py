@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..plot import scale_of
 from ..text import num
+from ..views.plot import scale_of
 
 ROOM = 0.08  # of the height, left free above and below
 SIZE = 1000  # a figure's own units, both ways; it is stretched to the page

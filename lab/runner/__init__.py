@@ -1,16 +1,49 @@
-"""What a runner is told (`Job`) and what it gives back (`Outcome`), wherever it runs."""
+"""What a runner is told (`Command`) and what it gives back (`Outcome`), wherever it runs."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 LOG_CAP_BYTES = 4 << 20  # a night of 100 runs keeps at most 400 MB of logs
 TAIL_BYTES = 64 << 10  # a summary block is a few hundred bytes; this leaves room after it
 
 
+class Stopped(Exception):
+    """Somebody asked for this run to stop."""
+
+
 @dataclass(frozen=True)
-class Job:
+class Plan:
+    """One run, as data that can travel: no path of this machine but those in `exports`.
+
+    Commands are a leaf's own, `python` in them being `python` here. `allowed` are the files, from
+    the export's root, that training may change. Limits in seconds.
+    """
+
+    folder: str  # the leaf, from an export's root
+    prepare: list[str] | None
+    train: list[str]
+    evaluate: list[str]
+    allowed: list[str]
+    timeout_s: float
+    eval_timeout_s: float
+    said: dict[str, str] = field(default_factory=dict)  # LAB_BUDGET_S, LAB_SEED and their like
+    python: str = ""  # "" for the interpreter that carries the plan out
+
+    def as_json(self) -> str:
+        """Return the plan as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the plan that `as_json` wrote."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Command:
     """One command of a leaf. `limit_s` is a hard limit on its wall seconds.
 
     `steps` is the step log to watch: a loss that is not finite ends the run as diverged.
@@ -53,6 +86,6 @@ class Outcome:
 class Runner(Protocol):
     """Runs a job to its end, its limit, or until `stop` says so; ends all it started."""
 
-    def run(self, job: Job, stop: Callable[[], bool]) -> Outcome:
+    def run(self, job: Command, stop: Callable[[], bool]) -> Outcome:
         """Return the outcome; a failure of the runner itself is in `Outcome.error`."""
         ...

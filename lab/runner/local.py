@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from lab import processes
-from lab.runner import TAIL_BYTES, Job, Outcome, memory
-from lab.runner.output import CappedLog, StepWatch, Tail
+from ..system import processes
+from . import TAIL_BYTES, Command, Outcome, memory
+from .output import CappedLog, StepWatch, Tail
 
 CHECK_S = 0.1  # between two looks at the stop request and the step log
 PIECE = 1 << 16  # what a pipe holds, so one read empties it
@@ -24,7 +24,7 @@ GRACE_AFTER_END_S = 0.5  # helpers of a finished command may end by themselves
 class Local:
     """The runner of this machine. One job at a time in a process, from one thread."""
 
-    def run(self, job: Job, stop: Callable[[], bool]) -> Outcome:
+    def run(self, job: Command, stop: Callable[[], bool]) -> Outcome:
         """Run `job`; see `Runner`."""
         processes.become_subreaper()
         try:
@@ -43,9 +43,9 @@ class Local:
 class _Child:
     """A started job, its pipes and what has been seen of it."""
 
-    def __init__(self, job: Job, log: CappedLog) -> None:
+    def __init__(self, job: Command, log: CappedLog) -> None:
         self.job, self.log = job, log
-        self.spared = processes.children()
+        self.excluded = processes.children()
         self.cpu_before, self.kills_before = _cpu_s(), memory.kills()
         self.out, self.err = Tail(TAIL_BYTES), Tail(TAIL_BYTES)
         self.steps = StepWatch(job.steps)
@@ -152,12 +152,12 @@ class _Child:
         if hasattr(os, "waitid"):
             with contextlib.suppress(ChildProcessError):
                 if os.waitid(os.P_ALL, 0, _PEEK) is not None and not self._ended():
-                    processes.collect(self.spared | {self.process.pid})
+                    processes.collect(self.excluded | {self.process.pid})
 
     def _end(self) -> list[int]:
         """End all that the job started; return who could not be."""
         run_dir = self.job.env.get(processes.MARKER)
-        left = processes.end_tree(self.process.pid, run_dir, self.spared, GRACE_AFTER_END_S)
+        left = processes.end_tree(self.process.pid, run_dir, self.excluded, GRACE_AFTER_END_S)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.1 if left else None)
         return left

@@ -1,6 +1,6 @@
 """Runs on Modal: one sandbox a run, found again by its id, ended whatever happens.
 
-The two exports, the plan and the few modules that carry it out (`lab.inside`) are uploaded
+The two exports, the plan and the few modules that carry it out (`lab.run.in_sandbox`) are uploaded
 together; everything in the sandbox is relative to its working directory. Only this module imports
 the client, and only the calls a run needs are made. See docs/modal.md.
 """
@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from ..errors import Environment
-from ..stages import Plan, Stopped
+from . import Plan, Stopped
 
 APP, VOLUME, PLACE, CACHE = "labtree", "labtree-cache", "/labtree", "/labtree-cache"
 SPARE_S = 900  # beyond the limits of a run: image, upload, prepare; then nobody pays any more
@@ -35,14 +35,15 @@ ARTEFACT_BYTES = 2 << 30  # of what a run left; a larger model stays in the sand
 CAPACITY_PAUSE_S = float(os.environ.get("LAB_CAPACITY_PAUSE_S") or 30.0)
 SCHEDULED_S = 20.0  # a sandbox that has not begun by then waits for a device
 PINS = "/labtree-constraints.txt"  # in the image; only its build reads it
-LIGHT = (  # what `lab.inside` needs, from this package
-    *("__init__.py", "inside.py", "stages.py", "manifest.py", "processes.py"),
+LIGHT = (  # what `lab.run.in_sandbox` needs, from this package
+    *("__init__.py", "system/__init__.py", "system/processes.py"),
+    *("run/__init__.py", "run/in_sandbox.py", "run/stages.py", "run/manifest.py"),
     *("runner/__init__.py", "runner/local.py", "runner/memory.py", "runner/output.py"),
 )
 
 
 @dataclass(frozen=True)
-class Order:
+class SandboxSpec:
     """What is to be rented: a GPU (or "" for none), packages, and for how long at most."""
 
     gpu: str
@@ -139,7 +140,7 @@ class Sandbox:
 
     @classmethod
     def rent(
-        cls, order: Order, bundle: Path, stop: Callable[[], bool], say: Callable[[str], None]
+        cls, order: SandboxSpec, bundle: Path, stop: Callable[[], bool], say: Callable[[str], None]
     ) -> "Sandbox":
         """Make a sandbox with the bundle in it; wait, and say so, while there is no capacity."""
         modal = client()
@@ -154,7 +155,7 @@ class Sandbox:
                 _pause(CAPACITY_PAUSE_S, stop)
 
     @staticmethod
-    def _create(modal: Any, order: Order, bundle: Path) -> Any:
+    def _create(modal: Any, order: SandboxSpec, bundle: Path) -> Any:
         image = modal.Image.debian_slim(python_version="3.11")
         if order.requires:
             pinned = order.pins.is_file()
@@ -189,7 +190,7 @@ class Sandbox:
     def start(self, say: Callable[[str], None]) -> None:
         """Begin the run, once; a second time changes nothing. Says so when it has to wait."""
         with translated(self.modal), telling(SCHEDULED_S, say, "waiting for a device on Modal"):
-            process = self._exec("python", "-m", "lab.inside", "start")
+            process = self._exec("python", "-m", "lab.run.in_sandbox", "start")
             if process.wait() != 0:
                 raise Gone(f"the run could not be started: {process.stderr.read()[-300:]}")
 
@@ -197,7 +198,7 @@ class Sandbox:
         """Write what the run prints into `run_dir` as it comes; return its result."""
         sizes = {path.name: path.stat().st_size for path in run_dir.iterdir() if path.is_file()}
         with translated(self.modal):
-            words = ("python", "-m", "lab.inside", "follow", json.dumps(sizes))
+            words = ("python", "-m", "lab.run.in_sandbox", "follow", json.dumps(sizes))
             process = self._exec(*words, bufsize=1)
             with stopping(stop, self.end) as stopped:
                 for line in process.stdout:

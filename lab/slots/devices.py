@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import errors, processes
-from lab.locks import read_record
-from lab.slots.folder import shared_folder
+from .. import errors
+from ..system import processes
+from ..system.locks import read_record
+from .folder import shared_folder
 
 NAME_LENGTH = 60  # a platform's name is read in tables
 KEPT_S = 600  # a GPU that fell off the bus is noticed after ten minutes

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import errors
+from .. import errors
 
 
 def shared_folder(environ: Mapping[str, str]) -> Path:

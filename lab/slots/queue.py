@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import errors, locks, processes
-from lab.slots.devices import Device, accelerators, cpus
-from lab.slots.entries import Entry, entry_of, expect
-from lab.slots.folder import shared_folder
+from .. import errors
+from ..system import locks, processes
+from .devices import Device, accelerators, cpus
+from .entries import Entry, entry_of, expect
+from .folder import shared_folder
 
 POLL_S = 0.05  # 1% of a 5 s run; a look costs some 20 microseconds while the device is busy
 CONTENDED_S = 0.005  # somebody else is deciding; that takes about a millisecond
@@ -143,7 +144,7 @@ class Pool:
         owner = repr(entry.owner).encode(errors="replace")
         return self.folder / f"served-{hashlib.sha256(owner).hexdigest()[:16]}"
 
-    def bury(self, keys: set[str]) -> None:
+    def remove_dead(self, keys: set[str]) -> None:
         """Remove dead tickets; first end what a dead holder of the devices `keys` left running."""
         for name, record in self.records().items():
             path = self.folder / name
@@ -155,9 +156,9 @@ class Pool:
             if held is None or held in keys:
                 with contextlib.suppress(OSError):  # another user's; it counts for nothing
                     path.unlink()
-        self._bury_unborn()
+        self.remove_unnamed()
 
-    def _bury_unborn(self) -> None:
+    def remove_unnamed(self) -> None:
         """Remove tickets whose process died between making the file and giving it its name."""
         for path in self.folder.glob(".ticket-*"):
             with contextlib.suppress(OSError):
@@ -232,7 +233,7 @@ class Ticket:
 
     def _first_of(self, pool: Pool, free: list[Device]) -> Device | None:
         """Return the free device this ticket may have, once nothing of a dead holder is left."""
-        pool.bury({device.key for device in free})
+        pool.remove_dead({device.key for device in free})
         entries = pool.entries()
         held = {entry.device for entry in entries}
         waiting = [e for e in entries if not e.device and self._looks(pool, e)]

@@ -1,0 +1,154 @@
+"""Several campaigns at once, detached: each a loop of its own that survives terminal and logout."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import repo, slots
+from ..campaign import lock
+from ..errors import Refused, Usage
+from ..experiment.preflight import ALWAYS_FROZEN
+from ..notebook import Notebook
+from ..text import span
+from ..workspace import Workspace
+from ..workspace.worktrees import check_name
+from . import probe
+from .presets import Preset
+
+STAGGER_S = 1.0  # between two starts: the first baselines need not all ask for the device at once
+STARTING_S = 20.0  # until a loop holds its campaign, or has said why it cannot
+NIGHT_H = 8.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One campaign to start, and the words of `lab loop` it is started with."""
+
+    leaf: str
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def campaign(self) -> str:
+        """The campaign's full name."""
+        return f"{self.leaf}/{self.name}"
+
+
+def parse(targets: Sequence[str], agent: str, words: Sequence[str]) -> list[Asked]:
+    """Return what `LEAF[:NAME]...` asks for; without a name the agent's is taken."""
+    default = Path(agent.split()[0]).name if agent.split() else ""
+    found = []
+    for target in targets:
+        leaf, _, name = target.partition(":")
+        check_name(name or default)
+        found.append(Asked(leaf, name or default, tuple(words)))
+    names = [one.campaign for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            leaf = name.rpartition("/")[0]
+            raise Usage(f"{name} is named twice.", f"Give each a name: {leaf}:ada {leaf}:bob")
+    return found
+
+
+def launch(
+    workspace: Workspace,
+    book: Notebook,
+    asked: Sequence[Asked],
+    preset: Preset | None,
+    notify: str | None,
+) -> list[str]:
+    """Start every campaign that can be started; return a line on each.
+
+    `preset` is the coding agent's; None for the tuner.
+    """
+    lines = []
+    for one in asked:
+        own = Workspace(workspace.cwd, leaf=one.leaf)
+        _startable(own, one)
+        if preset is not None:
+            files = lock.log_of(workspace.place.home, one.campaign).parent
+            unknown = probe.check(preset, workspace.place, files, own.leaf.folder)
+            lines += [unknown] if unknown else []
+    for number, one in enumerate(asked):
+        if number:
+            time.sleep(STAGGER_S)
+        lines.append(_start(workspace, one, notify))
+    return lines
+
+
+def _startable(workspace: Workspace, one: Asked) -> None:
+    """Refuse a live campaign, and a leaf whose frozen files are not committed."""
+    leaf, place = workspace.leaf, workspace.place
+    if lock.is_alive(place.home, one.campaign):
+        raise Refused(
+            f"{one.campaign} is at work already.",
+            f"Look at it: lab output {one.name}; or stop it: lab stop {one.campaign}",
+        )
+    names = {f"{leaf.prefix}{name}" for name in (*leaf.table["frozen"], *ALWAYS_FROZEN)}
+    folders = ("shared/", f"{leaf.prefix}task/")
+    for _, path in repo.status(place.top):
+        frozen = path in names or path.startswith(folders)
+        if frozen and not path.endswith(".md"):
+            raise Refused(
+                f"{path} is frozen and not committed; campaigns would start without it.",
+                f"Commit it: git add {path} && git commit",
+            )
+
+
+def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
+    """Start one loop in a session of its own; wait until it holds its campaign."""
+    home = workspace.place.home
+    log = lock.log_of(home, one.campaign)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    begins = log.stat().st_size if log.exists() else 0
+    argv = [sys.executable, "-P", "-m", "lab", "loop", one.leaf, "--name", one.name, *one.words]
+    more = {"LAB_NOTIFY": notify} if notify else {}
+    with log.open("ab") as out, open(os.devnull) as nothing:
+        process = subprocess.Popen(
+            argv,
+            cwd=workspace.place.top,
+            env={**os.environ, **more},
+            stdin=nothing,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    until = time.monotonic() + STARTING_S
+    while time.monotonic() < until and process.poll() is None:
+        if lock.is_alive(home, one.campaign):
+            process.returncode = 0  # it is its own from here on; nobody waits for it
+            return f"{one.campaign} started: lab output {one.name} -f"
+        time.sleep(0.05)
+    if process.poll() in (0, None):
+        process.returncode = 0
+        return f"{one.campaign} started: lab output {one.name} -f"
+    said = log.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
+    why = next((line for line in said if line.startswith("Error: ")), f"exit {process.returncode}")
+    return f"{one.campaign} did not start: {why.removeprefix('Error: ')}"
+
+
+def outlook(workspace: Workspace, asked: Sequence[Asked], hours: float | None) -> str:
+    """Return how many runs each campaign can expect, and what one alone would get."""
+    night = hours or NIGHT_H
+    devices = len(slots.accelerators(os.environ)) or int(os.environ.get("LAB_CPU_SLOTS") or 1)
+    kind = "GPU" if slots.accelerators(os.environ) else "CPU slot"
+    each = []
+    for one in asked:
+        settings = Workspace(workspace.cwd, leaf=one.leaf, profile=_profile(one)).settings
+        each.append(settings.budget_s + settings.startup_s / 2)
+    mean = sum(each) / len(each)
+    alone = int(night * 3600 / mean)
+    share = max(1, int(alone * min(1.0, devices / len(asked))))
+    return (
+        f"{len(asked)} campaign{'s' * (len(asked) != 1)}, {devices} {kind}{'s' * (devices != 1)}: "
+        f"about {share} runs each in {span(night * 3600)}; one alone would get {alone}"
+    )
+
+
+def _profile(one: Asked) -> str | None:
+    words = list(one.words)
+    return words[words.index("--profile") + 1] if "--profile" in words else None

@@ -1,0 +1,396 @@
+"""One campaign in the foreground: its worktree, its limits, its lock, and how it ends."""
+
+import contextlib
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .. import repo
+from ..errors import Failed, LabError, Refused, TooDear, Usage
+from ..judge import stagnation
+from ..notebook import Notebook, campaigns, lookup, read, record
+from ..notebook.read import Found
+from ..run import waiting
+from ..run.watch import Watch
+from ..system import locks, notify, processes
+from ..text import num, span
+from ..workspace import Workspace, worktrees
+from ..workspace.incumbent import find_incumbent
+from . import lock
+from .progress import Progress
+
+SLICE_S = 0.5  # between two looks at the limits while a run is under way
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAKING_S = 10.0  # a killed loop's git may still be making the worktree
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a loop is over; None is no limit."""
+
+    experiments: int | None = None
+    hours: float | None = None
+    target: float | None = None
+    max_cost: float | None = None
+
+    def check(self) -> None:
+        """Refuse a limit that would end the loop before it begins."""
+        for option, value, example in (
+            ("--experiments", self.experiments, "5"),
+            ("--hours", self.hours, "8"),
+            ("--max-cost", self.max_cost, "20"),
+        ):
+            if value is not None and not 0 < value < math.inf:
+                raise Usage(f"{option} {value:g} is no limit.", f"Type: {option} {example}")
+        if self.target is not None and not math.isfinite(self.target):
+            raise Usage(f"--target {self.target} is no number.", "Type: --target 0.98")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a loop is over: `how` is limit, target, stagnation or stopped."""
+
+    how: str
+    why: str
+
+
+class Over(Exception):
+    """The loop is over in the middle of something; what is half done is picked up next time."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.why)
+        self.ending = ending
+
+
+class Agent(Protocol):
+    """What a campaign asks of the tuner and of a coding agent's driver."""
+
+    def pick_up(self) -> None:
+        """Finish what an earlier command left half done."""
+
+    def step(self) -> None:
+        """Do one round: an experiment of the tuner, a session of a coding agent."""
+
+
+class Campaign:
+    """A worktree with somebody at work in it, and everything that says how far it is."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        book: Notebook,
+        name: str,
+        agent: str,
+        limits: Limits,
+        progress: Progress,
+    ) -> None:
+        self.book, self.limits, self.progress, self.agent = book, limits, progress, agent
+        self.leaf, self.home = workspace.leaf_name, workspace.place.home
+        self.name, self.short = f"{workspace.leaf_name}/{name}", name
+        self.profile, self.runner = workspace.asked_profile, workspace.runner
+        self.main = workspace
+        self.started = time.monotonic()
+        self.stop_asked = False
+        self.best = ""  # the incumbent in words; renewed at each round
+
+    # -- The worktree, the lock, the signals ----------------------------------------
+
+    def open(self) -> None:
+        """Make the worktree if it is not there; whatever a killed command made of it is used."""
+        self.folder = self._worktree()
+        row = campaigns.named(self.book, self.name)
+        assert row is not None
+        self.id, self.book.who = int(row["id"]), self.name
+
+    def _worktree(self) -> Path:
+        folder = self.home / "worktrees" / self.name
+        row = campaigns.named(self.book, self.name)
+        if row is not None:
+            if not Path(row["worktree"]).is_dir():
+                raise Refused(
+                    f"the worktree of {self.name} is gone.",
+                    f"Choose another name: --name {self.short}-2",
+                )
+            return Path(row["worktree"]) / self.leaf_path
+        if folder.exists():
+            self._adopt(folder)
+            return folder / self.leaf_path
+        return worktrees.make(self.main, self.book, self.short, None, agent=self.agent)
+
+    @property
+    def leaf_path(self) -> str:
+        """The leaf's folder, from the top of a checkout."""
+        return self.main.leaf.folder.relative_to(self.main.place.top).as_posix()
+
+    def _adopt(self, folder: Path) -> None:
+        """Note a worktree that was made by a command killed before it could."""
+        branch, until = repo.branch_of(self.name), time.monotonic() + MAKING_S
+        while repo.ref(self.main.place.main, f"refs/heads/{branch}") is None:
+            if time.monotonic() > until:
+                raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")
+            time.sleep(0.1)
+        place = repo.place(folder)
+        if place.branch != branch or place.head is None:
+            raise Refused(
+                f"{folder} is not on {branch}.", f"Move it away: mv {folder} {folder}.old"
+            )
+        repo.mark_tip(folder)
+        record.campaign(
+            self.book,
+            **{"name": self.name, "leaf": self.leaf, "branch": branch, "worktree": str(folder)},
+            base=place.head,
+            agent=self.agent,
+        )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the campaign's lock; Refused while another process does."""
+        path = lock.lock_path(self.home, self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = locks.open_lock(path)
+        try:
+            if not locks.try_lock(fd):
+                raise Refused(
+                    f"the campaign {self.name} is at work already.",
+                    f"Choose another name: --name {self.short}-2; or stop it: lab stop {self.name}",
+                )
+            me = processes.start_id(os.getpid())
+            locks.write_record(fd, {"process": me, "agent": self.agent, "since": self.book.stamp()})
+            with self._signals():
+                yield
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn Ctrl-C, SIGTERM and a closed terminal into a request seen at the next look."""
+
+        def ask(*_: object) -> None:
+            if self.stop_asked:
+                raise KeyboardInterrupt
+            self.stop_asked = True
+
+        before = {one: signal.signal(one, ask) for one in SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    # -- Assessment --------------------------------------------------------------------
+
+    def workspace(self) -> Workspace:
+        """Return a fresh workspace in the worktree: branch and files move with every step."""
+        return Workspace(self.folder, leaf=self.leaf, profile=self.profile, runner=self.runner)
+
+    @property
+    def counted(self) -> int:
+        """How many experiments this loop has judged."""
+        return campaigns.counted(self.book, self.name, self.leaf) - self.start.counted
+
+    def over(self) -> Ending | None:
+        """Return why the loop is over, or None."""
+        limits, done = self.limits, self.counted
+        if self.stop_asked:
+            return Ending("stopped", "stopped on request")
+        if limits.experiments is not None and done >= limits.experiments:
+            return Ending("limit", f"{limits.experiments} experiments")
+        if limits.hours is not None and time.monotonic() - self.started >= limits.hours * 3600:
+            return Ending("limit", f"{limits.hours:g} hours")
+        if limits.max_cost is not None:
+            spent = campaigns.cost(self.book, self.name, self.start.at)
+            another = self.run_usd()
+            if spent >= limits.max_cost - another:
+                words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
+                more = f"; another run could cost {another:.2f}" if another else ""
+                return Ending("limit", words + more)
+        return self._reached() or self._stuck(done)
+
+    def run_usd(self) -> float:
+        """Return about how much one run could cost, its limits run out; nothing on this machine."""
+        if self.runner == "local":
+            return 0.0
+        from ..runner import rates
+
+        return rates.cost(self.home, self.runner.partition(":")[2], self.main.settings.limit_s)
+
+    def affordable(self) -> None:
+        """Refuse a campaign whose limit does not even allow a baseline."""
+        most, three = self.limits.max_cost, 3 * self.run_usd()
+        if most is not None and three > most:
+            raise Refused(
+                f"3 baseline runs on {self.runner} could cost ${three:.2f}, above ${most:.2f}.",
+                f"Allow more, --max-cost {7 * three:.2f} for some 20 runs; or rent less: modal:T4",
+            )
+
+    def note_best(self) -> None:
+        """Remember the incumbent in words, for those who watch."""
+        incumbent = find_incumbent(self.workspace(), self.book)
+        if incumbent is not None:
+            self.best = f"{num(incumbent['value'])} (e{incumbent['experiment']})"
+
+    def _reached(self) -> Ending | None:
+        if self.limits.target is None:
+            return None
+        incumbent = find_incumbent(self.workspace(), self.book)
+        if incumbent is None or incumbent["value"] is None:
+            return None
+        value, target = incumbent["value"], self.limits.target
+        better = value <= target if self.main.leaf.direction == "minimize" else value >= target
+        if not better:
+            return None
+        return Ending("target", f"e{incumbent['experiment']} reached {num(value)}")
+
+    def _stuck(self, done: int) -> Ending | None:
+        move = self.move(done)
+        return Ending("stagnation", move.text) if move and move.kind == "stop" else None
+
+    def move(self, done: int) -> stagnation.Move | None:
+        """Return the move that is due, judged by what this loop itself has done."""
+        since = min(read.since_keep(self.book, self.leaf, self.name), done)
+        near = read.near_misses(self.book, self.leaf, 5)
+        kept = read.kept(self.book, self.leaf, 5)
+        return stagnation.propose(
+            since,
+            axes=read.axes(self.book, self.leaf),
+            near_misses=[f"e{row['experiment']}" for row in near],
+            kept=[f"e{row['experiment']}" for row in kept],
+            knobs=list(self.main.leaf.knobs),
+        )
+
+    # -- Waiting ---------------------------------------------------------------------
+
+    def wait(self, experiment: int) -> Found:
+        """Wait for an experiment, showing how it goes; Over when told to stop meanwhile."""
+        settings = self.main.leaf.settings(self.main.profile)
+        watch = Watch(self.book, self.home, experiment, settings.budget_s)
+        place = self.main.place
+        while True:
+            key, words = watch.look()
+            self.progress.show(key, words + self.so_far())
+            if waiting.until_done(self.book, place, experiment, SLICE_S):
+                break
+            if self.stop_asked:
+                self.stop_run(experiment)
+                raise Over(Ending("stopped", "stopped on request"))
+        workspace = self.workspace()
+        return waiting.outcome(self.book, self.home, workspace.leaf_or_none(), experiment)
+
+    def stop_run(self, experiment: int) -> None:
+        """End the run in flight: whoever stops a campaign wants the device back."""
+        job = lookup.open_job(self.book, experiment)
+        if job is not None:
+            waiting.stop(self.home, experiment, job["id"])
+            waiting.until_done(self.book, self.main.place, experiment, waiting.PATIENCE_S)
+
+    def so_far(self) -> str:
+        """Return how far the loop is, in words."""
+        done = self.counted
+        of = f" of {self.limits.experiments}" if self.limits.experiments else ""
+        best = f", best so far {self.best}" if self.best else ""
+        return f" ({done}{of} judged{best})"
+
+    def in_flight(self) -> list[int]:
+        """Return the campaign's experiments that a supervisor owns now."""
+        return [
+            row["experiment"] for row in read.in_flight(self.book) if row["campaign"] == self.name
+        ]
+
+    # -- The loop --------------------------------------------------------------------
+
+    def run(self, agent: Agent) -> Ending:
+        """Go round until a limit, the target, stagnation, or somebody says stop."""
+        asked = {"agent": self.agent, **asdict(self.limits)}
+        self.start = campaigns.begin(self.book, self.name, self.leaf, asked)
+        try:
+            ending = self._rounds(agent)
+        except Over as over:
+            ending = over.ending
+        except TooDear as error:
+            ending = Ending("limit", error.message.removesuffix("."))
+        except (LabError, repo.GitFailed) as error:
+            words, hint = _explained(error)
+            campaigns.cut(self.book, self.name, words)
+            notify.tell(f"{self.name}: stopped ({words})")
+            raise Failed(words, hint) from None
+        note = campaigns.cut if ending.how == "stopped" else campaigns.ended
+        note(self.book, self.name, f"{ending.how}: {ending.why}")
+        notify.tell(f"{self.name}: {ending.how} ({ending.why}); at {self.best or 'no baseline'}")
+        return ending
+
+    def _rounds(self, agent: Agent) -> Ending:
+        while True:
+            agent.pick_up()
+            self.note_best()
+            ending = self.over()
+            if ending is not None:
+                return ending
+            kept = lookup.done_by(self.book, self.name, self.leaf)[1]
+            agent.step()
+            now = lookup.done_by(self.book, self.name, self.leaf)[1]
+            if now > kept:
+                self.note_best()
+                notify.tell(f"{self.name}: kept {now - kept}; now at {self.best}")
+
+    def summary(self, ending: Ending) -> Found:
+        """Return what the loop did and what was learned, as JSON."""
+        done = read.judged(self.book, self.leaf, self.name)
+        mine = done[len(done) - self.counted :] if self.counted else []
+        kept = [row for row in mine if row["verdict"] == "keep"]
+        incumbent = find_incumbent(self.workspace(), self.book)
+        return {
+            "campaign": self.name,
+            "ending": ending.how,
+            "why": ending.why,
+            "experiments": len(mine),
+            "kept": [f"e{row['experiment']}" for row in kept],
+            "discarded": sum(row["verdict"] == "discard" for row in mine),
+            "crashed": sum(row["verdict"] == "crash" for row in mine),
+            "metric": self.main.leaf.metric,
+            "incumbent": f"e{incumbent['experiment']}" if incumbent else None,
+            "value": incumbent["value"] if incumbent else None,
+            "seconds": round(time.monotonic() - self.started, 1),
+            "cost_usd": campaigns.cost(self.book, self.name, self.start.at) or None,
+            "learned": [self._learned(row) for row in mine],
+        }
+
+    def _learned(self, row: Any) -> str:
+        lesson = read.lesson_of(self.book, row["experiment"])
+        return f"e{row['experiment']} {row['verdict']}: {lesson or row['claim']}"
+
+
+def _explained(error: LabError | repo.GitFailed) -> tuple[str, str]:
+    """Return what is wrong and what to type."""
+    if isinstance(error, LabError):
+        return error.message, error.hint
+    said = str(error).splitlines() or ["no reason given"]
+    return f"git: {said[-1]}", "Look with: git status; then type the same command again."
+
+
+def as_text(found: Found) -> str:
+    """Return the summary for a person."""
+    lines = [
+        f"{found['campaign']}: {found['ending']} ({found['why']}) after {span(found['seconds'])}: "
+        f"{found['experiments']} experiments, {len(found['kept'])} kept, {found['discarded']} "
+        f"discarded, {found['crashed']} crashed",
+    ]
+    if found["value"] is not None:
+        lines.append(f"stands at {found['incumbent']}: {found['metric']} {num(found['value'])}")
+    if found["learned"]:
+        lines += ["learned:", *(f"  {line}" for line in found["learned"])]
+    return "\n".join(lines)
+
+
+def verdict_words(found: Found) -> str:
+    """Return a judged experiment's figures in one clause."""
+    if found["gain"] is None:
+        return f"{found['failure'] or found['status']}"
+    se = "-" if found["se"] is None else f"{found['se']:.2g}"
+    likely = "-" if found["p_better"] is None else f"{found['p_better']:.3f}"
+    runs = f"{len(found['runs'])} run{'s' * (len(found['runs']) != 1)}"
+    return f"gain {num(found['gain'], sign=True)} ± {se}, P(better) {likely} over {runs}"

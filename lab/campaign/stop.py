@@ -1,0 +1,58 @@
+"""Ending what is alive: a run by its supervisor, a campaign by its driver."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+from ..errors import NotFound
+from ..notebook import Notebook, lookup, read
+from ..run import waiting
+from ..workspace import Workspace
+
+
+def stop(workspace: Workspace, book: Notebook, what: str | None) -> Iterator[str]:
+    """Stop an experiment, a campaign, or everything; yield a line on each thing that ended."""
+    if what is not None and what[:1].lower() == "e" and what[1:].isdigit():
+        yield from _experiment(workspace, book, book.need(what, "e")["id"])
+        return
+    names = [row["name"] for row in reversed(lookup.campaigns(book))]
+    meant = [name for name in names if what is None or what in (name, name.rpartition("/")[2])]
+    if what is not None and not meant:
+        raise NotFound(f"there is no campaign {what}.", "See what is alive: lab status")
+    ended = [line for name in meant for line in _loop(workspace, name)]
+    yield from ended
+    flights = [row for row in read.in_flight(book) if what is None or row["campaign"] in meant]
+    for row in flights:
+        yield from _experiment(workspace, book, row["experiment"])
+    if not ended and not flights:
+        yield "nothing is running"
+
+
+def _loop(workspace: Workspace, name: str) -> Iterator[str]:
+    """Ask a campaign's loop to end, with its agent and its run, and wait until it has."""
+    from ..system import locks, processes
+    from . import lock
+
+    path = lock.lock_path(workspace.place.home, name)
+    if not lock.is_alive(workspace.place.home, name):
+        return
+    identity = (locks.read_record(path) or {}).get("process") or ""
+    if processes.alive(identity):
+        os.kill(int(identity.partition(":")[0]), signal.SIGTERM)
+    until = time.monotonic() + waiting.PATIENCE_S
+    while lock.is_alive(workspace.place.home, name) and time.monotonic() < until:
+        time.sleep(0.05)
+    still = lock.is_alive(workspace.place.home, name)
+    yield f"{name} is still stopping" if still else f"{name} stopped"
+
+
+def _experiment(workspace: Workspace, book: Notebook, number: int) -> Iterator[str]:
+    """Ask the supervisor to stop and wait until the record is closed."""
+    job = lookup.open_job(book, number)
+    if job is None:
+        yield f"e{number} is not running"
+        return
+    waiting.stop(workspace.place.home, number, job["id"])
+    done = waiting.until_done(book, workspace.place, number, waiting.PATIENCE_S)
+    yield f"e{number} stopped" if done else f"e{number} is still stopping: lab wait e{number}"

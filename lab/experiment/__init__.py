@@ -1,0 +1,1 @@
+"""One idea: start it, judge it, move the branch with it, run it again."""

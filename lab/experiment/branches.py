@@ -1,0 +1,298 @@
+"""Moving along the tree: continue a campaign elsewhere, bring kept changes to a branch."""
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .. import repo
+from ..errors import Refused
+from ..notebook import Notebook, lookup, read
+from ..notebook.read import Found
+from ..text import num, plain
+from ..workspace import Workspace, worktrees
+from . import verdicts
+
+# -- lab move -------------------------------------------------------------------
+
+
+def move(workspace: Workspace, book: Notebook, where: str) -> Found:
+    """Put this campaign's branch at a kept experiment; notes.md comes along, nothing is lost."""
+    place = workspace.place
+    if (
+        place.campaign is None
+        or place.branch != repo.branch_of(place.campaign)
+        or place.head is None
+    ):
+        raise Refused(
+            "this is no campaign's worktree.",
+            f'Make one there: cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
+        )
+    _settled(workspace, book)
+    target = worktrees.resolve(workspace, book, where)
+    row = _experiment_at(workspace, book, target, where)
+    notes = workspace.notes_path
+    edited = [path for _, path in repo.status(place.top) if path != notes]
+    if edited:
+        raise Refused(
+            f"{', '.join(edited)} has edits that a move would lose.",
+            "Set them aside: git stash --include-untracked",
+        )
+    _same_yardstick(workspace, target, where)
+    left = place.head
+    kept_notes = _text(place.top / notes)
+    repo.keep_ref(place.top, f"left/{place.campaign}/{left[:12]}", left)
+    _set_notes_aside(place.top, notes)
+    repo.git("reset", "--quiet", "--keep", target, cwd=place.top)
+    if kept_notes is not None and kept_notes != _text(place.top / notes):
+        (place.top / notes).write_text(kept_notes)
+        verdicts.commit_notes(place.top, notes, f"notes: moved to {where}")
+    repo.mark_tip(place.top)
+    with book.write():
+        book.event("move", place.campaign, f"{left[:12]} to {target[:12]}")
+    return {
+        "experiment": f"e{row['id']}" if row else None,
+        "commit": target,
+        "left": left,
+        "head": repo.ref(place.top, "HEAD"),
+        "next": "lab context",
+    }
+
+
+def _set_notes_aside(top: Path, notes: str) -> None:
+    """Put notes.md back to what is committed, so that git lets the branch move."""
+    if repo.show_file(top, "HEAD", notes) is not None:
+        repo.git("checkout", "--quiet", "HEAD", "--", notes, cwd=top)
+    else:
+        (top / notes).unlink(missing_ok=True)
+
+
+def _settled(workspace: Workspace, book: Notebook) -> None:
+    """Refuse while the campaign's tip is at work or waits for its verdict."""
+    for row in read.undecided(book, workspace.leaf_name, workspace.place.campaign, 1):
+        name = f"e{row['experiment']}"
+        if row["status"] in ("queued", "running"):
+            raise Refused(f"{name} is still {row['status']} here.", f"Wait for it: lab wait {name}")
+        raise Refused(f"{name} has no verdict yet.", f"Give it one: lab result {name} -v ...")
+
+
+def _experiment_at(
+    workspace: Workspace, book: Notebook, target: str, where: str
+) -> sqlite3.Row | None:
+    row = lookup.at_commit(book, target)
+    if row is not None and row["leaf"] != workspace.leaf_name:
+        raise Refused(
+            f"{where} belongs to {row['leaf']}.", f"Here is {workspace.leaf_name}: lab log"
+        )
+    if row is not None and row["verdict"] != "keep":
+        raise Refused(
+            f"e{row['id']} was not kept; a campaign continues from what was.",
+            f"Put its edit into the file instead: lab apply e{row['id']} --edit",
+        )
+    return row
+
+
+def _same_yardstick(workspace: Workspace, target: str, where: str) -> None:
+    """Refuse a start whose frozen files differ: its numbers could not be compared."""
+    head = workspace.place.head
+    assert head is not None
+    prefix = workspace.leaf.prefix
+    frozen = {f"{prefix}{name}" for name in workspace.settings.frozen if not name.endswith(".md")}
+    frozen.add(f"{prefix}leaf.toml")
+    changed = [
+        path
+        for path in repo.changed_between(workspace.place.top, head, target)
+        if path in frozen or path.startswith(("shared/", f"{prefix}task/"))
+    ]
+    if changed:
+        raise Refused(
+            f"{where} was measured by another yardstick ({', '.join(changed[:3])} differs).",
+            "Start anew from there: "
+            f'cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
+        )
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+# -- lab apply ------------------------------------------------------------------
+
+
+def apply(
+    workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool, edit: bool
+) -> Found:
+    """Bring an experiment's change to the current branch, whole or not at all.
+
+    Its kept ancestors come first, one commit each, unless `only`; with `edit` any experiment's
+    change, also a discarded one's, goes uncommitted into the file.
+    """
+    place = workspace.place
+    _applicable(workspace, row)
+    if edit:
+        files = _merged(place, row)
+        for path, text in files.items():
+            _write(place.top / path, text)
+        return {"experiment": f"e{row['id']}", "edited": sorted(files), "commits": []}
+    chain = [row] if only else chain_of(book, place.top, row)
+    for one in chain:
+        _kept(book, one)
+    missing = [one for one in chain if not _is_here(place.top, one)]
+    if not missing:
+        raise Refused(f"e{row['id']} is on this branch already.", "See: git log --oneline")
+    head = _picked(book, place, missing)
+    repo.git("merge", "--quiet", "--ff-only", head, cwd=place.top)
+    with book.write():
+        book.event("apply", f"e{row['id']}", f"on {place.branch or place.head}")
+    return {
+        "experiment": f"e{row['id']}",
+        "applied": [f"e{one['id']}" for one in missing],
+        "head": head,
+        "branch": place.branch,
+    }
+
+
+def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
+    place = workspace.place
+    if row["commit"] is None or row["kind"] != "run":
+        raise Refused(
+            f"e{row['id']} has no change of its own.", f"Look at it: lab show e{row['id']}"
+        )
+    if place.head is None:
+        raise Refused("there is no commit to apply it to.", "Make one: git commit")
+    waiting = repo.under_way(place.top)
+    if waiting:
+        raise Refused(f"a {waiting} is under way.", f"End it first: git {waiting} --abort")
+    changed = set(_paths(place.top, row))
+    edited = sorted(path for _, path in repo.status(place.top) if path in changed)
+    if edited:
+        raise Refused(
+            f"{', '.join(edited)} has uncommitted edits.", "Set them aside: git stash, then again."
+        )
+
+
+def _paths(top: Path, row: sqlite3.Row) -> list[str]:
+    return repo.changed_between(top, row["parent"], row["commit"])
+
+
+def chain_of(book: Notebook, top: Path, row: sqlite3.Row) -> list[sqlite3.Row]:
+    """Return an experiment's kept ancestors that changed something, oldest first, then itself."""
+    line = repo.git("rev-list", "--first-parent", "-n", "2000", row["commit"], cwd=top).split()
+    found: list[sqlite3.Row] = []
+    for sha in line:
+        one = lookup.kept_at(book, sha)
+        if one is not None and one["leaf"] == row["leaf"]:
+            found.append(one)
+    if not found or found[0]["id"] != row["id"]:
+        found.insert(0, row)
+    return found[::-1]
+
+
+def _kept(book: Notebook, row: sqlite3.Row) -> None:
+    verdict = lookup.state(book, row["id"])["verdict"]
+    if verdict != "keep":
+        raise Refused(
+            f"e{row['id']} was not kept ({verdict or 'no verdict yet'}).",
+            f"Put its change uncommitted into the file: lab apply e{row['id']} --edit",
+        )
+
+
+def _is_here(top: Path, row: sqlite3.Row) -> bool:
+    """Return whether the branch has the commit, or another one that changes the same."""
+    try:
+        repo.git("merge-base", "--is-ancestor", row["commit"], "HEAD", cwd=top)
+    except repo.GitFailed:
+        same = repo.git("cherry", "HEAD", row["commit"], row["parent"], cwd=top)
+        return same.startswith("- ")
+    return True
+
+
+def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> str:
+    """Apply a chain in a checkout of its own, one commit each; return the new head."""
+    with _side_checkout(place) as side:
+        for row in chain:
+            _pick(side, row)
+            message = repo.git("log", "-1", "--format=%B", row["commit"], cwd=side).strip()
+            repo.git(
+                *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit"),
+                *("--quiet", "--no-verify", "--no-gpg-sign", "--allow-empty", "--file=-"),
+                cwd=side,
+                text=f"{message}\n\n{figures(book, row)}\n",
+                env=repo.identity(side),
+            )
+        return repo.git("rev-parse", "HEAD", cwd=side)
+
+
+def _merged(place: repo.Place, row: sqlite3.Row) -> dict[str, str | None]:
+    """Return the files as a change leaves them on top of HEAD; None for a file that goes."""
+    with _side_checkout(place) as side:
+        _pick(side, row)
+        return {path: _text(side / path) for path in _paths(side, row)}
+
+
+def _pick(side: Path, row: sqlite3.Row) -> None:
+    try:
+        repo.git("cherry-pick", "--no-commit", row["commit"], cwd=side, env=repo.identity(side))
+    except repo.GitFailed:
+        torn = repo.git("diff", "--name-only", "--diff-filter=U", cwd=side).splitlines()
+        raise Refused(
+            f"e{row['id']} conflicts with this branch in {', '.join(torn) or 'its files'}; nothing "
+            "was changed.",
+            f"See what it changed: lab diff e{row['id']}",
+        ) from None
+
+
+@contextlib.contextmanager
+def _side_checkout(place: repo.Place) -> Iterator[Path]:
+    """Check HEAD out beside, so that a conflict leaves the branch and its files as they were."""
+    side = place.home / "exports" / f"apply-{uuid.uuid4().hex}"
+    side.parent.mkdir(parents=True, exist_ok=True)
+    repo.git("worktree", "add", "--quiet", "--detach", str(side), str(place.head), cwd=place.top)
+    try:
+        yield side
+    finally:
+        repo.git("worktree", "remove", "--force", str(side), cwd=place.top)
+
+
+def _write(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(text)
+
+
+def figures(book: Notebook, row: sqlite3.Row) -> str:
+    """Return one line with what was measured, for a commit's message."""
+    state = lookup.state(book, row["id"])
+    judged = lookup.last_judgement(book, row["id"])
+    words = f"Measured: {row['metric']} {num(state['value'])} over {state['runs']} runs"
+    if judged is not None and judged["gain"] is not None:
+        words += f", gain {num(judged['gain'], sign=True)} ± {num(judged['se'])}"
+    return f"{words} ({row['profile']} on {row['platform']}, yardstick {row['yardstick']})"
+
+
+def pull_request(book: Notebook, top: Path, rows: Sequence[sqlite3.Row]) -> str:
+    """Return a pull request's body: what changed, why, what was measured, how to repeat it."""
+    parts = []
+    for row in rows:
+        shown = read.whole(book, row)
+        mechanism = shown["mechanism_outcome"]
+        source = f" ({shown['mechanism_source']})" if mechanism else ""
+        runs = ", ".join(
+            f"seed {run['seed']}: {num(run['value'])}"
+            for run in shown["runs"]
+            if run["value"] is not None
+        )
+        parts.append(
+            f"## e{row['id']}: {plain(shown['claim'])}\n\n"
+            f"**Mechanism.** {plain(shown['mechanism'])}\n\n"
+            f"**Outcome.** {figures(book, row)}. "
+            f"Mechanism: {mechanism or 'not settled'}{source}.\n\n"
+            f"**Runs.** {runs}\n\n"
+            + (f"**Learned.** {plain(shown['lesson'])}\n\n" if shown["lesson"] else "")
+            + f"**Repeat it.** `git fetch REMOTE refs/lab/e{row['id']}` (commit "
+            f"`{row['commit'][:12]}`), then `lab reproduce e{row['id']}`.\n\n"
+            f"```diff\n{repo.diff(top, row['parent'], row['commit'])}\n```\n"
+        )
+    return "\n".join(parts)

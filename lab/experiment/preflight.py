@@ -1,0 +1,203 @@
+"""Whether the preflight is fit to run on: every reason for which `lab run` does nothing."""
+
+import os
+import sqlite3
+
+from .. import leaf, repo, slots
+from ..errors import Refused
+from ..notebook import Notebook, campaigns, lookup
+from ..run.assessment import policy_of
+from ..workspace import Workspace
+from ..workspace.incumbent import find_incumbent
+from . import verdicts
+
+ALWAYS_FROZEN = ("leaf.toml",)  # of the leaf; shared/ and lab/ of the repository are frozen too
+
+
+class Preflight:
+    """A checkout that somebody wants to run an experiment in; each method refuses or returns."""
+
+    def __init__(
+        self, workspace: Workspace, book: Notebook, seeds: int | None, max_cost: float | None
+    ) -> None:
+        self.workspace, self.book, self.seeds, self.max_cost = workspace, book, seeds, max_cost
+        self.top = workspace.place.top
+
+    @property
+    def place(self) -> repo.Place:
+        """Where the branch stands now: a verdict that is made up for moves it."""
+        return self.workspace.place
+
+    def in_campaign(self) -> None:
+        """Refuse anywhere but on a campaign's own branch."""
+        if self.place.campaign is None:
+            raise Refused(
+                "this is no campaign's worktree.",
+                f'Make one: cd "$(lab worktree {self.workspace.leaf_name} NAME)"',
+            )
+        branch = repo.branch_of(self.place.campaign)
+        if self.place.branch != branch:
+            state = "HEAD is detached" if self.place.branch is None else f"on {self.place.branch}"
+            raise Refused(f"{state}, not on {branch}.", f"Go back to it: git switch {branch}")
+        if self.place.head is None:
+            raise Refused("the branch has no commit yet.", "Make one: git commit")
+
+    def right_leaf(self, idea: sqlite3.Row) -> None:
+        """Refuse a hypothesis of another leaf."""
+        if idea["leaf"] != self.workspace.leaf_name:
+            raise Refused(
+                f"h{idea['id']} belongs to {idea['leaf']}; this is {self.workspace.leaf_name}.",
+                "Write one down for this leaf: lab hypothesis CLAIM -m MECHANISM",
+            )
+
+    def nothing_under_way(self) -> None:
+        """Refuse in the middle of a merge, a rebase or the like."""
+        waiting = repo.under_way(self.top)
+        if waiting:
+            raise Refused(f"a {waiting} is under way.", f"End it first: git {waiting} --abort")
+
+    def tip_is_settled(self) -> None:
+        """Refuse while the tip waits for its verdict, and what the agent committed by itself."""
+        row = lookup.made_in(self.book, self.place.head, self.place.campaign)
+        if row is not None and row["verdict"] is None:
+            raise Refused(
+                f"e{row['id']} has no verdict yet.",
+                f"Give it one: lab result e{row['id']} -v keep|discard",
+            )
+        if row is not None and row["verdict"] != "keep":
+            verdicts.finish(self.workspace, self.book, row, row["verdict"])
+            del self.workspace.place  # it moved; look again
+        self.own_commits_only(row)
+
+    def own_commits_only(self, made: sqlite3.Row | None) -> None:
+        """Refuse commits that lab did not make; `made` is the experiment of the newest."""
+        tip = repo.ref(self.top, "refs/worktree/lab-tip")
+        if tip is not None and tip != self.place.head and made is None and self._foreign(tip):
+            raise Refused(
+                "there are commits here that lab did not make.",
+                f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
+            )
+
+    def _foreign(self, tip: str) -> bool:
+        """Return whether commits since `tip` hold more than notes.md.
+
+        A `lab result` that was killed may have moved the branch, or committed the notes, without
+        remembering it.
+        """
+        since = ("log", "-m", "--format=", "--name-only", "-z", f"{tip}..HEAD")  # merges as well
+        names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
+        return bool(names - {self.workspace.notes_path})
+
+    def base(self) -> str:
+        """Return the commit that the campaign's worktree started from."""
+        row = lookup.campaign(self.book, self.place.campaign)
+        if row is None:
+            raise Refused(
+                f"the notebook does not know the campaign {self.place.campaign}.",
+                f'Make one: cd "$(lab worktree {self.workspace.leaf_name} NAME)"',
+            )
+        return str(row["base"])
+
+    def only_mutable(self, base: str) -> None:
+        """Refuse every change but that of mutable files and notes.md, committed or not."""
+        mutable, notes = self.workspace.mutable_paths, self.workspace.notes_path
+        dirty = repo.status(self.top)
+        for path in repo.changed_between(self.top, base, self.place.head or "HEAD"):
+            if self._frozen(path):
+                raise self._was_changed(path, base)
+        for state, path in dirty:
+            if self._frozen(path):
+                raise self._was_changed(path, base, new=state == "??")
+        for state, path in dirty:
+            if path in mutable or path == notes or is_litter(path):
+                continue
+            undo = f"rm {path}" if state == "??" else f"git checkout HEAD -- {path}"
+            raise Refused(
+                f"{path} was changed; an experiment may change {', '.join(mutable)}.",
+                f"Put it back: {undo}",
+            )
+
+    def _frozen(self, path: str) -> bool:
+        """Return whether a path (from the top) must stay as it was when the worktree began."""
+        prefix = self.workspace.leaf.prefix
+        files = {f"{prefix}{one}" for one in (*self.workspace.settings.frozen, *ALWAYS_FROZEN)}
+        folders = ("shared/", "lab/", f"{prefix}task/")
+        return path in files or (path.startswith(folders) and not is_litter(path))
+
+    def _was_changed(self, path: str, base: str, *, new: bool = False) -> Refused:
+        undo = f"rm {path}" if new else f"git checkout {base[:12]} -- {path}"
+        return Refused(f"{path} is frozen and was changed.", f"Restore it: {undo}")
+
+    def incumbent(self) -> sqlite3.Row:
+        """Return the incumbent, or say how to measure one."""
+        incumbent = find_incumbent(self.workspace, self.book)
+        if incumbent is None:
+            scope = self.workspace.scope
+            raise Refused(
+                f"there is no incumbent in profile {scope.profile} on {scope.platform} with this "
+                "yardstick.",
+                "Measure one, the edit set aside: "
+                f"git stash && lab run --baseline --seeds 3{self._profile_words()}; git stash pop",
+            )
+        return incumbent
+
+    def _profile_words(self) -> str:
+        return f" --profile {self.workspace.profile}" if self.workspace.asked_profile else ""
+
+    def check_requirements(self) -> None:
+        """Refuse what this machine cannot run, before anything is written down."""
+        settings = self.workspace.settings
+        policy_of(self.workspace.leaf.judge)
+        rented = self.workspace.runner.startswith("modal")
+        if not rented:
+            slots.choose(settings.needs, os.environ, settings.gpu_optional)
+        python = leaf.interpreter(settings, self.place.main, os.environ)
+        for command in (settings.prepare, settings.command, settings.evaluate):
+            if command:
+                leaf.argv(command, python, self.workspace.leaf.folder)
+        if rented:
+            self._affordable(settings.limit_s)
+        else:
+            leaf.check_requires(settings, python)
+
+    def _affordable(self, limit_s: float) -> None:
+        """Refuse a sandbox that could cost too much, or that nobody would rent to us."""
+        from ..runner import modal, rates
+
+        device = self.workspace.runner.partition(":")[2]
+        limits = (self.max_cost, campaigns.left(self.book, self.place.campaign))
+        most = [limit / (self.seeds or 1) for limit in limits if limit is not None]
+        rates.check(self.place.home, device, limit_s, min(most, default=None))
+        modal.check()
+
+    def check_clean(self) -> None:
+        """Refuse a baseline of what is not committed."""
+        prefix = self.workspace.leaf.prefix
+        notes = self.workspace.notes_path
+        for _, path in repo.status(self.top):
+            ours = path.startswith((prefix, "shared/")) or self._frozen(path)
+            if ours and path != notes and not is_litter(path):
+                raise Refused(
+                    f"{path} is not committed; a baseline measures a commit.",
+                    "Set the edit aside: git stash --include-untracked && lab run --baseline "
+                    "--seeds 3; git stash pop",
+                )
+
+    def check_runnable(self, experiment: sqlite3.Row) -> None:
+        """Refuse what cannot be run from its commit here."""
+        if experiment["commit"] is None or experiment["kind"] in ("elsewhere", "import"):
+            raise Refused(
+                f"e{experiment['id']} has no commit here to run.",
+                f"Look at it: lab show e{experiment['id']}",
+            )
+        if repo.ref(self.place.main, experiment["commit"]) is None:
+            raise Refused(
+                f"the commit of e{experiment['id']} is not in this repository.",
+                "Fetch it: git fetch REMOTE 'refs/lab/*:refs/lab/*'",
+            )
+        self.check_requirements()
+
+
+def is_litter(path: str) -> bool:
+    """Return whether Python left this file by itself."""
+    return path.endswith(".pyc") or "__pycache__/" in path

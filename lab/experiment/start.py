@@ -1,0 +1,315 @@
+"""Turn an edit into an experiment: the row, the commit, the supervisor."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import repo
+from ..errors import Refused
+from ..notebook import Notebook, lookup, new_uid, read, record
+from ..notebook.state import SAYS_NOTHING
+from ..run import recovery
+from ..run.spawn import spawn_supervisor
+from ..workspace import Workspace
+from . import edits
+from .preflight import Preflight
+
+
+@dataclass(frozen=True)
+class Started:
+    """An experiment that a supervisor owns now, or owned already."""
+
+    experiment: int
+    attached: bool
+    before: int = 0  # runs it had already
+
+
+class Trial:
+    """One `lab run`: what is asked for, where, and whether it may be."""
+
+    def __init__(
+        self, workspace: Workspace, book: Notebook, seeds: int | None, max_cost: float | None = None
+    ) -> None:
+        self.workspace, self.book, self.seeds = workspace, book, seeds
+        self.top = workspace.place.top
+        self.preflight = Preflight(workspace, book, seeds, max_cost)
+
+    @property
+    def place(self) -> repo.Place:
+        """Where the branch stands now."""
+        return self.workspace.place
+
+    # -- lab run h12 --------------------------------------------------------------
+
+    def hypothesis(self, idea: sqlite3.Row, *, again: bool) -> Started:
+        """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
+        self.preflight.in_campaign()
+        with self.workspace.locked():
+            running = self._in_flight(idea)
+            if running is not None:
+                return running
+            self.preflight.right_leaf(idea)
+            self.preflight.nothing_under_way()
+            self.preflight.tip_is_settled()
+            base = self.preflight.base()
+            self.preflight.only_mutable(base)
+            tried = self._tried()
+            self.preflight.check_requirements()
+            incumbent = self.preflight.incumbent()
+            same = None if again else self._same(tried)
+            if same is not None:
+                return self._rerun_lost(same)
+            return self._begin(idea, tried, incumbent)
+
+    def _in_flight(self, idea: sqlite3.Row) -> Started | None:
+        """Attach to this hypothesis's run; refuse another while the campaign's tip is at work."""
+        for row in read.in_flight(self.book):
+            number = row["experiment"]
+            one = lookup.experiment(self.book, number)
+            if one["campaign"] != self.place.campaign or one["kind"] != "run":
+                continue
+            if one["hypothesis"] == idea["id"]:
+                return Started(number, attached=True)
+            if one["commit"] == self.place.head or one["commit"] is None:
+                raise Refused(
+                    f"e{number} is still {row['status']} in this worktree.",
+                    f"Wait for it: lab wait e{number}",
+                )
+        return None
+
+    def _tried(self) -> dict[str, str]:
+        """Return the blobs of the edited mutable files."""
+        paths = self.workspace.mutable_paths
+        tried = repo.worktree_blobs(self.top, paths)
+        assert self.place.head is not None
+        if tried == self._committed():
+            raise Refused(
+                "nothing was changed.", f"Edit {', '.join(paths)} for your hypothesis, then again."
+            )
+        return tried
+
+    def _committed(self) -> dict[str, str]:
+        """Return the blobs of the mutable files at HEAD."""
+        assert self.place.head is not None
+        return repo.tree_blobs(self.top, self.place.head, self.workspace.mutable_paths)
+
+    def _same(self, tried: dict[str, str]) -> sqlite3.Row | None:
+        """Return an experiment of these contents whose runs say nothing; refuse one that does."""
+        rows = lookup.same_contents(self.book, self._key(repo.contents_id(tried)))
+        for row in rows:
+            silent = row["status"] == "failed" and row["failure"] in SAYS_NOTHING
+            if not silent and not (
+                row["runs"] == 0 and row["failure"] is None and not row["verdict"]
+            ):
+                raise Refused(
+                    f"e{row['id']} ran the very same contents ({row['verdict'] or row['status']}).",
+                    f"Look at it: lab show e{row['id']}; or run it anyway: --again",
+                )
+        mine = [
+            row
+            for row in rows
+            if row["parent"] == self.place.head
+            and row["campaign"] == self.place.campaign
+            and row["commit"]
+            and row["kind"] == "run"
+        ]
+        return mine[0] if mine else None
+
+    def _begin(self, idea: sqlite3.Row, tried: dict[str, str], incumbent: sqlite3.Row) -> Started:
+        """Write the row, make the commit, keep it, start the supervisor.
+
+        Whoever is killed on the way leaves a job whose lock is free: `lost` undoes what there is.
+        """
+        place, paths = self.place, self.workspace.mutable_paths
+        restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}
+        row = {
+            "hypothesis": idea["id"],
+            "kind": "run",
+            "parent": place.head,
+            "contents": repo.contents_id(tried),
+            "incumbent": incumbent["experiment"],
+            "campaign": place.campaign,
+            "worktree": str(self.top),
+            "axis": idea["axis"] or self._axis(),
+            "lines_changed": self._net_lines(),
+            **self._scope_columns(),
+        }
+        uid = new_uid()
+        with _held(place.home, uid) as lock:
+            with self.book.write():
+                number = record.experiment(self.book, attempt=self._attempt(idea), **row)
+                job = self._job(number, range(self.seeds or 1), uid, restore)
+            message = f"e{number}: {idea['claim'][:200]}"
+            body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
+            new = [path for path in tried if path not in self._committed()]
+            text = f"{message}\n\n{body}\n"
+            commit = repo.commit_only(self.top, text, paths, new)
+            repo.keep_ref(self.top, f"e{number}", commit)
+            with self.book.write():
+                self.book.fill("experiments", number, commit=commit)
+            repo.mark_tip(self.top, commit)
+            spawn_supervisor(place.home, job, lock)
+        return Started(number, attached=False)
+
+    def _rerun_lost(self, row: sqlite3.Row) -> Started:
+        """Add a run to an experiment whose runs said nothing about the idea."""
+        uid = new_uid()
+        restore = {"top": str(self.top), "branch": self.place.branch, "parent": self.place.head}
+        with _held(self.place.home, uid) as lock:
+            with self.book.write():
+                job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
+            words = ("reset", "--quiet", "--mixed", row["commit"])
+            repo.git(*words, cwd=self.top)
+            repo.mark_tip(self.top, row["commit"])
+            spawn_supervisor(self.place.home, job, lock)
+        return Started(row["id"], attached=False)
+
+    # -- lab run --baseline and lab run e34 -----------------------------------------
+
+    def baseline(self) -> Started:
+        """Measure what is committed here, as an experiment kept by itself."""
+        self.preflight.nothing_under_way()
+        if self.place.head is None:
+            raise Refused("there is no commit to measure.", "Commit the leaf first: git commit")
+        if self.place.campaign is not None:  # in the main checkout a person may commit
+            made = lookup.made_in(self.book, self.place.head, self.place.campaign)
+            self.preflight.own_commits_only(made)
+        self.preflight.check_clean()
+        self.preflight.check_requirements()
+        blobs = repo.tree_blobs(self.top, self.place.head, self.workspace.mutable_paths)
+        contents = repo.contents_id(blobs)
+        found = lookup.baseline(self.book, self._key(contents))
+        if found is not None:
+            return self._more(found)
+        row = {
+            "kind": "baseline",
+            "commit": self.place.head,
+            "parent": repo.parent(self.top, self.place.head),
+            "contents": contents,
+            "campaign": self.place.campaign,
+            **self._scope_columns(),
+        }
+        uid = new_uid()
+        with _held(self.place.home, uid) as lock:
+            with self.book.write():
+                number = record.experiment(self.book, **row)
+                job = self._job(number, range(self.seeds or 1), uid, {})
+            repo.keep_ref(self.top, f"e{number}", self.place.head)
+            spawn_supervisor(self.place.home, job, lock)
+        return Started(number, attached=False)
+
+    def again(self, experiment: sqlite3.Row) -> Started:
+        """Add runs with unused seeds to an experiment, in the profile it was made for."""
+        self.preflight.check_runnable(experiment)
+        if self.workspace.scope.platform != experiment["platform"]:
+            raise Refused(
+                f"e{experiment['id']} was measured on {experiment['platform']}; this is "
+                f"{self.workspace.scope.platform}.",
+                "Replicates need the same platform: run it there.",
+            )
+        return self._more(experiment["id"])
+
+    def repeat(self, experiment: sqlite3.Row, seed: int) -> Started:
+        """Run one seed again, to see whether its number holds; it adds nothing to the record."""
+        self.preflight.check_runnable(experiment)
+        return self._more(experiment["id"], [seed], reproduce=True)
+
+    def _more(
+        self, number: int, seeds: Sequence[int] | None = None, *, reproduce: bool = False
+    ) -> Started:
+        """Add a job with unused seeds; attach when one is at work already."""
+        if any(row["experiment"] == number for row in read.in_flight(self.book)):
+            return Started(number, attached=True)
+        uid, before = new_uid(), len(lookup.used_seeds(self.book, number))
+        with _held(self.place.home, uid) as lock:
+            with self.book.write():
+                asked = seeds or self._seeds(number, self.seeds or 1)
+                job = self._job(number, asked, uid, {}, reproduce=reproduce)
+            spawn_supervisor(self.place.home, job, lock)
+        return Started(number, attached=False, before=before)
+
+    # -- Parts ----------------------------------------------------------------------
+
+    def _key(self, contents: str) -> tuple[str, str, str, str, str]:
+        scope = self.workspace.scope
+        return (scope.leaf, contents, scope.profile, scope.platform, scope.yardstick)
+
+    def _scope_columns(self) -> dict[str, Any]:
+        workspace, scope = self.workspace, self.workspace.scope
+        return {
+            "leaf": scope.leaf,
+            "profile": scope.profile,
+            "platform": scope.platform,
+            "yardstick": scope.yardstick,
+            "metric": workspace.settings.metric,
+            "direction": workspace.settings.direction,
+            "deterministic": int(workspace.settings.deterministic),
+            "program": hashlib.sha256(workspace.program().encode()).hexdigest()[:16],
+        }
+
+    def _job(
+        self,
+        number: int,
+        seeds: Sequence[int],
+        uid: str,
+        restore: dict[str, Any],
+        *,
+        reproduce: bool = False,
+    ) -> int:
+        asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
+        made = self.book.insert(
+            "jobs",
+            uid=uid,
+            experiment=number,
+            seeds=json.dumps(list(seeds)),
+            runner=self.workspace.runner,
+            asked=json.dumps(asked),
+            restore=json.dumps({"main": str(self.place.main), **restore}),
+        )
+        record.refresh(self.book, number)
+        return made
+
+    def _seeds(self, number: int, count: int) -> list[int]:
+        """Return the next seeds that no run which counts has used."""
+        used = lookup.used_seeds(self.book, number)
+        free = (seed for seed in range(len(used) + count) if seed not in used)
+        return [next(free) for _ in range(count)]
+
+    def _attempt(self, idea: sqlite3.Row) -> int:
+        return 1 + lookup.attempts(self.book, idea["id"], self.place.campaign)
+
+    @functools.cached_property
+    def _texts(self) -> list[tuple[str | None, str | None]]:
+        """Each mutable Python file as it was committed and as it is now."""
+        found = []
+        for path in (path for path in self.workspace.mutable_paths if path.endswith(".py")):
+            file = self.top / path
+            new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
+            found.append((repo.show_file(self.top, str(self.place.head), path), new))
+        return found
+
+    def _axis(self) -> str | None:
+        found = (edits.axis(*texts) for texts in self._texts)
+        return next((name for name in found if name), None)
+
+    def _net_lines(self) -> int:
+        """Return code lines added less those removed, comments and blank lines aside."""
+        return sum(edits.code_lines(new) - edits.code_lines(old) for old, new in self._texts)
+
+
+@contextlib.contextmanager
+def _held(home: Path, uid: str) -> Iterator[int]:
+    """Hold a job's lock until its supervisor has inherited it, or until we fail."""
+    lock = recovery.take_lock(home, uid)
+    try:
+        with repo.carrying(lock):
+            yield lock
+    finally:
+        os.close(lock)

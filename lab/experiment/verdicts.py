@@ -1,0 +1,238 @@
+"""Giving a verdict: the record first, then the branch, then the agent's notes."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import repo
+from ..errors import NotYet, Refused
+from ..notebook import Notebook, lookup, read, record
+from ..run import assessment
+from ..text import num
+from ..workspace import Workspace
+
+KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for."""
+
+    verdict: str
+    mechanism: str | None = None
+    theory_revision: str | None = None
+    because: str | None = None
+    metrics: Mapping[str, float] | None = None
+    keep_edits: bool = False
+
+
+def give(
+    workspace: Workspace, book: Notebook, experiment: sqlite3.Row, asked: Asked
+) -> dict[str, Any]:
+    """Record a verdict and put branch and files where it says; return where things stand."""
+    number = experiment["id"]
+    state = lookup.state(book, number)
+    if state["status"] in ("queued", "running") and experiment["kind"] != "elsewhere":
+        raise NotYet(f"e{number} is still {state['status']}.", f"Wait for it: lab wait e{number}")
+    whose = experiment["campaign"]
+    if workspace.place.campaign is not None and whose not in (None, workspace.place.campaign):
+        raise Refused(
+            f"e{number} belongs to {whose}, this is {workspace.place.campaign}.",
+            f"See whose is whose: lab log; a person may overrule from the main checkout: "
+            f"cd {workspace.place.main}",
+        )
+    judged = _suggestion(workspace, book, experiment)
+    _check(experiment, judged, asked)
+    with workspace.locked():
+        worktree = Worktree(workspace, experiment)
+        worktree.check(asked)
+        record.result(
+            book,
+            experiment,
+            asked.verdict,
+            mechanism=asked.mechanism,
+            theory_revision=asked.theory_revision,
+            because=asked.because,
+            metrics=asked.metrics,
+            suggested=judged.judgement.suggest if judged else None,
+            gain=judged.judgement.gain if judged else None,
+        )
+        moved = worktree.settle(asked)
+    if asked.verdict != "keep":
+        remove_artefacts(workspace.place.home / "runs" / f"e{number}")
+    state = lookup.state(book, number)
+    return {
+        "experiment": f"e{number}",
+        "verdict": asked.verdict,
+        "mechanism": assessment.mechanism(book, experiment),
+        "metric": experiment["metric"],
+        "value": state["value"],
+        "claimed": bool(state["claimed"]),
+        "gain": state["gain"],
+        "branch": moved["branch"],
+        "head": moved["head"],
+        "moved": moved["moved"],
+        "notes_committed": moved["notes"],
+        "next": moved["next"],
+    }
+
+
+def _suggestion(
+    workspace: Workspace, book: Notebook, experiment: sqlite3.Row
+) -> assessment.Assessment | None:
+    """Return how a measured experiment stands; one without a measured run has no suggestion."""
+    if experiment["kind"] != "run" or not read.side(book, experiment["id"]).selecting:
+        return None
+    leaf = workspace.leaf_or_none()
+    table = leaf.judge if leaf and leaf.name == experiment["leaf"] else {}
+    return assessment.assess(book, experiment, assessment.policy_of(table))
+
+
+def _check(experiment: sqlite3.Row, judged: assessment.Assessment | None, asked: Asked) -> None:
+    """Refuse a keep that nothing measured supports."""
+    if asked.verdict != "keep":
+        return
+    number = experiment["id"]
+    again = f"lab result e{number} -v keep"
+    if experiment["kind"] == "run" and judged is None:
+        raise Refused(
+            f"e{number} has no measured {experiment['metric']}; it cannot be kept.",
+            f"Run it again, or drop it: lab result e{number} -v crash",
+        )
+    if judged is None:
+        return
+    if judged.broken:
+        raise Refused(
+            f"e{number} broke {', '.join(judged.broken)}; what breaks a constraint cannot be kept.",
+            f"Type: lab result e{number} -v discard",
+        )
+    verdict = judged.judgement
+    if verdict.suggest != "keep" and asked.because is None:
+        raise Refused(
+            f"the suggestion for e{number} is {verdict.suggest}, not keep ({verdict.why}).",
+            f'Say why you keep it all the same: {again} --because "..."',
+        )
+
+
+class Worktree:
+    """The git side of a verdict: whether this checkout has something to put back."""
+
+    def __init__(self, workspace: Workspace, experiment: sqlite3.Row) -> None:
+        self.place, self.row = workspace.place, experiment
+        self.mine = (
+            workspace.place.campaign is not None
+            and experiment["campaign"] == workspace.place.campaign
+            and experiment["kind"] == "run"
+            and workspace.place.branch is not None
+            and experiment["commit"] is not None
+        )
+        self.at_tip = self.mine and workspace.place.head == experiment["commit"]
+        self.at_parent = (
+            self.mine and not self.at_tip and workspace.place.head == experiment["parent"]
+        )
+        if self.at_tip or self.at_parent:
+            self.paths = workspace.mutable_paths
+            self.notes = workspace.notes_path
+            top = workspace.place.top
+            self.files = repo.worktree_blobs(top, self.paths)
+            self.tried = repo.tree_blobs(top, experiment["commit"], self.paths)
+            self.before = repo.tree_blobs(top, experiment["parent"], self.paths)
+
+    def check(self, asked: Asked) -> None:
+        """Refuse to put files back that were edited since, unless told to leave them."""
+        if asked.verdict == "keep" or asked.keep_edits or not (self.at_tip or self.at_parent):
+            return
+        if self.files != self.tried and not (self.files == self.before and self.at_parent):
+            number = self.row["id"]
+            raise Refused(
+                f"{', '.join(self.paths)} was edited since e{number}.",
+                "Leave the newer edits in the file: "
+                f"lab result e{number} -v {asked.verdict} --keep-edits",
+            )
+
+    def settle(self, asked: Asked) -> dict[str, Any]:
+        """Move branch and files to where the verdict says, then commit notes.md alone."""
+        top, number = self.place.top, self.row["id"]
+        moved = False
+        if asked.verdict != "keep" and self.at_tip:
+            moved = self._back(asked.keep_edits)
+        elif asked.verdict != "keep" and self.at_parent and not asked.keep_edits:
+            repo.restore(top, self.row["parent"], self.paths)
+        noted = False
+        if self.at_tip or self.at_parent:
+            noted = commit_notes(top, self.notes, f"notes: e{number}")
+        head = repo.ref(top, "HEAD") if self.place.head else None
+        if self.mine:
+            repo.mark_tip(top)
+        return {
+            "branch": self.place.branch,
+            "head": head,
+            "moved": moved,
+            "notes": noted,
+            "next": self._next(asked),
+        }
+
+    def _back(self, keep_edits: bool) -> bool:
+        """Put the branch at the parent; unless they stay, the files too."""
+        top, parent = self.place.top, self.row["parent"]
+        if keep_edits:
+            assert self.place.branch is not None
+            return repo.back_to(top, self.place.branch, parent, self.row["commit"])
+        repo.git("reset", "--quiet", "--keep", parent, cwd=top)
+        return True
+
+    def _next(self, asked: Asked) -> str:
+        if asked.verdict == "keep" and not self.at_tip and self.row["commit"]:
+            return f"lab apply e{self.row['id']}"
+        return "lab context"
+
+
+def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
+    """Do what an interrupted `lab result` left undone: the branch follows the recorded verdict.
+
+    Edits made since stay in the file, and so does an edit that crashed: it waits to be mended.
+    """
+    with workspace.locked():
+        worktree = Worktree(workspace, row)
+        newest = lookup.last_result(book, row["id"])
+        crashed = newest is not None and newest["job"] is not None
+        edited = worktree.at_tip and worktree.files != worktree.tried
+        worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
+
+
+def commit_notes(top: Path, notes: str, message: str) -> bool:
+    """Commit notes.md by itself when it changed."""
+    states = [state for state, path in repo.status(top) if path == notes]
+    if not states:
+        return False
+    repo.commit_only(top, message, [notes], new=[notes] if "??" in states else [])
+    return True
+
+
+def remove_artefacts(folder: Path) -> None:
+    """Remove the large artefacts of runs that lost; logs, steps and samples stay."""
+    for path in sorted(folder.glob("*/**/*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.name not in KEPT_FILES and path.suffix not in (".log", ".lock"):
+            path.unlink(missing_ok=True)
+
+
+def as_text(done: Mapping[str, Any]) -> str:
+    """Return one or two lines on what the verdict did."""
+    words = [f"{done['experiment']} {done['verdict']}"]
+    if done["value"] is not None:
+        claimed = " (claimed)" if done["claimed"] else ""
+        words.append(f"{done['metric'] or 'value'} {num(done['value'])}{claimed}")
+    if done["gain"] is not None:
+        words.append(f"gain {num(done['gain'], sign=True)}")
+    if done["mechanism"]:
+        words.append(f"mechanism {done['mechanism']['outcome']} ({done['mechanism']['source']})")
+    if done["moved"]:
+        words.append(f"branch back at {done['head'][:9]}")
+    if done["notes_committed"]:
+        words.append("notes.md committed")
+    return f"{', '.join(words)}\nnext: {done['next']}"

@@ -1,0 +1,83 @@
+"""When nothing was kept for a while: one concrete move, each bolder than the one before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STALE = 5  # experiments without a keep before the search is called stuck
+PATIENCE = 3  # experiments that each move is given before the next one is proposed
+ESCALATION = ("axis", "combine", "ablate", "structure", "pivot", "stop")
+
+
+@dataclass(frozen=True)
+class Move:
+    """A proposal: its kind (one of ESCALATION), a sentence, and what it is about."""
+
+    kind: str
+    text: str
+    about: tuple[str, ...] = ()
+
+
+def propose(
+    since_keep: int,
+    *,
+    axes: Sequence[Mapping[str, Any]],
+    near_misses: Sequence[str],
+    kept: Sequence[str],
+    knobs: Sequence[str] = (),
+) -> Move | None:
+    """Return the move that is due, or None while the search is not stuck.
+
+    `near_misses` and `kept` are experiments' ids, best first; `axes` are what was tried, with
+    counts. A step that has nothing to stand on (no near-misses to combine) gives way to the next.
+
+    >>> propose(3, axes=[], near_misses=[], kept=[]) is None
+    True
+    >>> propose(5, axes=[{"axis": "lr", "tried": 5, "kept": 0}], near_misses=[], kept=[]).kind
+    'axis'
+    """
+    if since_keep < STALE:
+        return None
+    rungs = [step for step in ESCALATION if _possible(step, near_misses, kept)]
+    step = rungs[min((since_keep - STALE) // PATIENCE, len(rungs) - 1)]
+    tried = f"{since_keep} experiments without a keep"
+    if step == "axis":
+        return _another_axis(tried, axes, knobs)
+    if step == "combine":
+        pair = tuple(near_misses[:2])
+        text = f"{tried}: combine the near-misses {pair[0]} and {pair[1]} in one experiment."
+        return Move(step, f"{text} Look: lab diff {pair[0]}; lab diff {pair[1]}", pair)
+    if step == "ablate":
+        text = f"{tried}: take the kept change {kept[0]} out again, to see if it still carries."
+        return Move(step, text, (kept[0],))
+    if step in ("structure", "pivot"):
+        return Move(step, _structural(tried, step))
+    return Move(step, f"{tried}, two pivots among them: stop here and say so in notes.md.")
+
+
+def _possible(step: str, near_misses: Sequence[str], kept: Sequence[str]) -> bool:
+    if step == "combine":
+        return len(near_misses) >= 2
+    return step != "ablate" or bool(kept)
+
+
+def _another_axis(tried: str, axes: Sequence[Mapping[str, Any]], knobs: Sequence[str]) -> Move:
+    seen = {row["axis"]: row["tried"] for row in axes}
+    fresh = [knob for knob in knobs if knob not in seen]
+    rare = sorted(seen, key=lambda axis: (seen[axis], axis))
+    names = tuple((fresh or rare)[:3])
+    known = ", ".join(f"{axis} x{seen[axis]}" for axis in sorted(seen)[:8]) or "none recorded"
+    toward = f"; not yet tried: {', '.join(names)}" if fresh else ""
+    return Move("axis", f"{tried}: change direction. Axes so far: {known}{toward}.", names)
+
+
+def _structural(tried: str, step: str) -> str:
+    if step == "structure":
+        return (
+            f"{tried}: change the structure (model, objective, data order), not a number. Where "
+            "the network is allowed, read what others found first and name the source."
+        )
+    return (
+        f"{tried}: pivot, a second and different structural change, judged after {PATIENCE} "
+        "experiments."
+    )

@@ -1,0 +1,82 @@
+"""Making room: artefacts of what lost, left-over exports, worktrees that nobody uses any more."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import repo
+from ..experiment import verdicts
+from ..notebook import Notebook, lookup
+from ..run import exports as snapshot
+from ..workspace import Workspace
+
+
+def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dict[str, Any]:
+    """Remove what can be made again; records, commits, logs, steps and samples stay."""
+    home = workspace.place.home
+    before = _size(home)
+    folders = [home / "runs" / f"e{number}" for number in lookup.lost_ones(book)]
+    remove_artefacts = [path for path in folders if path.is_dir() and _has_artefacts(path)]
+    exports = [] if _busy(book) else list((home / "exports").glob("*"))
+    worktrees = _idle(workspace, book, days)
+    if not dry:
+        for path in remove_artefacts:
+            verdicts.remove_artefacts(path)
+        for path in exports:
+            snapshot.remove(path)
+        for path in worktrees:
+            repo.git("worktree", "remove", str(path), cwd=workspace.place.main)
+        repo.git("worktree", "prune", cwd=workspace.place.main)
+    return {
+        "artefacts": [str(path) for path in remove_artefacts],
+        "exports": len(exports),
+        "worktrees": [str(path) for path in worktrees],
+        "freed_mb": 0.0 if dry else round((before - _size(home)) / 1e6, 1),
+        "dry_run": dry,
+    }
+
+
+def _busy(book: Notebook) -> bool:
+    return bool(lookup.open_jobs(book))
+
+
+def _has_artefacts(folder: Path) -> bool:
+    light = (".log", ".lock")
+    return any(
+        path.is_file() and path.name not in verdicts.KEPT_FILES and path.suffix not in light
+        for path in folder.glob("*/**/*")
+    )
+
+
+def _idle(workspace: Workspace, book: Notebook, days: float) -> list[Path]:
+    """Return worktrees without edits whose campaign has done nothing for so many days."""
+    found = []
+    for row in lookup.campaigns(book):
+        path = Path(row["worktree"])
+        if not path.is_dir() or path == workspace.place.top or _busy(book):
+            continue
+        newest = max(_touched(path), *(_touched(one) for one in path.rglob("train.py")), 0.0)
+        if time.time() - newest > days * 86_400 and not repo.status(path):
+            found.append(path)
+    return found
+
+
+def _touched(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return what was removed, or would be."""
+    would = "would go" if found["dry_run"] else "removed"
+    lines = [
+        f"{would}: artefacts of {len(found['artefacts'])} experiments that lost, "
+        f"{found['exports']} exports, {len(found['worktrees'])} worktrees"
+    ]
+    lines += [f"  {path}" for path in found["worktrees"]]
+    if not found["dry_run"]:
+        lines.append(f"{found['freed_mb']} MB freed")
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""Since you left: best then and now, gains, counts, and why each campaign stopped."""
+
+from ..notebook.read import Found
+from ..text import num, plain, span
+from . import words
+from .components import Look
+from .html import Safe, said, tag
+
+
+def since(look: Look) -> Safe:
+    """Return best then and now, gains, counts, cost, and why each campaign stopped."""
+    since = look.leaf["since"]
+    figures_, remark = words.best(since)
+    spent = f"{span(since['seconds'])} on a device, cost {words.cost(since)}"
+    tiles = [
+        _tile("best", figures_, remark),
+        _gains(look),
+        _tile("tried", words.count(since["experiments"], "experiment"), words.tally(since)),
+        _tile("spent", words.count(since["runs"], "run"), spent),
+    ]
+    told = [
+        tag("li", tag("b", said(one["name"])), _work(one), said(words.ending(one)))
+        for one in since["campaigns"]
+    ]
+    return tag(
+        "section",
+        tag("h3", "Since you left"),
+        tag("dl", tiles, class_="tiles"),
+        tag("ul", told, class_="campaigns") if told else "",
+        class_="part",
+    )
+
+
+def _gains(look: Look) -> Safe:
+    """Return claimed beside expected gain, as two bars on one scale."""
+    claimed, expected = look.leaf["since"]["claimed_gain"], look.leaf["since"]["expected_gain"]
+    if claimed is None:
+        return _tile("gain", "none", "no kept change on the way to the best")
+    most = max(abs(claimed), abs(expected or 0.0)) or 1.0
+    bars = [
+        tag("i", class_=f"bar {name}", style=f"width:{100 * max(0.0, value) / most:.1f}%")
+        for name, value in (("claimed", claimed), ("expected", expected))
+        if value is not None
+    ]
+    known = "unknown: no noise measured" if expected is None else num(expected, sign=True)
+    return tag(
+        "div",
+        tag("dt", "gain"),
+        tag("dd", num(claimed, sign=True), " claimed"),
+        tag("dd", bars, f"expected {known}", class_="remark"),
+    )
+
+
+def _tile(name: str, figures_: str, remark: str) -> Safe:
+    return tag("div", tag("dt", name), tag("dd", figures_), tag("dd", remark, class_="remark"))
+
+
+def _work(campaign: Found) -> str:
+    agent = f" ({campaign['agent']})" if campaign["agent"] else ""
+    tried = words.count(campaign["experiments"], "experiment")
+    return f"{plain(agent)}: {tried}, {campaign['kept']} kept; "

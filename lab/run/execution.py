@@ -1,0 +1,332 @@
+"""One execution of an experiment with one seed, from the export of its commit to its record."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared import summary
+
+from .. import leaf as leaves
+from .. import repo, slots
+from ..errors import LabError
+from ..notebook import Notebook, record, runs
+from ..runner import Outcome, Plan, Stopped
+from ..runner.local import Local
+from . import assessment, failures, queue_status
+from .exports import exports
+from .stages import NotPrepared, Stages, outcome_from
+
+if TYPE_CHECKING:
+    from ..runner import modal
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a supervisor has in hand for all runs of its job."""
+
+    book: Notebook
+    home: Path  # the notebook's folder
+    source: Path  # the main checkout, whose git has the commit
+    experiment: sqlite3.Row
+    job: sqlite3.Row
+    stop: Callable[[], bool]
+
+
+class Execution:
+    """One execution of the experiment with one seed, from export to record."""
+
+    def __init__(self, order: JobContext, run: int, seed: int) -> None:
+        self.order, self.book, self.run, self.seed = order, order.book, run, seed
+        self.experiment = order.experiment
+        self.dir = order.home / "runs" / f"e{order.experiment['id']}" / str(run)
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.log = self.dir / "run.log"
+        self.began = time.monotonic()
+        self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
+        self.worth_retrying = True
+        self.exports: tuple[Path, Path] = (Path(), Path())
+
+    def perform(self) -> str | None:
+        """Do everything and close the record; return the failure's class, or None."""
+        try:
+            failure, metrics = self._measured()
+        except Stopped:
+            failure, metrics = _plain_failure("interrupted", "stopped on request"), {}
+        except (LabError, OSError, repo.GitFailed) as error:
+            words = error.message if isinstance(error, LabError) else str(error)
+            failure, metrics = _plain_failure("infra", words), {}
+        return self._record(failure, metrics)
+
+    # -- The stages ---------------------------------------------------------------
+
+    def _measured(self) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
+        """Export, prepare, wait for the device, train, look for tampering, evaluate."""
+        order = self.order
+        self.exports = exports(order.source, self.experiment["commit"], order.home, order.job["id"])
+        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
+        self.settings = leaf.settings(self.experiment["profile"])
+        self.folder = leaf.prefix.rstrip("/")
+        if self.order.job["runner"].startswith("modal"):
+            return self._rented(leaf)
+        stages = self._stages(leaf)
+        try:
+            stages.prepare()
+        except NotPrepared as error:
+            raise self._not_prepared(str(error), bool(error.outcome.error)) from None
+        with contextlib.closing(self._lease(leaf)) as lease:
+            stages.device, self.facts["device"] = lease.env, lease.device.name
+            trained = stages.train()
+            failure, first = self._trained(trained, stages.tampered())
+            if failure is not None:
+                return failure, {"train": first}
+            evaluated = stages.evaluate()
+        return self._evaluated(first, evaluated)
+
+    def _not_prepared(self, last: str, ours: bool) -> OSError:
+        """Return what a failed `prepare` is: no word on the idea, and again only if it was us."""
+        self.worth_retrying = ours
+        return OSError(f"prepare failed: {last} (log: {self.dir / 'prepare.log'})")
+
+    def _rented(
+        self, leaf: leaves.Leaf
+    ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
+        """Do the same in a sandbox; a run that has one already is found again."""
+        from ..runner import modal, rates
+
+        device = self.order.job["runner"].partition(":")[2]
+        row = runs.row(self.book, self.run)
+        key = leaves.cache_key(leaf, self.settings)
+        plan = dataclasses.replace(self._plan(leaf), python="")
+        self.facts["device"] = device or "cpu"
+        if row["remote_id"]:
+            sandbox = modal.Sandbox.found(row["remote_id"])
+        else:
+            with modal.bundle(plan, self.exports, key) as folder:
+                order = self._order_for(device)
+                sandbox = modal.Sandbox.rent(order, folder, self.order.stop, self.say)
+            record.run_started(self.book, self.experiment["id"], self.run, remote_id=sandbox.id)
+        began = time.monotonic()
+        try:
+            sandbox.start(self.say)
+            found = sandbox.follow(self.dir, self.order.stop)
+            sandbox.fetch(self.dir)
+        finally:
+            sandbox.end()
+            spent = time.monotonic() - began
+            self.facts["cost_usd"] = rates.cost(self.order.home, device, spent)
+        return self._as_measured(found)
+
+    def _order_for(self, device: str) -> "modal.SandboxSpec":
+        from ..runner import modal
+
+        settings = self.settings
+        return modal.SandboxSpec(
+            gpu=device,
+            requires=settings.requires,
+            pins=self.exports[0] / "constraints.txt",
+            limit_s=settings.limit_s,
+            network=settings.network,
+        )
+
+    def _as_measured(
+        self, found: dict[str, Any]
+    ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
+        """Read what the sandbox reports as if the stages had run here."""
+        if "error" in found:
+            raise OSError(found["error"])
+        if "not_prepared" in found:
+            raise self._not_prepared(found["not_prepared"], found["ours"])
+        self.facts["setup_s"] = found["setup_s"]
+        failure, claimed = self._trained(outcome_from(found["train"]), found["tampered"])
+        if failure is not None or "evaluate" not in found:
+            return failure, {"train": claimed}
+        return self._evaluated(claimed, outcome_from(found["evaluate"]))
+
+    def say(self, words: str) -> None:
+        """Leave a line in the run's log for whoever looks."""
+        with (self.dir / "keeper.log").open("a") as log:
+            log.write(f"{words}\n")
+
+    def _stages(self, leaf: leaves.Leaf) -> Stages:
+        """Return the stages on this machine."""
+        key = leaves.cache_key(leaf, self.settings)
+        cache = self.order.home / "cache" / leaf.name / self.settings.profile / key
+        plan = self._plan(leaf)
+        return Stages(plan, self.exports, self.dir, cache, Local(), self.order.stop)
+
+    def _plan(self, leaf: leaves.Leaf) -> Plan:
+        settings = self.settings
+        python = leaves.interpreter(settings, self.order.source, os.environ)
+        for command in (settings.prepare, settings.command, settings.evaluate):
+            if command:
+                leaves.argv(command, python, leaf.folder)  # refuses what is not there
+        return Plan(
+            folder=self.folder,
+            prepare=settings.prepare,
+            train=settings.command,
+            evaluate=settings.evaluate,
+            allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
+            timeout_s=settings.timeout_s,
+            eval_timeout_s=settings.eval_timeout_s,
+            said={
+                "LAB_BUDGET_S": f"{settings.budget_s:g}",
+                "LAB_CLOCK": settings.clock,
+                "LAB_SEED": str(self.seed),
+                "LAB_PROFILE": settings.profile,
+                "LAB_EXPERIMENT": f"e{self.experiment['id']}",
+            },
+            python=python,
+        )
+
+    def _lease(self, leaf: leaves.Leaf) -> slots.Lease:
+        """Wait in the queue for the device."""
+        settings = self.settings
+        kind = slots.choose(settings.needs, os.environ, settings.gpu_optional)
+        self.facts["setup_s"] = time.monotonic() - self.began
+        queued = time.monotonic()
+        ticket = queue_status.queue(self.order.home).ticket(
+            campaign=self.experiment["campaign"] or "main",
+            label=f"e{self.experiment['id']}/{self.seed}",
+            kind=kind,
+            leaf=leaf.name,
+            run_dir=str(self.dir),
+            expected_s=runs.typical_seconds(self.book, self.experiment) or 2 * settings.budget_s,
+        )
+        lease = ticket.wait(self.order.stop)
+        if lease is None:
+            raise Stopped
+        self.facts["waited_s"] = time.monotonic() - queued
+        record.run_started(self.book, self.experiment["id"], self.run)
+        return lease
+
+    # -- What it means ------------------------------------------------------------
+
+    def _trained(
+        self, outcome: Outcome, tampered: Sequence[str]
+    ) -> tuple[failures.Failure | None, dict[str, float]]:
+        """Return why training gave nothing to evaluate, if so, and what it claims."""
+        self.outcome = outcome
+        self.facts["train_wall_s"] = outcome.seconds
+        self.facts["exit_code"] = outcome.exit_code
+        failure = self._classify(outcome, self.log, tampered=tampered)
+        return failure, summary.parse(outcome.tail)
+
+    def _evaluated(
+        self, claimed: dict[str, float], outcome: Outcome
+    ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
+        """Return why there is no number, if so, and the metrics of both blocks."""
+        found = summary.parse(outcome.tail)
+        self.facts["exit_code"] = outcome.exit_code
+        printed = self.settings.metric in found
+        failure = self._classify(outcome, self.dir / "evaluate.log", metrics_ok=printed)
+        mutable = self.settings.mutable
+        if failure is not None and failure.place and failure.place.split(":")[0] not in mutable:
+            left = f"See what {mutable[0]} left in {self.dir}: {failure.place} could not use it"
+            failure = dataclasses.replace(failure, hint=left)
+        return failure, {"train": claimed, "evaluate": found}
+
+    def _classify(
+        self,
+        outcome: Outcome,
+        log: Path,
+        *,
+        metrics_ok: bool = True,
+        tampered: Sequence[str] = (),
+    ) -> failures.Failure | None:
+        folders = [root / self.folder for root in self.exports]
+        source = folders[0] / self.settings.mutable[0]
+        return failures.classify(
+            outcome,
+            log.read_text(errors="replace") if log.exists() else "",
+            metrics_ok=metrics_ok,
+            tampered=tampered,
+            folders=folders,
+            source=source.read_text(errors="replace") if source.is_file() else "",
+        )
+
+    # -- The record ---------------------------------------------------------------
+
+    def _record(
+        self, failure: failures.Failure | None, metrics: dict[str, dict[str, float]]
+    ) -> str | None:
+        """Store what was measured, judge, and close the run."""
+        name = self.experiment["metric"]
+        value = metrics.get("evaluate", {}).get(name) if failure is None else None
+        rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
+        detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
+        if failure is None:
+            known = {**metrics["train"], **metrics["evaluate"]}
+            detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            self.facts["broken"] = json.dumps(self._broken(known))
+            self.facts["flags"] = json.dumps(self._flags(metrics))
+        with self.book.write():
+            record.run_ended(
+                self.book,
+                self.experiment["id"],
+                self.run,
+                metrics=rows,
+                status="failed" if failure else "finished",
+                failure=failure.kind if failure else None,
+                value=value,
+                seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
+                versions=json.dumps(_versions()),
+                detail=json.dumps(detail),
+                **{key: found for key, found in self.facts.items() if found is not None},
+            )
+            if failure is None:
+                policy = assessment.policy_of(self._asked.get("judge", {}))
+                assessment.record_judgement(self.book, self.experiment, policy)
+        return failure.kind if failure else None
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What the job was asked for beyond its seeds: the policy, whether it only repeats."""
+        return dict(json.loads(self.order.job["asked"] or "{}"))
+
+    def _broken(self, metrics: dict[str, float]) -> list[str]:
+        """Return the constraints that this run broke, `budget` by the harness's own clock."""
+        broken = [rule.text for rule in self.settings.constraints if rule.holds(metrics) is False]
+        missing = [rule for rule in self.settings.constraints if rule.holds(metrics) is None]
+        broken += [f"{rule.text} (not reported)" for rule in missing]
+        spent = {"wall": self.outcome.seconds, "cpu": self.outcome.cpu_s}.get(self.settings.clock)
+        allowed = self.settings.budget_s + self.settings.startup_s
+        if spent is not None and spent > allowed:
+            broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
+        return broken
+
+    def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
+        """Return what is odd about the numbers."""
+        flags = ["reproduction"] if self._asked.get("reproduce") else []
+        name, found = self.experiment["metric"], metrics["evaluate"]
+        claim = metrics["train"].get(name)
+        if claim is not None and claim != found[name]:
+            flags.append("claim_differs")
+        if not self.settings.deterministic and self._same_as_another_seed(found):
+            flags.append("seed_ignored")
+        return flags
+
+    def _same_as_another_seed(self, found: dict[str, float]) -> bool:
+        """Return whether another seed of this experiment gave the very same numbers."""
+        others = runs.other_seeds(self.book, self.experiment["id"], self.seed)
+        return any(runs.evaluated(self.book, other) == found for other in others)
+
+
+def _plain_failure(kind: str, last: str) -> failures.Failure:
+    """Return a failure that no log tells: the machinery's own, or a request to stop."""
+    return failures.Failure(kind, "", last, failures.SAYS[kind], "Run it again")
+
+
+def _versions() -> dict[str, str]:
+    system = os.uname()  # platform.platform() starts a process to ask
+    return {
+        "python": platform.python_version(),
+        "system": f"{system.sysname}-{system.release}-{system.machine}",
+    }

@@ -1,0 +1,73 @@
+"""Who holds which device, who waits, and for how long: the queue as this notebook sees it."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import slots
+from ..text import span
+
+MOST_TOLD = 3  # of those who have the devices, in one line
+
+
+def queue(home: Path) -> slots.Queue:
+    """Return the machine's devices and queue for the notebook in `home`."""
+    return slots.Queue(home / "slots", None, os.environ)
+
+
+def snapshot(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return `{"slots": holders, "queue": those waiting, in turn}`."""
+    if not home.is_dir():
+        return {"slots": [], "queue": []}
+    devices = queue(home)
+    return {
+        "slots": [_entry(one) for one in devices.holders()],
+        "queue": [_entry(one) for one in devices.waiting()],
+    }
+
+
+def place_of(home: Path, run_dir: Path) -> slots.Entry | None:
+    """Return the queue's entry of one run, or None when it neither waits nor holds a device."""
+    devices = queue(home)
+    entries = [*devices.waiting(), *devices.holders()]
+    return next((one for one in entries if one.run_dir == str(run_dir)), None)
+
+
+def as_text(home: Path, experiment: int) -> str | None:
+    """Return in words that an experiment waits while others have the device; None when it does not.
+
+    A run that is next for a free device is not told: it will have it in a moment.
+    """
+    devices, label = queue(home), f"e{experiment}/"
+    mine = [one for one in devices.waiting() if _is_of(one, home, label)]
+    if not mine:
+        return None
+    one = mine[0]
+    holders = [other for other in devices.holders() if other.device in one.devices]
+    if len(holders) < len(one.devices):
+        return None
+    eta = "" if one.eta_s is None else f", about {span(one.eta_s)} to go"
+    busy = ", ".join(f"{other.experiment} of {other.campaign}" for other in holders[:MOST_TOLD])
+    return f"waits for the {one.kind}, place {one.position}{eta}; it is {busy} that has it"
+
+
+def _is_of(one: slots.Entry, home: Path, label: str) -> bool:
+    return one.home == str(home) and one.experiment.startswith(label)
+
+
+def _entry(one: slots.Entry) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "label": one.experiment,
+        "campaign": one.campaign,
+        "leaf": one.leaf,
+        "kind": one.kind,
+        "device": one.device,
+        "position": one.position,
+        "waiting_s": round(now - one.queued_at, 1) if not one.device else None,
+        "held_s": round(now - one.since, 1) if one.since else None,
+        "eta_s": None if one.eta_s is None else round(one.eta_s, 1),
+        "pid": one.pid,
+        "home": one.home,
+    }

@@ -1,0 +1,172 @@
+"""What a killed process left behind: found by the next command, ended, recorded, put back."""
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import repo
+from ..errors import LabError
+from ..notebook import Notebook, lookup, record, runs
+from ..notebook.state import SAYS_NOTHING
+from ..repo import checkout_lock
+from ..system import locks, processes
+from . import exports
+from .spawn import spawn_supervisor
+
+SUPERVISORS = 3  # that may take over one job; more would mean that it is the job which kills them
+
+
+def lock_path(home: Path, uid: str) -> Path:
+    """Return the lock that a job's supervisor, or whoever is about to start it, holds."""
+    return home / "locks" / f"{uid}.lock"
+
+
+def take_lock(home: Path, uid: str) -> int:
+    """Make and hold a job's lock before the job is written down; return its descriptor."""
+    path = lock_path(home, uid)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = locks.open_lock(path)
+    locks.try_lock(fd)
+    return fd
+
+
+def recover(book: Notebook, place: repo.Place) -> None:
+    """Close every job whose supervisor is gone, say so on standard error, clear up."""
+    for job in lookup.open_jobs(book):
+        path = lock_path(place.home, job["uid"])
+        if path.exists() and locks.is_held(path):
+            continue
+        with _exclusive(place.home):
+            if lookup.is_open(book, job["id"]) and not _taken_over(book, place, job):
+                _close(book, place, job)
+    remove_exports(book, place.home)  # of a supervisor that was killed after its last word
+
+
+@contextlib.contextmanager
+def _exclusive(home: Path) -> Any:
+    """Let one process at a time clean up."""
+    path = home / "locks" / "sweep.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = locks.open_lock(path)
+    try:
+        while not locks.try_lock(fd):
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _taken_over(book: Notebook, place: repo.Place, job: sqlite3.Row) -> bool:
+    """Start a new supervisor for a job whose run goes on in a sandbox without its own."""
+    rented = [run for run in runs.of_job(book, job["id"]) if run["remote_id"] and not run["ended"]]
+    if not rented or runs.restarts(book, job["id"]) >= SUPERVISORS:
+        return False
+    lock = take_lock(place.home, job["uid"])
+    try:
+        spawn_supervisor(place.home, job["id"], lock)
+    finally:
+        os.close(lock)
+    click.echo(f"e{job['experiment']}: another supervisor goes on with its sandbox", err=True)
+    return True
+
+
+def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
+    """End what is left of a lost job, put the branch back and record the truth.
+
+    The record comes last: whoever is killed in here leaves the job open, for the next to close.
+    """
+    experiment = lookup.experiment(book, job["experiment"])
+    number = experiment["id"]
+    if job["keeper"]:
+        processes.end_group(job["keeper"])
+    left = [run for run in runs.of_job(book, job["id"]) if run["ended"] is None]
+    for run in left:
+        processes.end_by_run_dir(place.home / "runs" / f"e{number}" / str(run["id"]))
+    restore = json.loads(job["restore"] or "{}")
+    finished = lookup.has_number(book, number)
+    try:
+        experiment = _adopt_commit(book, experiment, restore)
+        if not finished:
+            restore_branch(place.home, experiment, restore)
+    except (repo.GitFailed, LabError) as error:  # nobody can be kept waiting for a broken checkout
+        said = f"e{number}: {restore['top']} could not be put back: {error}"
+        click.echo(f"{said}\nLook with: git -C {restore['top']} status", err=True)
+    with book.write():
+        for run in left:
+            record.run_ended(book, number, run["id"], status="failed", failure="lost")
+        record.job_ended(book, job["id"], "lost")
+        if not finished:
+            record.result(book, experiment, "crash", job=job["id"])
+    lock_path(place.home, job["uid"]).unlink(missing_ok=True)
+    click.echo(_message(book, experiment, finished), err=True)
+
+
+def _message(book: Notebook, experiment: sqlite3.Row, finished: bool) -> str:
+    """Return a line on what became of an experiment whose supervisor is gone."""
+    name, idea = f"e{experiment['id']}", experiment["hypothesis"]
+    if finished:
+        return f"{name}: its supervisor ended early; what was measured is recorded: lab wait {name}"
+    state = lookup.state(book, experiment["id"])
+    if state["failure"] not in SAYS_NOTHING:
+        return f"{name} failed ({state['failure']}) before its supervisor ended: lab wait {name}"
+    again = f"lab run h{idea}" if idea else f"lab run {name}"
+    return f"{name} was lost: its supervisor ended without a record. Run it again: {again}"
+
+
+def _adopt_commit(
+    book: Notebook, experiment: sqlite3.Row, restore: Mapping[str, Any]
+) -> sqlite3.Row:
+    """Find the commit of an experiment whose starter died right after making it."""
+    if experiment["commit"] is not None or "top" not in restore:
+        return experiment
+    head = _made(experiment, restore)
+    if head is None:
+        return experiment
+    repo.keep_ref(Path(restore["top"]), f"e{experiment['id']}", head)
+    with book.write():
+        book.fill("experiments", experiment["id"], commit=head)
+    return lookup.experiment(book, experiment["id"])
+
+
+def _made(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> str | None:
+    """Return the branch's head when it is the commit made for this experiment."""
+    top = Path(restore["top"])
+    if not top.is_dir():
+        return None
+    head = repo.ref(top, f"refs/heads/{restore['branch']}")
+    if head is None or repo.parent(top, head) != restore["parent"]:
+        return None
+    subject = repo.git("log", "-1", "--format=%s", head, cwd=top)
+    return head if subject.startswith(f"e{experiment['id']}: ") else None
+
+
+def restore_branch(home: Path, experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
+    """Put branch and index at the parent after a run without a metric; the edit stays in the file.
+
+    Does nothing when the branch has moved on, or when the run made no commit of its own.
+    """
+    if "branch" not in restore or not Path(restore["top"]).is_dir():
+        return
+    top = Path(restore["top"])
+    with checkout_lock.locked(home, experiment["campaign"]):
+        repo.remove_dead_indexes(top)
+        commit = experiment["commit"] or _made(experiment, restore)
+        if commit is None:  # the starter died before its commit: the index may hold the add
+            repo.git("reset", "--quiet", "--mixed", cwd=top)
+        elif repo.back_to(top, restore["branch"], restore["parent"], commit):
+            repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
+
+
+def remove_exports(book: Notebook, home: Path) -> None:
+    """Remove the exports of every job that is closed, also of those whose supervisor was killed."""
+    for folder in (home / "exports").glob("job-*"):
+        job = folder.name.removeprefix("job-")
+        if not job.isdigit() or not lookup.is_open(book, int(job)):
+            exports.remove(folder)

@@ -1,0 +1,157 @@
+"""What happens between export and record: prepare, train, look for tampering, evaluate.
+
+Nothing here knows of the notebook, of git or of this machine's devices, and all it imports is the
+standard library and its own kind: the same code runs in a supervisor and inside a rented sandbox.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..runner import Command, Outcome, Plan, Runner, Stopped
+from .manifest import damaged, differing, look
+
+PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
+
+
+class NotPrepared(Exception):
+    """`prepare` failed; `outcome` says how, `str()` the last line it printed."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        lines = (outcome.stderr_tail or outcome.tail).strip().splitlines()
+        super().__init__(lines[-1] if lines else f"exit status {outcome.exit_code}")
+        self.outcome = outcome
+
+
+def outcome_from(row: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that went through JSON."""
+    known = {one.name for one in fields(Outcome)}
+    found = {name: value for name, value in row.items() if name in known}
+    return Outcome(**{**found, "left": tuple(found.get("left", ()))})
+
+
+class Stages:
+    """The stages of one run, each in its own fresh export, all writing into `run_dir`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        exports: tuple[Path, Path],
+        run_dir: Path,
+        cache: Path,
+        runner: Runner,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.plan, self.exports, self.dir, self.cache = plan, exports, run_dir, cache
+        self.runner, self.stop = runner, stop
+        self.before = look(exports[0])
+        self.untouched = look(exports[1], strict=True)
+        self.device: dict[str, str] = {}  # what shows the leased device to a child
+
+    def prepare(self) -> None:
+        """Fill the cache once, whoever comes first, and again when somebody damaged it."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        if self.plan.prepare:
+            ready = self.cache.with_name(f"{self.cache.name}.ready")
+            with locked(self.cache.with_name(f"{self.cache.name}.lock"), self.stop):
+                if not ready.exists() or sizes(self.cache, ready):
+                    self._prepare_once(self.plan.prepare, ready)
+        self.prepared = look(self.cache) if self.plan.prepare else {}
+
+    def _prepare_once(self, command: list[str], ready: Path) -> None:
+        ready.unlink(missing_ok=True)
+        outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S)
+        if outcome.exit_code != 0:
+            raise NotPrepared(outcome)
+        written = ready.with_suffix(".new")
+        written.write_text(json.dumps(look(self.cache)))
+        written.replace(ready)  # all of it or nothing, whenever this process ends
+
+    def train(self) -> Outcome:
+        """Run the leaf's command in the first export."""
+        return self._command(self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True)
+
+    def tampered(self) -> list[str]:
+        """Return what training wrote that it may not: frozen or foreign files, prepared data."""
+        foreign = differing(self.before, look(self.exports[0]), set(self.plan.allowed))
+        yardstick = look(self.exports[1], strict=True)
+        foreign += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
+        spoiled = damaged(self.prepared, self.cache)
+        if spoiled:  # the next run prepares anew, from nothing
+            self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
+            shutil.rmtree(self.cache, ignore_errors=True)
+        return foreign + spoiled
+
+    def evaluate(self) -> Outcome:
+        """Run the yardstick in the second export, its log in a file of its own."""
+        self._clear(self.dir / "evaluate.log")
+        return self._command(self.plan.evaluate, 1, "evaluate.log", self.plan.eval_timeout_s)
+
+    @staticmethod
+    def _clear(path: Path) -> None:
+        """Remove what training may have left in the place of a file of ours: a link, a folder."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+
+    def _command(
+        self, command: list[str], export: int, log: str, limit_s: float, *, watch: bool = False
+    ) -> Outcome:
+        python = self.plan.python or sys.executable
+        root = self.exports[export]
+        job = Command(
+            argv=[python if word == "python" else word for word in command],
+            cwd=root / self.plan.folder,
+            env=self._env(root),
+            log=self.dir / log,
+            limit_s=limit_s,
+            steps=self.dir / "steps.jsonl" if watch else None,
+        )
+        outcome = self.runner.run(job, self.stop)
+        if outcome.stopped:
+            raise Stopped
+        return outcome
+
+    def _env(self, root: Path) -> dict[str, str]:
+        """Return the environment of a leaf's command: what the contract promises."""
+        ours = {name: v for name, v in os.environ.items() if not name.startswith("LAB_")}
+        return {
+            **ours,
+            **self.plan.said,
+            **self.device,
+            "LAB_RUN_DIR": str(self.dir),
+            "LAB_CACHE_DIR": str(self.cache),
+            "PYTHONPATH": str(root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def sizes(cache: Path, ready: Path) -> list[str]:
+    """Return the prepared files that are gone or have another size; times differ on a volume."""
+    known = {path: stamp[0] for path, stamp in json.loads(ready.read_text()).items()}
+    now = {path: stamp[0] for path, stamp in look(cache).items()}
+    return [path for path, size in known.items() if now.get(path) != size]
+
+
+@contextlib.contextmanager
+def locked(path: Path, stop: Callable[[], bool]) -> Iterator[None]:
+    """Hold a lock that somebody else may hold for as long as a `prepare` takes."""
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if stop():
+                    raise Stopped from None
+                time.sleep(0.1)
+        yield

@@ -1,0 +1,1 @@
+"""What words mean: the vocabulary of the field, and how near two ideas are."""

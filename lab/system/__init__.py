@@ -1,0 +1,1 @@
+"""The operating system: locks, processes, notifications."""

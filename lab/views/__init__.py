@@ -1,0 +1,1 @@
+"""Boards and pictures: what was kept, and progress over experiments."""

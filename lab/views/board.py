@@ -1,0 +1,165 @@
+"""The board: counts, what was kept, and what it claims beside what is truly to be expected."""
+
+import math
+import sqlite3
+from collections.abc import Sequence
+
+from ..judge import Kept, Noise, Policy, expected_gain, mean
+from ..notebook import Notebook, history, read
+from ..notebook.read import Found
+
+MOST = 1000  # experiments on one board, the newest; `lab export` has all
+SIGN = {"minimize": -1.0, "maximize": 1.0}
+DEFAULT = Policy()
+
+
+def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) -> Found:
+    """Return the JSON of `lab board` for one leaf; `policy` is the leaf's own."""
+    rows = read.experiments(book, leaf, n)
+    rows.reverse()
+    named = next((row for row in reversed(rows) if row["metric"]), None)
+    counts = read.counts(book, leaf)
+    keeps = history.keeps(book, leaf)
+    errors = {row["experiment"]: row["se"] for row in keeps}
+    won = chain(keeps)
+    scope = history.newest_scope(book, leaf)
+    shown = as_reported(history.points(book, leaf, scope["id"], n)) if scope else []
+    return {
+        "leaf": leaf,
+        "metric": named["metric"] if named else None,
+        "direction": named["direction"] if named else None,
+        "experiments": [_row(row) | {"se": errors.get(row["experiment"])} for row in rows],
+        "claimed_gain": math.fsum(row["gain"] for row in won) if won else None,
+        "expected_gain": expected(book, won, policy),
+        "counts": counts,
+        "truncated": counts["experiments"] > len(rows),
+        "best": _best(book, scope),
+        "best_so_far": [value for value in best_so_far(shown) if value is not None],
+        "running": [_flight(row) for row in read.in_flight(book) if row["leaf"] == leaf],
+    }
+
+
+def _row(row: sqlite3.Row) -> Found:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "claim": row["claim"],
+        "value": row["value"],
+        "gain": row["gain"],
+        "verdict": row["verdict"],
+        "failure": row["failure"],
+        "commit": row["commit"],
+        "seconds": row["seconds"],
+        "status": row["status"],
+        "campaign": row["campaign"],
+        "mechanism_outcome": row["mechanism"],
+        "runs": row["runs"],
+        "claimed": bool(row["claimed"]),
+        "imported": row["made"] == "import",
+    }
+
+
+def _flight(row: sqlite3.Row) -> Found:
+    names = ("campaign", "status", "claim")
+    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+
+
+def _best(book: Notebook, scope: sqlite3.Row | None) -> Found | None:
+    row = read.best(book, scope["id"]) if scope else None
+    if row is None:
+        return None
+    names = ("value", "runs", "campaign", "profile", "platform")
+    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+
+
+def as_reported(points: list[Found]) -> list[Found]:
+    """Return points of which none was measured here, such as an imported log, as if they were."""
+    if any(point["value"] is not None and not point["claimed"] for point in points):
+        return points
+    return [point | {"claimed": 0} for point in points]
+
+
+def best_so_far(points: Sequence[Found]) -> list[float | None]:
+    """Return, at each point, the best measured mean of those kept until then (or a baseline's).
+
+    >>> row = {"verdict": "keep", "claimed": 0, "direction": "minimize"}
+    >>> best_so_far([row | {"value": 3.0}, row | {"value": 4.0}, row | {"value": 2.0}])
+    [3.0, 3.0, 2.0]
+    """
+    found: list[float | None] = []
+    best: float | None = None
+    for point in points:
+        value = point["value"]
+        if point["verdict"] == "keep" and value is not None and not point["claimed"]:
+            better = max if point["direction"] == "maximize" else min
+            best = value if best is None else better(best, value)
+        found.append(best)
+    return found
+
+
+# -- Claimed beside expected ---------------------------------------------------
+
+
+def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return the kept changes that lead to the best, oldest first.
+
+    Two campaigns may each have won 0.01 from the same start, and that is not 0.02. So: the
+    campaign that has the best measured change, its newest keep, and from there back from
+    incumbent to incumbent. Imported keeps know no incumbent; all of their campaign are taken.
+    """
+    keeps = [row for row in keeps if row["scope"] == keeps[-1]["scope"]]
+    if not keeps:
+        return []
+    best = min(keeps, key=lambda row: math.inf if row["ordinal"] is None else row["ordinal"])
+    mine = [row for row in keeps if row["campaign"] == best["campaign"]]
+    if any(row["kind"] == "import" for row in mine):
+        return mine
+    known = {row["experiment"]: row for row in mine}
+    found = [mine[-1]]
+    while (before := known.get(found[-1]["incumbent"])) is not None:
+        found.append(before)
+    return found[::-1]
+
+
+def expected(
+    book: Notebook, won: Sequence[sqlite3.Row], policy: Policy, before: int = 0
+) -> float | None:
+    """Return the gain to expect of a chain of kept changes; None where noise is unknown.
+
+    `before` is the kept experiment that the chain began from, 0 at the start of everything.
+    """
+    if not won:
+        return None
+    noise = read.noise(book, won[-1]["scope"])
+    previous = [before, *(row["experiment"] for row in won)]
+    pairs = zip(won, previous, strict=False)
+    links = [_link(book, row, earlier, noise, policy) for row, earlier in pairs]
+    known = [link for link in links if link is not None]
+    return expected_gain(known) if len(known) == len(links) else None
+
+
+def _link(
+    book: Notebook, row: sqlite3.Row, previous: int, noise: Noise | None, policy: Policy
+) -> Kept | None:
+    """Return one kept change as the judge sees it; None where nothing is known of its error."""
+    fresh = _fresh_gain(book, row, policy)
+    error = row["se"]
+    if error is None and noise is not None:
+        error = noise.sd * math.sqrt(2 / max(1, row["runs"]))
+    if error is None and fresh is None:
+        return None
+    return Kept(
+        gain=row["gain"],
+        se=error or 0.0,
+        looks=history.looks(book, row, previous),
+        fresh=fresh,
+    )
+
+
+def _fresh_gain(book: Notebook, row: sqlite3.Row, policy: Policy) -> float | None:
+    """Return the gain by runs measured after the keep, once as many as are due are there."""
+    if row["kind"] == "import" or row["incumbent"] is None:
+        return None
+    mine, incumbent = (read.side(book, row[name]) for name in ("experiment", "incumbent"))
+    if not mine.selecting or mine.missing(policy) or not incumbent.record(policy):
+        return None
+    return SIGN[row["direction"]] * (mean(mine.record(policy)) - mean(incumbent.record(policy)))

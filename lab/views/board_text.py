@@ -1,0 +1,149 @@
+"""The board as text: plain where a program reads it, coloured on a person's terminal."""
+
+from typing import TYPE_CHECKING
+
+from ..notebook.read import Found
+from ..text import num, shorten, span
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+NARROWEST = 40  # columns a line is made for; a phone held upright
+LEAST_ROOM = 8  # characters that a claim keeps there
+MOST_KEPT = 30  # kept changes shown, the newest
+MOST_NEWEST = 10  # experiments shown below them, the newest
+BARS = "▁▂▃▄▅▆▇█"
+LONGEST_SPARK = 60  # bars: the eye compares no more
+STYLES = {"keep": "bold blue", "discard": "default", "crash": "red", "running": "cyan"}
+
+
+def text(found: Found, width: int = 100) -> str:
+    """Return the board for `width` columns, without colour."""
+    width = max(NARROWEST, width)
+    lines = [line for line, _ in _lines(found, width)]
+    return "\n".join(shorten(line, width) if len(line) > width else line for line in lines)
+
+
+def show(boards: list[Found], console: "Console") -> None:
+    """Print boards on a terminal; `NO_COLOR` and a dumb terminal are the console's to respect."""
+    for number, found in enumerate(boards):
+        if number:
+            console.print()
+        console.print(_panel(found, max(NARROWEST, console.width)))
+
+
+def _panel(found: Found, width: int) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    def line(words: str, style: str) -> "Text":
+        return Text(words, style=style, no_wrap=True, overflow="ellipsis")
+
+    return Group(*(line(words, style) for words, style in _lines(found, width)))
+
+
+def _lines(found: Found, width: int) -> list[tuple[str, str]]:
+    """Return each line with its style."""
+    if not found["counts"]["experiments"]:
+        return _wrapped(f"{found['leaf']}: nothing yet.", "bold", width) + _wrapped(
+            "Begin with: lab run --baseline --seeds 3", "default", width
+        )
+    lines = [*_head(found, width)]
+    kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
+    lines += _table("kept", kept[-MOST_KEPT:], len(kept), width, gains=True)
+    shown = found["experiments"]
+    lines += _table("newest", shown[-MOST_NEWEST:], found["counts"]["experiments"], width)
+    for one in found["running"]:
+        claim = shorten(one["claim"] or "baseline", width)
+        lines.append((f"{one['experiment']} {one['status']}: {claim}", STYLES["running"]))
+    return lines
+
+
+def _head(found: Found, width: int) -> list[tuple[str, str]]:
+    counts = found["counts"]
+    metric = f"{found['metric'] or 'no metric yet'} ({found['direction'] or '-'})"
+    tally = (
+        f"{counts['experiments']} experiments: {counts['keep']} kept, {counts['discard']} "
+        f"discarded, {counts['crash']} crashed"
+    )
+    lines = _wrapped(f"{found['leaf']}: {metric}", "bold", width) + _wrapped(
+        tally, "default", width
+    )
+    if counts["overruled"]:
+        lines += _wrapped(f"{counts['overruled']} kept against the suggestion", "default", width)
+    best = found["best"]
+    if best:
+        runs = f"{best['runs']} run{'s' * (best['runs'] != 1)}"
+        where = f", {best['profile']}" if best["profile"] else ""
+        words = f"best {best['experiment']} {num(best['value'])} ({runs}{where})"
+        lines += _wrapped(words, STYLES["keep"], width)
+    if found["claimed_gain"] is not None:
+        lines += _wrapped(_worth(found), "default", width)
+    spark = sparkline(found["best_so_far"], found["direction"], min(LONGEST_SPARK, width - 14))
+    if spark:
+        lines.append((f"best so far {spark}", STYLES["keep"]))
+    return lines
+
+
+def _worth(found: Found) -> str:
+    claimed, expected = found["claimed_gain"], found["expected_gain"]
+    truly = "unknown: no noise measured" if expected is None else num(expected, sign=True)
+    return f"claimed gain {num(claimed, sign=True)}, expected {truly}"
+
+
+def _table(
+    title: str, rows: list[Found], count: int, width: int, *, gains: bool = False
+) -> list[tuple[str, str]]:
+    """Return a heading and a line for each experiment; narrow terminals lose columns first."""
+    if not rows:
+        return []
+    more = f" (of {count})" if count > len(rows) else ""
+    lines = [("", "default"), (f"{title}{more}", "bold")]
+    for row in rows:
+        words = _gain(row, width) if gains else _figures(row, width)
+        room = max(LEAST_ROOM, width - len(words) - 1)
+        claim = shorten(row["claim"] or "baseline", room)
+        lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
+    return lines
+
+
+def _gain(row: Found, width: int) -> str:
+    gain = num(row["gain"], sign=True) if row["gain"] is not None else "-"
+    error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
+    wide = 22 if width >= 60 else 0
+    return f"{row['experiment']:>5} {gain + error:<{wide}}"
+
+
+def _figures(row: Found, width: int) -> str:
+    verdict = row["verdict"] or row["status"]
+    value = num(row["value"]) + ("?" if row["claimed"] else "")
+    words = f"{row['experiment']:>5} {verdict:<8} {value:>9}"
+    if width >= 60:
+        gain = num(row["gain"], sign=True) if row["gain"] is not None else ""
+        words += f" {gain:>10} {span(row['seconds']):>8}"
+    return words
+
+
+def _wrapped(words: str, style: str, width: int) -> list[tuple[str, str]]:
+    import textwrap
+
+    return [(line, style) for line in textwrap.wrap(words, width) or [""]]
+
+
+def sparkline(values: list[float], direction: str | None, width: int) -> str:
+    """Return the values as bars, higher is better; the last of each stretch stands for it.
+
+    >>> sparkline([4.0, 3.0, 3.0, 1.0], "minimize", 10)
+    '▁▃▃█'
+    >>> sparkline([1.0, 1.0], "maximize", 10)
+    '▁▁'
+    """
+    if not values:
+        return ""
+    count = min(width, len(values))
+    shown = [values[(number + 1) * len(values) // count - 1] for number in range(count)]
+    good = shown if direction == "maximize" else [-value for value in shown]
+    low, high = min(good), max(good)
+    wide = (high - low) or 1.0
+    return "".join(BARS[round((value - low) / wide * (len(BARS) - 1))] for value in good)

@@ -1,0 +1,158 @@
+"""Where a command stands: its checkout, its leaf, the profile and platform, the notebook."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import leaf as leaves
+from .. import repo
+from ..errors import LabError, NotFound, Usage
+from ..notebook import Notebook
+from ..repo import checkout_lock
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Within what numbers may be compared."""
+
+    leaf: str
+    profile: str
+    platform: str
+    yardstick: str
+
+
+class Workspace:
+    """Everything a command needs to know of its surroundings, looked up when it asks."""
+
+    def __init__(
+        self,
+        cwd: Path,
+        *,
+        leaf: str | None = None,
+        profile: str | None = None,
+        runner: str | None = None,
+    ) -> None:
+        self.cwd = cwd
+        self.asked_leaf = leaf
+        self.asked_profile = profile or os.environ.get("LAB_PROFILE") or None
+        self.runner = runner or os.environ.get("LAB_ON") or "local"
+
+    @functools.cached_property
+    def place(self) -> repo.Place:
+        """The checkout one stands in."""
+        return repo.place(self.cwd)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have this checkout for oneself, as whoever had it before left it."""
+        with checkout_lock.locked(self.place.home, self.place.campaign) as waited:
+            if waited:
+                del self.place
+            yield
+
+    @functools.cached_property
+    def leaf_name(self) -> str:
+        """The leaf that was asked for, or the one that one stands in, or the only one."""
+        known = self.known_leaf()
+        if known is None:
+            names = leaves.find(self.place.top)
+            if not names:
+                raise NotFound(
+                    f"{self.place.top} has no leaf (no folder with a leaf.toml).",
+                    "Make one: lab new NAME",
+                )
+            raise Usage(
+                f"this repository has {len(names)} leaves: {', '.join(names[:8])}.",
+                f"Say which: --leaf {names[0]}",
+            )
+        return known
+
+    def known_leaf(self) -> str | None:
+        """Return the leaf meant, or None at the root of several."""
+        if self.asked_leaf is not None:
+            return self.asked_leaf.strip("/").removeprefix("./") or None
+        standing = leaves.here(self.cwd, self.place.top)
+        if standing is not None:
+            return standing
+        if self.place.campaign is not None:
+            return self.place.campaign.rpartition("/")[0]
+        names = leaves.find(self.place.top)
+        return names[0] if len(names) == 1 else None
+
+    @functools.cached_property
+    def leaf(self) -> leaves.Leaf:
+        """The leaf's checked table."""
+        return leaves.read(self.place.top, self.leaf_name)
+
+    @functools.cached_property
+    def profile(self) -> str:
+        """The profile asked for, or the one for this machine."""
+        if self.asked_profile:
+            return self.asked_profile
+        from .. import slots
+
+        rented = self.runner.startswith("modal")
+        gpu = ":" in self.runner if rented else bool(slots.accelerators(os.environ))
+        return leaves.default_profile(self.leaf, gpu)
+
+    @functools.cached_property
+    def settings(self) -> leaves.Settings:
+        """The leaf's settings in this profile."""
+        return self.leaf.settings(self.profile)
+
+    @functools.cached_property
+    def scope(self) -> Scope:
+        """Within what a number measured here and now may be compared."""
+        from .. import slots
+
+        if self.runner.startswith("modal"):
+            platform = self.runner.partition(":")[2] or "modal-cpu"
+        else:
+            platform = slots.platform_name(self.settings.needs, os.environ)
+        yardstick = leaves.yardstick(self.leaf, self.settings)
+        return Scope(self.leaf_name, self.profile, platform, yardstick)
+
+    @property
+    def mutable_paths(self) -> list[str]:
+        """The leaf's mutable files as git names them, from the checkout's top."""
+        return [f"{self.leaf.prefix}{name}" for name in self.settings.mutable]
+
+    @property
+    def notes_path(self) -> str:
+        """The leaf's notes.md as git names it."""
+        return f"{self.leaf.prefix}notes.md"
+
+    def open(self, *, write: bool = False) -> Notebook:
+        """Open the notebook; a reader of a notebook that does not exist yet sees an empty one.
+
+        Whoever opens it first says what a killed supervisor left behind.
+        """
+        if not write and not self.place.notebook.exists():
+            return Notebook(":memory:", who=self.place.who)
+        if not self.place.home.is_dir():
+            repo.make_home(self.place)
+        book = Notebook(self.place.notebook, who=self.place.who)
+        left = self.place.home / "exports"
+        if book.has_open_jobs() or (left.is_dir() and any(left.iterdir())):
+            from ..run import recovery
+
+            recovery.recover(book, self.place)
+        return book
+
+    def leaf_or_none(self) -> leaves.Leaf | None:
+        """Return the leaf when there is one that can be read."""
+        try:
+            return self.leaf
+        except LabError:
+            return None
+
+    def program(self) -> str:
+        """Return the leaf's program.md as it stands in the main checkout."""
+        for top in (self.place.main, self.place.top):
+            path = top / self.leaf.prefix / "program.md"
+            if path.is_file():
+                return path.read_text(encoding="utf-8", errors="replace")
+        return f"# {self.leaf_name}\n\n{self.leaf.purpose}\n"
