@@ -3,12 +3,20 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from .. import slots
+from ..documents.leaves import Place
 from ..text import span
 
 MOST_TOLD = 3  # of those who have the devices, in one line
+
+
+class Snapshot(TypedDict):
+    """Who has the devices, and who waits for one, in turn."""
+
+    slots: list[Place]
+    queue: list[Place]
 
 
 def queue(home: Path) -> slots.Queue:
@@ -16,8 +24,8 @@ def queue(home: Path) -> slots.Queue:
     return slots.Queue(home / "slots", None, os.environ)
 
 
-def snapshot(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return `{"slots": holders, "queue": those waiting, in turn}`."""
+def snapshot(home: Path) -> Snapshot:
+    """Return holders and those waiting."""
     if not home.is_dir():
         return {"slots": [], "queue": []}
     devices = queue(home)
@@ -56,7 +64,7 @@ def _is_of(one: slots.Entry, home: Path, label: str) -> bool:
     return one.home == str(home) and one.experiment.startswith(label)
 
 
-def _entry(one: slots.Entry) -> dict[str, Any]:
+def _entry(one: slots.Entry) -> Place:
     now = time.time()
     return {
         "label": one.experiment,
