@@ -49,10 +49,8 @@ def _of_keys(value: dict[str, object], hint: Any, seen: set[str], at: str) -> It
 
 
 def _plain(value: object, hint: Any) -> bool:
-    """Say whether a number, a text or null is of its type."""
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, {float: (int, float), Action: str}.get(hint, hint))
+    """Say whether a number, a text or null is of its type; a whole number is a number too."""
+    return type(value) in {float: (int, float), Action: (str,)}.get(hint, (hint,))
 
 
 def declared(hint: Any) -> set[str]:
@@ -133,7 +131,7 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
         "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
         "lab failures": [typed("failures"), typed("failures", "a slope")],
-        "lab board LEAF": [typed("board", "toy"), *typed("board")],
+        "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
         "lab plot": [typed("plot", "toy", "-o", str(toy.root / "plot.svg"))],
         "lab status": [typed("status")],
     }
