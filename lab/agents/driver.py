@@ -1,4 +1,4 @@
-"""Coding agents: a fresh process a session, watched, ended in time, and never resumed.
+"""Driver of coding agents (`lab loop --agent claude`): a fresh, watched process a session.
 
 Durations, in seconds, may be set in the environment: LAB_SESSION_S (3 hours), LAB_STALL_S (15
 minutes without output, `lab` call or run), LAB_GRACE_S (10 minutes to end by itself once its

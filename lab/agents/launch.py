@@ -1,4 +1,4 @@
-"""Several campaigns at once, detached: each a loop of its own that survives terminal and logout."""
+"""`lab launch`: several campaigns at once, detached; each survives terminal and logout."""
 
 import os
 import subprocess

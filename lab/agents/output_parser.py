@@ -1,4 +1,4 @@
-"""What an agent's output says: tokens and cost, a usage limit, a missing sign-in."""
+"""Parse a coding agent's output: tokens, cost, rate limits, authentication errors."""
 
 import json
 import re

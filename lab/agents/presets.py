@@ -1,4 +1,4 @@
-"""Coding agents as data: how each is started, what it may do, where it tells what it used.
+"""Presets of coding agents as data: how each is started, and what it may do.
 
 A preset is a table of `presets.toml`, of `~/.config/lab/agents.toml` (`$XDG_CONFIG_HOME`) or of
 `.lab/agents.toml` in the main checkout; a later file's table replaces an earlier one's:

@@ -1,4 +1,4 @@
-"""Can an agent, as confined as its preset has it, write where its work is recorded?
+"""Probe of an agent's sandbox before launch: can it write where its work is recorded?
 
 A night whose every `lab run` fails on a read-only folder is found out in the morning; so a line is
 written beforehand into each folder that must take one, by the agent's own sandbox where its preset

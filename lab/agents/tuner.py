@@ -1,4 +1,4 @@
-"""The built-in agent: it turns one knob at a time, as Optuna suggests, and keeps what holds.
+"""The tuner (`--agent tuner`): hyperparameter search, one knob at a time, without a key.
 
 Each round is what an agent would type: `lab hypothesis`, an edit, `lab run`, replicates while
 the harness asks for them, `lab result`. All it knows lies in the notebook and the worktree, so a

@@ -1,4 +1,4 @@
-"""`lab failures` as text and as JSON, each within its budget."""
+"""`lab failures`: what did not work, as text and as JSON, each within its budget."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A campaign's lock and log: whether its loop is alive, and where it prints."""
+"""Lock and log of a campaign: whether its loop is alive, and where it prints."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One campaign in the foreground: its worktree, its limits, its lock, and how it ends."""
+"""The campaign loop: its worktree, its limits (hours, cost, target), and how it ends."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""What a campaign or a run prints, to its end or as it comes."""
+"""`lab output`: what a campaign or a run prints, to its end or as it comes."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a person watches while a campaign works: a live line on a terminal, else plain lines."""
+"""Progress of a campaign on a terminal: a live line; elsewhere plain lines."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What is alive now: campaigns, runs, devices and their queue."""
+"""`lab status`: live campaigns, runs, devices and the queue."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""The leaf under proof: its clone, its smoke settings, and what earlier checks measured."""
+"""The leaf under test: its clone, its smoke settings, what earlier checks measured."""
 
 import functools
 import os

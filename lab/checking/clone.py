@@ -1,4 +1,4 @@
-"""A temporary clone with the working tree as it stands laid over it, and `lab` typed in it."""
+"""Temporary clone for `lab check`, the working tree laid over it, `lab` typed in it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `evaluate` makes of an artefact that is the same, missing, foreign or another.
+"""Check of the evaluator: artefacts that are the same, missing, foreign, another.
 
 Training is replaced by a stand-in that leaves a given folder as its artefact; all else is the
 real run, by the same supervisor.

@@ -54,7 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("data", "every record as JSON Lines"),
         "import": ("data", "read an export, or another tool's log"),
         "doctor": ("data", "prove that the notebook is whole"),
-        "gc": ("tree", "remove old worktrees and artefacts"),
+        "gc": ("data", "remove old worktrees and artefacts"),
     },
 }
 HOME = {name: where for group in COMMANDS.values() for name, (where, _) in group.items()}

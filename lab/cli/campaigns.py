@@ -1,4 +1,4 @@
-"""Campaigns: somebody at work on a leaf until a limit."""
+"""`lab loop`, `launch`, `output`: somebody at work on a leaf until a limit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What commands share: the options for leaf, profile and JSON, and ids as people type them."""
+"""Options that commands share (`--leaf`, `--profile`, `--json`) and ids as people type them."""
 
 import functools
 from collections.abc import Callable

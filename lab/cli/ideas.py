@@ -1,4 +1,4 @@
-"""Writing down: hypotheses, experiments that run elsewhere, verdicts, lessons."""
+"""`lab hypothesis`, `experiment`, `result`, `lesson`: what is written down."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Looking: context, failures, log, board, one experiment or several, the leaves."""
+"""`lab context`, `failures`, `log`, `board`, `show`, `leaves`, `brief`: looking."""
 
 import shutil
 import sys

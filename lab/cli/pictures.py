@@ -1,4 +1,4 @@
-"""Pictures: progress as a plot."""
+"""`lab plot`: progress as a picture."""
 
 from pathlib import Path
 

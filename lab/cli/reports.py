@@ -1,4 +1,4 @@
-"""The report: everything that happened as one page, or as a write-up."""
+"""`lab report`: everything that happened as one page, or as a write-up."""
 
 import os
 import time

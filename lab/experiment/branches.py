@@ -1,4 +1,4 @@
-"""Moving along the tree: continue a campaign elsewhere, bring kept changes to a branch."""
+"""`lab move`, `lab apply`: reset a campaign to an experiment; cherry-pick kept changes."""
 
 import contextlib
 import sqlite3

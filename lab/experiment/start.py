@@ -1,4 +1,4 @@
-"""Turn an edit into an experiment: the row, the commit, the supervisor."""
+"""`lab run`: turn an edit into an experiment; the row, the commit, the supervisor."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Giving a verdict: the record first, then the branch, then the agent's notes."""
+"""`lab result`: keep, discard or crash; the record first, then branch and notes."""
 
 import sqlite3
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Read `leaf.toml` and refuse what is wrong in it, naming file, key and what to type."""
+"""Fields of `leaf.toml`: read them, refuse what is wrong, naming file, key, remedy."""
 
 import math
 import re

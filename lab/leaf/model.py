@@ -1,4 +1,4 @@
-"""What a leaf is once its `leaf.toml` is read: settings by profile, knobs, conditions."""
+"""Settings of a leaf once `leaf.toml` is read: profiles, knobs, constraints."""
 
 import math
 import operator

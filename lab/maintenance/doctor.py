@@ -1,4 +1,4 @@
-"""Versions and paths, for `lab doctor` and for every run's record."""
+"""`lab doctor`: versions and paths, stray sandboxes."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""Making room: artefacts of what lost, left-over exports, worktrees that nobody uses any more."""
+"""`lab gc`: remove artefacts of rejected experiments, stale exports, idle worktrees."""
 
 import time
 from pathlib import Path

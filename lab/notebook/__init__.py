@@ -1,4 +1,4 @@
-"""The notebook on disk: one SQLite file, opened safely and written in whole transactions.
+"""The notebook: one SQLite file, opened safely, written in whole transactions.
 
 `record` writes what happened, `state` keeps the derived tables true, `read` answers questions,
 `search` finds ideas by their words, `transfer` moves records in and out. No other room has SQL.

@@ -1,4 +1,4 @@
-"""The schema's history. Append a step; never edit one that has shipped.
+"""Migrations of the schema. Append a step; never edit one that has shipped.
 
 Two kinds of table live here. *Records* say what happened: a trigger forbids changing or deleting
 them, except that a column which is still empty may be filled once (a run's end). *Derived* tables

@@ -1,4 +1,4 @@
-"""Find the ideas nearest to a text with SQLite's own full-text index.
+"""Full-text search of ideas with SQLite's FTS5; near-duplicates of a claim.
 
 One FTS5 row an idea, its rowid the hypothesis's number. The index holds the words as `words`
 reduces them (stems, numbers in one spelling), not the text itself, so ranking never reads a

@@ -1,4 +1,4 @@
-"""Records in and out as JSON Lines: what one notebook wrote, another can take in."""
+"""`lab export`, `lab import` of records as JSON Lines: merge or sync two notebooks."""
 
 import json
 import math

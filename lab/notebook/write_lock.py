@@ -1,4 +1,4 @@
-"""The door of the notebook: one writer at a time, in the order they came.
+"""A fair (first come, first served) write lock for the notebook.
 
 SQLite's own waiting is a lottery, and so is a plain lock: on a busy machine those who just left
 take it again before those who wait were scheduled, and of 64 writers half waited over a minute.

@@ -1,4 +1,4 @@
-"""One at a time in a checkout: whoever moves its branch or its files holds its lock.
+"""Lock of a checkout: whoever moves its branch or its files holds it.
 
 Every git that they start holds it too, so that one which outlives its killed caller is waited for.
 """

@@ -1,4 +1,4 @@
-"""Where we stand: this checkout, the main one, and the notebook's folder."""
+"""Paths: this checkout, the main one, and the notebook's folder."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""Kept changes, each as a card: gain, replicates, mechanism, diff, how to repeat it."""
+"""Report section: kept changes as cards; gain, replicates, mechanism, diff."""
 
 from ..notebook.read import Found
 from ..text import num, shorten

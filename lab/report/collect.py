@@ -1,4 +1,4 @@
-"""What a report shows, collected as plain data; how it looks is decided elsewhere."""
+"""Data of a report, plain; how it looks is decided elsewhere."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Loss curves from step logs: which runs, which number, and few enough points to draw."""
+"""Data of loss curves: which runs, which number, few enough points to draw."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What was kept, what nearly was and what was not, of the experiments on a page."""
+"""Data of kept, near-missed and rejected experiments on a page."""
 
 import math
 from collections.abc import Sequence

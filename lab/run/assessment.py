@@ -1,4 +1,4 @@
-"""How an experiment stands now: judged against its incumbent, and told as JSON or as text."""
+"""Assess an experiment against its incumbent; the JSON and text of `lab run` and `wait`."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""One execution of an experiment with one seed, from the export of its commit to its record."""
+"""Execution of one experiment with one seed: from its commit's export to its record."""
 
 import contextlib
 import dataclasses

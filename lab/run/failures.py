@@ -1,4 +1,4 @@
-"""Why a run failed, and what that says about the idea: exit code and signals first, then text."""
+"""Failure classes: why a run failed (oom, diverged, ...), what that says of the idea."""
 
 import re
 import signal as signals

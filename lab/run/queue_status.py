@@ -1,4 +1,4 @@
-"""Who holds which device, who waits, and for how long: the queue as this notebook sees it."""
+"""Queue status: who holds which device, who waits, and for how long."""
 
 import os
 import time

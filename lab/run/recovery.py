@@ -1,4 +1,4 @@
-"""What a killed process left behind: found by the next command, ended, recorded, put back."""
+"""Crash recovery: close jobs whose supervisor was killed; end orphans, restore the branch."""
 
 import contextlib
 import json

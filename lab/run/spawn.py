@@ -1,4 +1,4 @@
-"""Starting a supervisor: the process that owns a run from here on."""
+"""Spawn the supervisor process that owns a run."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The process that owns a run: its ticket, its children, its limits and its record.
+"""The run supervisor: a detached process that queues, runs, judges, records one job.
 
     python -P -m lab.run.supervisor HOME JOB LOCK_FD
 

@@ -1,4 +1,4 @@
-"""Waiting for a run that a supervisor owns: to its end, for a while, or not at all."""
+"""`lab wait`: wait for a run to its end, for a while, or not at all."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""One run at work: its stage, how much of its budget is gone, the newest number it logged."""
+"""Watch one run: its stage, how much of its budget is gone, the newest loss."""
 
 import json
 from pathlib import Path

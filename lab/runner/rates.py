@@ -1,4 +1,4 @@
-"""What a rented device costs: a dated table, the user's own above it; every figure an estimate."""
+"""Prices of rented devices: a dated table, the user's own above it; estimates."""
 
 import tomllib
 from importlib import resources

@@ -1,4 +1,4 @@
-"""The queue for a device: a locked ticket file for each waiting run, campaigns in turn.
+"""Device queue: a locked ticket file for each waiting run, campaigns in turn.
 
 A folder holds `device-KEY.lock` for each device, `turn.lock` for deciding who is next, a
 `ticket-*.json` for each run that waits or holds a device, and a `served-*` file for each campaign,

@@ -1,4 +1,4 @@
-"""Locks of the operating system on files that several users may share; a dead holder's are free."""
+"""File locks that several users may share; a dead holder's are free."""
 
 import contextlib
 import errno

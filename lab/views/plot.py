@@ -1,4 +1,4 @@
-"""The picture of a leaf: every experiment a point, the best so far a staircase."""
+"""`lab plot`: every experiment a point, the best so far a staircase."""
 
 import contextlib
 import warnings

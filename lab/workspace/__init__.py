@@ -1,4 +1,4 @@
-"""Where a command stands: its checkout, its leaf, the profile and platform, the notebook."""
+"""Workspace of a command: checkout, leaf, profile, platform, notebook."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""A campaign's worktree: a checkout and a branch of its own, made under the notebook's folder."""
+"""`lab worktree`: a campaign's checkout and branch, made under the notebook's folder."""
 
 import contextlib
 import re
