@@ -60,7 +60,10 @@ def commands() -> None:
             cog.outl(f"| `lab {name}` | `lab/cli/{where}.py` | {done} |")
 
 
-NO_VERB = ("lab/cli/", "lab/errors", "lab/text", "lab/workspace/__init__", "lab/leaf/__init__")
+NO_VERB = (  # what every second command uses: not what it is about
+    *("lab/cli/", "lab/errors", "lab/text", "lab/workspace/__init__", "lab/repo/places"),
+    *("lab/leaf/checks", "lab/leaf/places", "lab/leaf/model"),
+)
 
 
 def _verbs(where: str, name: str) -> list[str]:
@@ -78,9 +81,15 @@ def _verbs(where: str, name: str) -> list[str]:
             for alias in node.names:
                 room = ROOT / "lab" / (node.module or "").replace(".", "/")
                 imported[alias.asname or alias.name] = _defined_in(room, alias.name)
-    found = sorted({imported[one] for one in used & imported.keys()})
-    verbs = [path for path in found if not path.startswith(NO_VERB)]
-    return [path for path in verbs if not path.startswith("lab/notebook/")] or verbs
+    found = {imported[one] for one in used & imported.keys()}
+    for node in (inner for one in (body, *helpers) for inner in ast.walk(one)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            file = ROOT / imported.get(node.value.id, "")
+            if file.name == "__init__.py":  # a room's own name: where it got it from
+                found.add(_exported(file, node.attr))
+    verbs = sorted(path for path in found if not path.startswith(NO_VERB))
+    own = [path for path in verbs if not path.endswith("__init__.py")] or verbs
+    return [path for path in own if not path.startswith("lab/notebook/")] or own
 
 
 def _names(function: ast.FunctionDef) -> set[str]:
@@ -94,10 +103,16 @@ def _defined_in(room: Path, name: str) -> str:
     file = room / "__init__.py" if room.is_dir() else room.with_suffix(".py")
     if (room / name / "__init__.py").exists():
         file = room / name / "__init__.py"
+    return _exported(file, name)
+
+
+def _exported(file: Path, name: str) -> str:
+    """Return the file that defines a name which `file` has, perhaps by import from its room."""
     for node in ast.parse(file.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            if name in {alias.name for alias in node.names}:
-                return _defined_in(file.parent / node.module, name)
+            known = {alias.name: file.parent / node.module for alias in node.names}
+            if name in known:
+                return _defined_in(known[name], name)
     return str(file.relative_to(ROOT))
 
 
