@@ -19,16 +19,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from shared import clock, steps, summary
+from shared import device as devices
+from shared import run as runs
+
+if __name__ == "__main__":
+    run = runs.here(__file__)
+    # Set before torch is imported: kernels compiled by one run are found by the next.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(run.cache / "compile"))
+
 import torch
 import torch.nn.functional as F
 from cost import Report, check_fits, speed
 from data import Loader, read_meta
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-from shared import clock, steps, summary
-from shared import device as devices
-from shared import run as runs
 
 # -- Settings: edit these, one at a time --------------------------------------
 
@@ -430,9 +435,6 @@ def main(run: runs.Run) -> dict[str, float]:
     batches = iter(
         Loader(rows, sizes.row_tokens, sizes.context, sizes.micro_batch_tokens, run.seed, device)
     )
-
-    # Kernels compiled by one run are found by the next
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(run.cache / "compile"))
     compiled_model = compile_model(model, device)
     if compiled_model is not model:  # compile now: the gradients of this batch are thrown away
         next_token_loss(compiled_model, model, next(batches)).backward()
@@ -462,7 +464,6 @@ def main(run: runs.Run) -> dict[str, float]:
                 grads = [p.grad for p in model.parameters() if p.grad is not None]
                 grad_norms.append(nn.utils.get_total_norm(grads).item())
                 log.log(step, budget.elapsed(), loss=losses[-1], grad_norm=grad_norms[-1])
-
             for group in [*adam.param_groups, *muon.param_groups]:
                 group["lr"] = group["initial_lr"] * lr_multiplier(progress)
             for group in muon.param_groups:
@@ -496,5 +497,4 @@ def main(run: runs.Run) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run = runs.here(__file__)
     summary.finish(lambda: main(run), run.dir, smaller="lower WIDTH_X or micro_batch_tokens")

@@ -271,6 +271,23 @@ def test_an_experiment_may_delete_and_rename_what_it_likes(again: Path, gone: st
     assert numbers(script(again, "evaluate.py"))["val_bpb"] < 8.0
 
 
+ASK_WHERE_KERNELS_GO = """
+import runpy
+
+runpy.run_path("train.py", run_name="__main__")
+
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+print(cache_dir())
+"""
+
+
+def test_kernels_compiled_by_one_run_are_found_by_the_next(again: Path) -> None:
+    (again / "ask.py").write_text(ASK_WHERE_KERNELS_GO)
+    done = script(again, "ask.py")
+    assert done.stdout.splitlines()[-1] == str(again.parent / "cache/compile"), done.stderr
+
+
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
     leaf = copy_of_leaf(tmp_path)
     for file in (leaf / "task").glob("*.py"):
