@@ -59,7 +59,7 @@ class Driver:
 
     def __init__(self, campaign: Campaign, preset: Preset) -> None:
         self.campaign, self.preset, self.book = campaign, preset, campaign.book
-        self.files = campaign.home / "campaigns" / campaign.name
+        self.files = campaign.home.campaign(campaign.name)
         self.idle = self.limited = 0
         self.opening: list[str] = []
 

@@ -70,7 +70,7 @@ def launch(
         own = Workspace(workspace.cwd, leaf=one.leaf)
         _startable(own, one)
         if preset is not None:
-            files = lock.log_of(workspace.place.home, one.campaign).parent
+            files = workspace.place.home.campaign(one.campaign)
             unknown = probe.check(preset, workspace.place, files, own.leaf.folder)
             lines += [unknown] if unknown else []
     for number, one in enumerate(asked):

@@ -113,7 +113,7 @@ def tables(workspace: Workspace) -> dict[str, dict[str, Any]]:
     found = builtin()
     for path in (
         Path(config).expanduser() / "lab/agents.toml",
-        workspace.place.home / "agents.toml",
+        workspace.place.home.agents,
     ):
         if path.is_file():
             found |= _read(path)

@@ -135,7 +135,7 @@ class Tuner:
         repo.restore(top, workspace.place.head, paths)
 
     def _set_aside(self, workspace: Workspace, paths: list[str]) -> None:
-        folder = self.campaign.home / "campaigns" / self.campaign.name
+        folder = self.campaign.home.campaign(self.campaign.name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
         path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=workspace.place.top) + "\n")

@@ -108,7 +108,7 @@ class Campaign:
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
-        folder = self.home / "worktrees" / self.name
+        folder = self.home.worktree(self.name)
         row = campaigns.named(self.book, self.name)
         if row is not None:
             if not Path(row["worktree"]).is_dir():

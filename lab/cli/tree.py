@@ -70,7 +70,7 @@ def samples(workspace: Workspace, experiment: str, n: int, json_: bool) -> None:
     with workspace.open() as book:
         row = book.need(experiment, "e")
         runs = lookup.runs(book, row["id"])[::-1]
-    folder = workspace.place.home / "runs" / f"e{row['id']}"
+    folder = workspace.place.home.experiment(row["id"])
     paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
     newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
     found = sampling.pick(newest, row["id"], n)

@@ -61,7 +61,7 @@ def give(
         )
         moved = worktree.settle(asked)
     if asked.verdict != "keep":
-        remove_artefacts(workspace.place.home / "runs" / f"e{number}")
+        remove_artefacts(workspace.place.home.experiment(number))
     state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",

@@ -20,6 +20,7 @@ from ..errors import LabError
 from ..notebook import Notebook, record, runs
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, queue_status
 from .exports import exports
 from .stages import NotPrepared, Stages, outcome_from
@@ -33,7 +34,7 @@ class JobContext:
     """What a supervisor has in hand for all runs of its job."""
 
     book: Notebook
-    home: Path  # the notebook's folder
+    home: Home  # the notebook's folder
     source: Path  # the main checkout, whose git has the commit
     experiment: sqlite3.Row
     job: sqlite3.Row
@@ -46,7 +47,7 @@ class Execution:
     def __init__(self, order: JobContext, run: int, seed: int) -> None:
         self.order, self.book, self.run, self.seed = order, order.book, run, seed
         self.experiment = order.experiment
-        self.dir = order.home / "runs" / f"e{order.experiment['id']}" / str(run)
+        self.dir = order.home.run(order.experiment["id"], run)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.log = self.dir / "run.log"
         self.began = time.monotonic()
@@ -152,13 +153,13 @@ class Execution:
 
     def say(self, words: str) -> None:
         """Leave a line in the run's log for whoever looks."""
-        with (self.dir / "keeper.log").open("a") as log:
+        with (self.dir / KEEPER_LOG).open("a") as log:
             log.write(f"{words}\n")
 
     def _stages(self, leaf: leaves.Leaf) -> Stages:
         """Return the stages on this machine."""
         key = leaves.cache_key(leaf, self.settings)
-        cache = self.order.home / "cache" / leaf.name / self.settings.profile / key
+        cache = self.order.home.cache(leaf.name, self.settings.profile, key)
         plan = self._plan(leaf)
         return Stages(plan, self.exports, self.dir, cache, Local(), self.order.stop)
 

@@ -5,7 +5,6 @@ import os
 import sqlite3
 import sys
 import time
-from pathlib import Path
 
 import click
 
@@ -15,6 +14,7 @@ from ..leaf import Leaf
 from ..notebook import Notebook, lookup
 from ..notebook.read import Found
 from ..system import locks
+from ..system.home import Home
 from ..text import span
 from . import assessment, queue_status, recovery
 from .watch import Watch
@@ -111,27 +111,28 @@ def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
     return lookup.open_job(book, experiment)
 
 
-def stop(home: Path, experiment: int, job: int) -> None:
+def stop(home: Home, experiment: int, job: int) -> None:
     """Ask a job's supervisor to end its run and close the record."""
-    folder = home / "runs" / f"e{experiment}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"stop-{job}").touch()
+    request = home.stop_request(experiment, job)
+    request.parent.mkdir(parents=True, exist_ok=True)
+    request.touch()
 
 
-def outcome(book: Notebook, home: Path, leaf: Leaf | None, experiment: int) -> Found:
+def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Found:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
     table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
     found = assessment.as_json(book, row, assessment.policy_of(table))
     if found["status"] in ("queued", "running"):
-        _where(home, found)
+        _where(home, experiment, found)
     return found
 
 
-def _where(home: Path, found: Found) -> None:
+def _where(home: Home, experiment: int, found: Found) -> None:
     """Add the place in the queue and the expected wait, in seconds."""
-    run = found["runs"][-1]["run"] if found["runs"] else None
-    entry = queue_status.place_of(home, home / "runs" / found["experiment"] / str(run))
+    if not found["runs"]:
+        return
+    entry = queue_status.place_of(home, home.run(experiment, found["runs"][-1]["run"]))
     if entry is not None:
         found["position"], found["eta_s"] = entry.position, entry.eta_s
 

@@ -132,11 +132,10 @@ class Workspace:
         """
         if not write and not self.place.notebook.exists():
             return Notebook(":memory:", who=self.place.who)
-        if not self.place.home.is_dir():
+        if not self.place.home.path.is_dir():
             repo.make_home(self.place)
         book = Notebook(self.place.notebook, who=self.place.who)
-        left = self.place.home / "exports"
-        if book.has_open_jobs() or (left.is_dir() and any(left.iterdir())):
+        if book.has_open_jobs() or self.place.home.exported():
             from ..run import recovery
 
             recovery.recover(book, self.place)

@@ -28,7 +28,7 @@ def make(
     check_name(name)
     place, leaf = workspace.place, workspace.leaf
     campaign = f"{leaf.name}/{name}"
-    folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
+    folder, branch = place.home.worktree(campaign), repo.branch_of(campaign)
     with checkout_lock.locked(place.home, campaign):
         if lookup.campaign(book, campaign):
             raise Refused(
