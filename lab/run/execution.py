@@ -178,10 +178,8 @@ class Execution:
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
             said={
-                "LAB_BUDGET_S": f"{settings.budget_s:g}",
-                "LAB_CLOCK": settings.clock,
+                **settings.environ,
                 "LAB_SEED": str(self.seed),
-                "LAB_PROFILE": settings.profile,
                 "LAB_EXPERIMENT": f"e{self.experiment['id']}",
             },
             python=python,
