@@ -28,14 +28,14 @@ def cli() -> None:
 
 def schema() -> None:
     """Write every table of an empty notebook with its columns."""
-    from lab.notebook import Notebook, migrations
+    from lab import notebook
+    from lab.notebook import schema as today
 
-    with Notebook(":memory:", who="docs") as book:
-        for title, tables in (("Records", migrations.RECORDS), ("Derived", migrations.DERIVED)):
+    with notebook.Notebook(":memory:", who="docs") as book:
+        for title, tables in (("Records", today.records(book)), ("Derived", today.derived(book))):
             cog.outl(f"\n## {title}\n\n| table | columns |\n|---|---|")
             for table in tables:
-                columns = book.all(f"pragma table_info({table})")
-                words = ", ".join(f"`{column['name']}`" for column in columns)
+                words = ", ".join(f"`{column}`" for column in today.columns(book, table))
                 cog.outl(f"| `{table}` | {words} |")
 
 

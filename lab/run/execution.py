@@ -20,6 +20,7 @@ from ..errors import LabError
 from ..notebook import Notebook, record, runs
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system import processes
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, queue_status
 from .exports import exports
@@ -84,6 +85,7 @@ class Execution:
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
             stages.device, self.facts["device"] = lease.env, lease.device.name
+            self.facts["machine"] = json.dumps(_machine())
             trained = stages.train()
             failure, first = self._trained(trained, stages.tampered())
             if failure is not None:
@@ -321,6 +323,11 @@ class Execution:
 def _plain_failure(kind: str, last: str) -> failures.Failure:
     """Return a failure that no log tells: the machinery's own, or a request to stop."""
     return failures.Failure(kind, "", last, failures.SAYS[kind], "Run it again")
+
+
+def _machine() -> dict[str, str]:
+    """Return which computer this is, and since which start of it."""
+    return {"host": os.uname().nodename, "boot": processes.boot()}
 
 
 def _versions() -> dict[str, str]:
