@@ -1,13 +1,23 @@
 """The generated parts of these pages; cog calls one function in each (`make docs`)."""
 
 import ast
+import inspect
 import subprocess
+import typing
 from pathlib import Path
 
 import cog
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 80  # of a help page, whatever the terminal
+JSON = {
+    "str": "text",
+    "float": "number",
+    "int": "whole number",
+    "bool": "true or false",
+    "NoneType": "null",
+    "Action": "text",
+}
 
 
 def cli() -> None:
@@ -203,3 +213,79 @@ def policy() -> None:
                 f"| `{name}` | {value.partition(' = ')[2]} | {' '.join(reason) or 'as above'} |"
             )
             reason = []
+
+
+def documents() -> None:
+    """Write every document that `--json` prints: its keys with type, unit and meaning."""
+    from lab.documents import PRINTED
+
+    told: set[type] = set()
+    for command, document in PRINTED.items():
+        title = ", ".join(f"`{name} --json`" for name in command.split(", "))
+        cog.outl(f"\n## {title}\n\nPrints {_type(document)[0]}.")
+        for one in _within(document):
+            if one not in told:
+                told.add(one)
+                _document(one)
+
+
+def _within(hint: object) -> list[type]:
+    """Return the TypedDicts of a type, the outer ones first."""
+    if not typing.is_typeddict(hint):
+        inner = [one for part in typing.get_args(hint) for one in _within(part)]
+        return list(dict.fromkeys(inner))
+    fields = typing.get_type_hints(hint).values()
+    inner = [one for field in fields for one in _within(field)]
+    return list(dict.fromkeys([typing.cast(type, hint), *inner]))
+
+
+def _document(one: typing.Any) -> None:
+    """Write one TypedDict as a table."""
+    cog.outl(f"\n### {one.__name__}\n\n{(one.__doc__ or '').strip()}\n")
+    cog.outl("| key | type | unit | meaning |\n|---|---|---|---|")
+    meanings = _meanings(one)
+    for key, hint in typing.get_type_hints(one, include_extras=True).items():
+        words, unit = _type(hint)
+        words += "" if key in one.__required_keys__ else "; may be missing"
+        cog.outl(f"| `{key}` | {words} | {unit} | {meanings[key]} |")
+
+
+def _meanings(one: type) -> dict[str, str]:
+    """Return the comment behind each field, those of a base first; each field must have one."""
+    path = Path(inspect.getfile(one))
+    lines, tree = path.read_text().splitlines(), ast.parse(path.read_text())
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found: dict[str, str] = {}
+    for base in classes[one.__name__].bases:
+        known = getattr(inspect.getmodule(one), base.id) if isinstance(base, ast.Name) else None
+        if typing.is_typeddict(known):
+            found |= _meanings(known)
+    for node in classes[one.__name__].body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            _, _, comment = lines[node.lineno - 1].partition("  # ")
+            assert comment, f"{path}:{node.lineno}: say what {node.target.id} means"
+            found[node.target.id] = comment
+    return found
+
+
+def _type(hint: object) -> tuple[str, str]:
+    """Return a type in words, and its unit if it has one."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _type(parts[0])[0], parts[1]
+    if origin is typing.NotRequired:
+        return _type(parts[0])
+    if origin is typing.Literal:
+        return ", ".join(f"`{part}`" for part in parts), ""
+    if origin is list:
+        words, unit = _type(parts[0])
+        return f"list of {words}", unit
+    if origin is dict:
+        return f"object of {_type(parts[1])[0]} by name", ""
+    if parts:  # a union
+        told = [_type(part) for part in parts]
+        return " or ".join(words for words, _ in told), "".join(unit for _, unit in told)
+    if typing.is_typeddict(hint):
+        name = typing.cast(type, hint).__name__
+        return f"[{name}](#{name.lower()})", ""
+    return JSON[typing.cast(type, hint).__name__], ""

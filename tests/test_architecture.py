@@ -38,7 +38,7 @@ LAYERS = (
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
     ("judge", "search", "system"),
-    ("text", "errors"),
+    ("text", "errors", "documents"),
 )
 HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}
 

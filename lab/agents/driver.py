@@ -125,6 +125,7 @@ class Driver:
         words = f"waiting until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {shorten(line, 200)}"
         with self.book.write():
             self.book.event("waiting", self.campaign.name, words)
+        self.campaign.note_waiting(until)
         self.campaign.progress.say(words)
         notify.tell(f"{self.campaign.name}: {words}")
         self._sleep(until.timestamp(), words)

@@ -17,6 +17,11 @@ def is_alive(home: Home, name: str) -> bool:
     return path.exists() and locks.is_held(path)
 
 
+def waiting_until(home: Home, name: str) -> str | None:
+    """Return the time until which a loop waits for a usage limit, as it noted in its lock."""
+    return (locks.read_record(lock_path(home, name)) or {}).get("waiting_until")
+
+
 def log_of(home: Home, name: str) -> Path:
     """Return the file that a launched campaign prints into."""
     return home.campaign(name) / "loop.log"

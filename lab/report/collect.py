@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .. import __version__
 from .. import leaf as leaves
@@ -12,6 +12,7 @@ from ..errors import LabError
 from ..experiment import samples
 from ..judge import Policy
 from ..notebook import Notebook, history, read, report_queries
+from ..notebook.history import Point
 from ..notebook.read import Found
 from ..views import board
 from ..workspace import Workspace
@@ -110,9 +111,10 @@ def _best(book: Notebook, name: str, scope: Any) -> Found | None:
     return report_queries.row(book, row["experiment"]) if row else None
 
 
-def _points(rows: Sequence[Found], scope: Any) -> list[Found]:
+def _points(rows: Sequence[Found], scope: Any) -> list[Point]:
     """Return the experiments that may be compared with the newest result."""
-    return board.as_reported([row for row in rows if scope and row["scope"] == scope["id"]])
+    points = [cast(Point, row) for row in rows if scope and row["scope"] == scope["id"]]
+    return board.as_reported(points)
 
 
 # -- Since you left ------------------------------------------------------------

@@ -3,13 +3,21 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from .. import slots
+from ..documents.leaves import Place
 from ..system.home import Home
 from ..text import span
 
 MOST_TOLD = 3  # of those who have the devices, in one line
+
+
+class Snapshot(TypedDict):
+    """Who has the devices, and who waits for one, in turn."""
+
+    slots: list[Place]
+    queue: list[Place]
 
 
 def queue(home: Home) -> slots.Queue:
@@ -17,8 +25,8 @@ def queue(home: Home) -> slots.Queue:
     return slots.Queue(home.slots, None, os.environ)
 
 
-def snapshot(home: Home) -> dict[str, list[dict[str, Any]]]:
-    """Return `{"slots": holders, "queue": those waiting, in turn}`."""
+def snapshot(home: Home) -> Snapshot:
+    """Return holders and those waiting."""
     if not home.path.is_dir():
         return {"slots": [], "queue": []}
     devices = queue(home)
@@ -57,7 +65,7 @@ def _is_of(one: slots.Entry, home: Home, label: str) -> bool:
     return one.home == str(home) and one.experiment.startswith(label)
 
 
-def _entry(one: slots.Entry) -> dict[str, Any]:
+def _entry(one: slots.Entry) -> Place:
     now = time.time()
     return {
         "label": one.experiment,

@@ -8,11 +8,11 @@ import time
 
 import click
 
-from .. import repo
+from .. import repo, slots
+from ..documents.experiments import Standing
 from ..errors import Usage
 from ..leaf import Leaf
 from ..notebook import Notebook, lookup
-from ..notebook.read import Found
 from ..system import locks
 from ..system.home import Home
 from ..text import span
@@ -118,26 +118,23 @@ def stop(home: Home, experiment: int, job: int) -> None:
     request.touch()
 
 
-def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Found:
+def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Standing:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
     table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
-    found = assessment.as_json(book, row, assessment.policy_of(table))
-    if found["status"] in ("queued", "running"):
-        _where(home, experiment, found)
-    return found
+    queued = _queued(book, home, experiment)
+    return assessment.as_json(book, row, assessment.policy_of(table), queued)
 
 
-def _where(home: Home, experiment: int, found: Found) -> None:
-    """Add the place in the queue and the expected wait, in seconds."""
-    if not found["runs"]:
-        return
-    entry = queue_status.place_of(home, home.run(experiment, found["runs"][-1]["run"]))
-    if entry is not None:
-        found["position"], found["eta_s"] = entry.position, entry.eta_s
+def _queued(book: Notebook, home: Home, experiment: int) -> slots.Entry | None:
+    """Return the place of the newest run in the queue, while it is not done."""
+    if lookup.state(book, experiment)["status"] not in ("queued", "running"):
+        return None
+    runs = lookup.runs(book, experiment)
+    return queue_status.place_of(home, home.run(experiment, runs[-1]["id"])) if runs else None
 
 
-def exit_code(found: Found) -> int:
+def exit_code(found: Standing) -> int:
     """Return 0 for a metric, 1 without one, 5 while it runs."""
     if found["status"] in ("queued", "running"):
         return 5

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..documents.leaves import Picture
 from ..errors import Environment, Usage
 from ..notebook import Notebook, history, read
-from ..notebook.read import Found
+from ..notebook.history import Point
 from ..text import shorten
 from .board import as_reported, best_so_far
 
@@ -43,7 +44,7 @@ KINDS: dict[str, Style] = {
 }
 
 
-def plot(book: Notebook, leaf: str, path: Path) -> Found:
+def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     """Draw one leaf's newest scope into `path`; return what is in the picture."""
     if path.suffix.lower() not in ENDINGS:
         raise Usage(
@@ -78,7 +79,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def draw(points: Sequence[Found], title: str, noise: float | None) -> "Figure":
+def draw(points: Sequence[Point], title: str, noise: float | None) -> "Figure":
     """Return the figure of experiments in order; `noise` is the sd of one run, where known."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -106,7 +107,7 @@ def _empty(figure: "Figure", axes: "Axes") -> "Figure":
     return figure
 
 
-def _words(figure: "Figure", axes: "Axes", points: Sequence[Found]) -> None:
+def _words(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> None:
     """Name the axes and the marks."""
     better = "higher" if _rises(points) else "lower"
     metric = shorten(points[-1]["metric"], 40)
@@ -118,14 +119,14 @@ def _words(figure: "Figure", axes: "Axes", points: Sequence[Found]) -> None:
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
 
 
-def _rises(points: Sequence[Found]) -> bool:
+def _rises(points: Sequence[Point]) -> bool:
     return bool(points[-1]["direction"] == "maximize")
 
 
 # -- The scale -----------------------------------------------------------------
 
 
-def _scale(axes: "Axes", points: Sequence[Found], noise: float) -> tuple[float, float]:
+def _scale(axes: "Axes", points: Sequence[Point], noise: float) -> tuple[float, float]:
     """Set the vertical axis; return the values between which points are drawn where they are."""
     low, high = interesting(points)
     values = [p["value"] for p in points if p["value"] is not None and low <= p["value"] <= high]
@@ -147,7 +148,7 @@ def _scale(axes: "Axes", points: Sequence[Found], noise: float) -> tuple[float, 
     return low, high
 
 
-def interesting(points: Sequence[Found]) -> tuple[float, float]:
+def interesting(points: Sequence[Point]) -> tuple[float, float]:
     """Return the lowest and highest value worth a place on the axis; (0, 1) without any.
 
     All of them, unless a bad one lies so far off that it would flatten the rest: then the axis ends
@@ -182,7 +183,7 @@ def scale_of(values: Sequence[float]) -> str:
 # -- What is drawn -------------------------------------------------------------
 
 
-def kind_of(point: Found) -> str:
+def kind_of(point: Point) -> str:
     """Return which kind of mark an experiment gets."""
     if point["value"] is None:
         return "crashed" if point["status"] == "failed" or point["verdict"] else "undecided"
@@ -194,7 +195,7 @@ def kind_of(point: Found) -> str:
     return verdicts[point["verdict"]]
 
 
-def _staircase(axes: "Axes", points: Sequence[Found], noise: float | None) -> None:
+def _staircase(axes: "Axes", points: Sequence[Point], noise: float | None) -> None:
     """Draw the best so far, and around it what a change of seed alone does."""
     best = best_so_far(points)
     steps = [(at, value) for at, value in enumerate(best, 1) if value is not None]
@@ -209,7 +210,7 @@ def _staircase(axes: "Axes", points: Sequence[Found], noise: float | None) -> No
         band.set(linewidth=0, zorder=1, label=f"noise of a run ±{noise:.2g}")
 
 
-def _marks(axes: "Axes", points: Sequence[Found], low: float, high: float) -> None:
+def _marks(axes: "Axes", points: Sequence[Point], low: float, high: float) -> None:
     """Draw the points; those without a number, or off the axis, at its worse edge."""
     up = _rises(points)
     edge = axes.get_ylim()[0 if up else 1]
@@ -229,24 +230,24 @@ def _marks(axes: "Axes", points: Sequence[Found], low: float, high: float) -> No
 # -- Names ---------------------------------------------------------------------
 
 
-def _labels(axes: "Axes", points: Sequence[Found]) -> None:
+def _labels(axes: "Axes", points: Sequence[Point]) -> None:
     """Name kept changes where there is room, the largest gains first; no two names touch."""
     kept = [
-        (at, point)
+        ((at, point["value"]), point)
         for at, point in enumerate(points, 1)
         if point["verdict"] == "keep" and point["claim"] and point["value"] is not None
     ]
     kept.sort(key=lambda pair: -(pair[1]["gain"] or 0.0))
     down = -1 if _rises(points) else 1
-    taken = [_mark_box(axes, at, point["value"]) for at, point in kept[: 4 * LABELS]]
-    for at, point in kept[:LABELS]:
+    taken = [_mark_box(axes, *spot) for spot, _ in kept[: 4 * LABELS]]
+    for spot, point in kept[:LABELS]:
         words = f"e{point['experiment']} {shorten(point['claim'], LABEL_CHARACTERS)}"
-        label = _label(axes, words, (at, point["value"]))
+        label = _label(axes, words, spot)
         where = _place(label, axes.get_window_extent(), taken, down)
         if where is None:
             label.remove()
         else:
-            _thread(axes, (at, point["value"]), where)
+            _thread(axes, spot, where)
 
 
 def _mark_box(axes: "Axes", x: float, y: float) -> "BboxBase":
