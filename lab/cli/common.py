@@ -46,7 +46,7 @@ class TakesText(click.Command):
                 texts += rest
             elif self._takes_value(word):
                 words += [word, *itertools.islice(rest, 1)]
-            elif self._is_text(word):
+            elif self._is_text(word, args):
                 texts.append(word)
             else:
                 words.append(word)
@@ -66,10 +66,15 @@ class TakesText(click.Command):
         known = {*self._options(), "--help", "-h"}
         return word.partition("=")[0] in known or (word[1:2] != "-" and word[:2] in known)
 
-    def _is_text(self, word: str) -> bool:
-        """Return whether a word begins with a dash and yet can only be a text."""
+    def _is_text(self, word: str, args: list[str]) -> bool:
+        """Return whether a word begins with a dash and yet can only be a text.
+
+        "-momentum off" is no `-m` with its value attached where the option stands apart as well.
+        """
         like = word[:1] == "-" and (word[1:2].isdigit() or word[1:2] == "." or " " in word)
-        return like and not self._is_ours(word)
+        option = self._options().get(word[:2])
+        twice = option is not None and any(name in args for name in option.opts)
+        return like and (not self._is_ours(word) or twice)
 
 
 def folder() -> Path:

@@ -281,5 +281,5 @@ def _told_failure(found: Found) -> str:
         if detail.get(name):
             lines.append(f"  {plain(detail[name])}")
     if found["log"]:
-        lines.append(f"  log: {found['log']}")
+        lines.append(f"  log: {detail.get('log') or found['log']}")
     return "\n".join([*lines, f"next: {found['next']}"])
