@@ -82,7 +82,7 @@ def say(text: str) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return leaf.toml as a dict, or stop with a sentence that names the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SystemExit(f"{path.name} is missing beside the script; restore it with git") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -123,7 +123,7 @@ def tables(workspace: Workspace) -> dict[str, dict[str, Any]]:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     hint = 'A preset is a table: [mine] with command = ["my-agent", "{prompt_file}"]'
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise Refused(f"{path}: {error}.", hint) from None
     for name, table in found.items():

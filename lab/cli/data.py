@@ -7,6 +7,7 @@ import click
 
 from ..errors import Failed
 from ..notebook import proof
+from ..system import output_file
 from ..text import plain
 from ..workspace import Workspace
 from . import emit
@@ -32,11 +33,9 @@ def export(workspace: Workspace, output: Path | None) -> None:
             for line in transfer.export(book):
                 sys.stdout.write(f"{line}\n")
             return
-        part = output.with_name(f"{output.name}.part")
-        with part.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in transfer.export(book))
-        part.replace(output)
-    click.echo(f"wrote {output}")
+        with output_file.opened(output) as file:
+            file.writelines(f"{line}\n".encode() for line in transfer.export(book))
+    click.echo(f"wrote {output}", err=output_file.is_stream(output))
 
 
 @click.command(name="import")

@@ -162,7 +162,7 @@ class _Page:
         import tomllib  # commands that read no leaf do not pay for it
 
         try:
-            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8"))
+            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as fault:
             self.refuse("not TOML", str(fault))
         except OSError as fault:

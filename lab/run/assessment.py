@@ -283,5 +283,5 @@ def _told_failure(found: Standing) -> str:
     said = (detail.get("last"), detail.get("says"), detail.get("hint"))
     lines += [f"  {plain(words)}" for words in said if words]
     if found["log"]:
-        lines.append(f"  log: {found['log']}")
+        lines.append(f"  log: {detail.get('log') or found['log']}")
     return "\n".join([*lines, f"next: {found['next']}"])

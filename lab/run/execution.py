@@ -50,7 +50,7 @@ class Execution:
         self.experiment = order.experiment
         self.dir = order.home.run(order.experiment["id"], run)
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.log = self.dir / "run.log"
+        self.log = self.failed_in = self.dir / "run.log"  # and where the words of a failure stand
         self.began = time.monotonic()
         self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
         self.worth_retrying = True
@@ -227,7 +227,10 @@ class Execution:
         found = summary.parse(outcome.tail)
         self.facts["exit_code"] = outcome.exit_code
         printed = self.settings.metric in found
-        failure = self._classify(outcome, self.dir / "evaluate.log", metrics_ok=printed)
+        log = self.dir / "evaluate.log"
+        failure = self._classify(outcome, log, metrics_ok=printed)
+        if failure is not None:
+            self.failed_in = log
         mutable = self.settings.mutable
         if failure is not None and failure.place and failure.place.split(":")[0] not in mutable:
             left = f"See what {mutable[0]} left in {self.dir}: {failure.place} could not use it"
@@ -248,6 +251,7 @@ class Execution:
             outcome,
             log.read_text(errors="replace") if log.exists() else "",
             metrics_ok=metrics_ok,
+            metric=self.settings.metric,
             tampered=tampered,
             folders=folders,
             source=source.read_text(errors="replace") if source.is_file() else "",
@@ -263,6 +267,8 @@ class Execution:
         value = metrics.get("evaluate", {}).get(name) if failure is None else None
         rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
         detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
+        if failure is not None and self.failed_in != self.log:
+            detail["log"] = str(self.failed_in)
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]

@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from ..errors import Refused, TooDear
@@ -12,7 +13,15 @@ def table(home: Home) -> dict[str, Any]:
     """Return US dollars an hour by device, and `dated`."""
     found = tomllib.loads(resources.files(__package__).joinpath("rates.toml").read_text())
     own = home.rates
-    return found | (tomllib.loads(own.read_text()) if own.is_file() else {})
+    return found | (_own(own) if own.is_file() else {})
+
+
+def _own(path: Path) -> dict[str, Any]:
+    """Return the user's table; Refused, and named, when it is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: {error}.", "A rate is a line: H100 = 4.00") from None
 
 
 def cost(home: Home, device: str, seconds: float) -> float:

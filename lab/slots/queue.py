@@ -86,9 +86,16 @@ class Queue:
 
     def _entries(self) -> list[Entry]:
         pools = [self.pool("cpu")]
-        if accelerators(self.environ):
+        if self._has_gpus():
             pools.append(self.pool("gpu"))
         return [entry for pool in pools for entry in pool.entries()]
+
+    def _has_gpus(self) -> bool:
+        """Return whether there is a queue for GPUs; whoever only looks is not refused."""
+        try:
+            return bool(accelerators(self.environ))
+        except errors.Environment:
+            return False
 
 
 class Pool:

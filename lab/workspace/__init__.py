@@ -153,5 +153,5 @@ class Workspace:
         for top in (self.place.main, self.place.top):
             path = top / self.leaf.prefix / "program.md"
             if path.is_file():
-                return path.read_text(encoding="utf-8", errors="replace")
+                return path.read_text(encoding="utf-8-sig", errors="replace")
         return f"# {self.leaf_name}\n\n{self.leaf.purpose}\n"
