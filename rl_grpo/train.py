@@ -34,7 +34,7 @@ from torch import Tensor
 
 # -- Settings: edit these, one at a time --------------------------------------
 
-TRAINER = "plain"  # the loop below, a fifth more steps on a CPU; "trl" draws by vLLM on a GPU
+TRAINER = "plain"  # the loop below: on a CPU a third more steps; "trl" can draw by vLLM
 LEARNING_RATE_X = 1.0  # step of the weights, times the profile's start
 NORM_LR_X = 10.0  # of the norms' gains: with few steps they sharpen every draw at once
 BATCH_X = 1.0  # completions a step, times the profile's start

@@ -123,6 +123,7 @@ def test_without_credit_for_form_nothing_is_ever_accepted(
     again: Path, ours: dict[str, ModuleType], obedient: Callable[..., Any], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(ours["optimize"], "MARKED", 0.0)
+    monkeypatch.setattr(ours["optimize"], "ACCEPT", "strict_improvement")
     assert obedient(again)["candidates"] == 1
 
 
@@ -137,9 +138,10 @@ def test_a_model_that_writes_prompts_is_asked_and_heard(
 
     leaves.edit(again / "leaf.toml", r'^reflection = ""', 'reflection = "some/model"')
     monkeypatch.setattr(ours["optimize"], "PROPOSER", "model")
+    monkeypatch.setattr(ours["optimize"], "feedback", lambda *_: "put #### before it.")
     monkeypatch.setattr(ours["models"], "remote", lambda *_: writer)
     assert obedient(again)["val_score"] == 1.0
-    assert "the answer is unmarked: put #### before it." in asked[0]
+    assert "put #### before it." in asked[0]
 
 
 def test_what_the_tiny_model_is_taught_is_right_only_with_a_scratch_pad_in_order(
@@ -158,14 +160,13 @@ def test_what_the_tiny_model_is_taught_is_right_only_with_a_scratch_pad_in_order
 
 
 def test_edits_stay_within_bounds_and_reach_every_phrase(ours: dict[str, ModuleType]) -> None:
-    optimize, draw = ours["optimize"], random.Random(0)
+    optimize, bank, draw = ours["optimize"], ours["prepare"].PHRASES, random.Random(0)
     phrases, seen = ["be brief"], set()
     for _ in range(3000):
-        phrases = optimize.edited(phrases, optimize.BANK, draw)
+        phrases = optimize.edited(phrases, bank, draw)
         assert 1 <= len(phrases) <= optimize.LONGEST
         seen |= set(phrases)
-    assert seen == set(optimize.BANK)
-    assert set(optimize.BANK) == set(ours["prepare"].PHRASES)
+    assert seen == set(bank)
 
 
 # -- What it pays -------------------------------------------------------------
@@ -262,7 +263,7 @@ def test_a_proposer_that_cannot_work_is_refused(
 ) -> None:
     here, budget = leaves.here(again), ours["models"].Budget(0.0)
     monkeypatch.setattr(ours["optimize"], "PROPOSER", "oracle")
-    with pytest.raises(SystemExit, match="choose random, rules or model"):
+    with pytest.raises(SystemExit, match="PROPOSER is 'oracle'"):
         ours["optimize"].proposing(here, budget)
     monkeypatch.setattr(ours["optimize"], "PROPOSER", "model")
     with pytest.raises(SystemExit, match=r"reflection in leaf\.toml names none"):

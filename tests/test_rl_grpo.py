@@ -244,7 +244,7 @@ def trl_loss(
         "advantages": batch.advantages,
         "old_per_token_logps": batch.old_logps,
         "ref_per_token_logps": batch.base_logps,
-        "num_items_in_batch": batch.completion_mask.sum() * train.GENERATE_STEPS,
+        "num_items_in_batch": batch.completion_mask.sum(),
     }
     return lambda model: trainer._compute_loss(model, tensors)
 
@@ -299,8 +299,10 @@ def test_the_rate_follows_the_schedule_and_the_norms_have_their_own(
 ) -> None:
     train = ours["train"]
     used: list[list[float]] = []
+    monkeypatch.setattr(train, "TRAINER", "plain")
     monkeypatch.setattr(train, "rate", lambda progress: 1.0 - progress)
     monkeypatch.setattr(train, "NORM_LR_X", 3.0)
+    monkeypatch.setitem(train.START["cpu"], "lora", 0)  # an adapter has no gains
     made = train.make_optimizer
 
     def watched(model: Any) -> Any:

@@ -155,6 +155,8 @@ def test_packing_for_a_gpu_keeps_every_completion(trained: Path, train: Any) -> 
 
 
 def test_the_settings_act_on_the_gpu_as_on_the_cpu(train: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(train, "LEARNING_RATE_X", 1.0)
+    monkeypatch.setattr(train, "BATCH_X", 1.0)
     plain = {kind: train.start(kind) for kind in ("cpu", "gpu")}
     monkeypatch.setattr(train, "LEARNING_RATE_X", 0.5)
     monkeypatch.setattr(train, "BATCH_X", 2.0)
