@@ -2,6 +2,7 @@
 
     python benchmarks/bench_leaves.py                     # all, about 25 minutes on an idle core
     python benchmarks/bench_leaves.py quality --leaf sft --seeds 5
+    python benchmarks/bench_leaves.py quality --leaf rl_grpo --set 'TRAINER="trl"'
     python benchmarks/bench_leaves.py bad | proposers | prepare | start
 
 Every run is one thread in the `cpu` profile, whose budgets are CPU seconds. Prints a Markdown
@@ -164,11 +165,14 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=[*BENCHES, "all"], default="all")
     parser.add_argument("--leaf", choices=[*COMMAND], action="append", help="default: all three")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--set", metavar="NAME=VALUE", help="a constant of the mutable file")
     asked = parser.parse_args()
     print("| leaf | measure | value | to reach |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as home:
         for name in asked.leaf or COMMAND:
             leaf = Leaf(name, Path(home))
+            if asked.set:
+                leaf.set(*asked.set.split("=", 1))
             if asked.what != "all" and asked.what != "prepare":
                 leaf.script("prepare.py")
             for what, bench in BENCHES.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import models
 
-from shared import answers, artefact, language, pairs, prepared, run, samples, summary
+from shared import artefact, data_cache, language_models, prompts, run, samples, scoring, summary
 
 LEAF = "prompt_opt"
 
@@ -19,29 +19,30 @@ LEAF = "prompt_opt"
 def main() -> None:
     """Print the block that counts."""
     started, here = time.perf_counter(), run.here(__file__)
-    language.quiet(here)
-    meta, held = prepared.read(here), pairs.read(here.cache / pairs.HELD_OUT)
+    language_models.quiet(here)
+    meta, held = data_cache.read(here), prompts.read(here.cache / prompts.HELD_OUT)
     artefact.check(here.dir, LEAF, meta["base"], held)
     system = read_prompt(here.dir)
-    money = models.purse(here)
-    model = models.task(here, len(held), money)
+    budget = models.cost_budget(here)
+    model = models.task(here, len(held), budget)
     try:
-        said = model(system, [one.prompt for one in held])
-    except models.Spent as error:
+        texts = model(system, [pair.prompt for pair in held])
+    except models.BudgetExceeded as error:
         raise SystemExit(
             f"the held-out problems cost more than {error}; raise max_cost_usd, or lower held_out"
         ) from None
-    score = answers.scorer(here.leaf)
-    scores = [score(p.prompt, text, p.answer) for p, text in zip(held, said, strict=True)]
-    heard = [language.Completion(text, len(text), False) for text in said]
-    samples.write(here.dir, held, heard, scores)
+    score = scoring.scorer(here.leaf)
+    rows = zip(held, texts, strict=True)
+    scores = [score(pair.prompt, text, pair.answer) for pair, text in rows]
+    completions = [language_models.Completion(text, len(text), False) for text in texts]
+    samples.write(here.dir, held, completions, scores)
     summary.report(
         {
             "test_accuracy": sum(scores) / len(scores),
             "test_problems": len(held),
-            "test_marked": sum(answers.final(text) != text.strip() for text in said) / len(said),
+            "test_marked": sum(scoring.final(text) != text.strip() for text in texts) / len(texts),
             "prompt_words": len(system.split()),
-            "eval_cost_usd": money.spent_usd,
+            "eval_cost_usd": budget.spent_usd,
             "eval_s": time.perf_counter() - started,
         }
     )

@@ -1,7 +1,7 @@
 """The models that are prompted: one in this process, or any by its LiteLLM name. Read-only.
 
 Every answer counts as a call, and a remote one by its price: what is asked beyond the limits of
-leaf.toml ends the search (`Spent`), and the best prompt so far is what it found.
+leaf.toml ends the search (`BudgetExceeded`), and the best prompt so far is what it found.
 """
 
 import hashlib
@@ -12,20 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared import device, language, run
+from shared import device as devices
+from shared import language_models, run
 
 REMOTE = "litellm:"
 BATCH = {"cpu": 128, "cuda": 128}  # prompts asked at once
+DTYPE = {"cuda": "bfloat16"}  # what the models of the hub were trained in; float32 elsewhere
+ATTENTION = "sdpa"  # torch's own, so that no number depends on what else is installed
 RETRIES = 3  # of a remote call that failed for reasons outside the prompt
 Answer = tuple[str, float]  # a completion and what it cost in dollars
 
 
-class Spent(Exception):
+class BudgetExceeded(Exception):
     """The calls or the money that leaf.toml allows are used up."""
 
 
 @dataclass
-class Purse:
+class Budget:
     """The money one process may spend, whichever of its models is asked."""
 
     most_usd: float
@@ -34,7 +37,7 @@ class Purse:
     def check(self) -> None:
         """Refuse the next call when nothing is left; one call may cross the line."""
         if self.spent_usd >= self.most_usd:
-            raise Spent(f"{self.most_usd:g} USD")
+            raise BudgetExceeded(f"{self.most_usd:g} USD")
 
 
 class Model(Protocol):
@@ -50,19 +53,23 @@ class Local:
     """A model in this process: the tiny one, a folder's, or the hub's."""
 
     def __init__(self, here: run.Run, limit: int) -> None:
-        self.model, self.made = language.load(here, device.pick(here.needs))
-        self.batch = BATCH.get(self.model.device.type, 64)
-        self.room, self.limit = int(here.settings["room"]), limit
+        device = devices.pick(here.needs)
+        dtype = DTYPE.get(device.type, "float32")
+        self.model, self.tokenizer = language_models.load(here, device, dtype, ATTENTION)
+        self.batch = BATCH.get(device.type, 64)
+        self.max_new_tokens, self.limit = int(here.settings["max_new_tokens"]), limit
         self.calls, self.cached = 0, 0
 
     def __call__(self, system: str, prompts: Sequence[str]) -> list[str]:
         """Return the likeliest completion of each prompt."""
         if self.calls + len(prompts) > self.limit:
-            raise Spent(f"{self.limit} calls")
+            raise BudgetExceeded(f"{self.limit} calls")
         self.calls += len(prompts)
-        texts = language.rendered(self.made, prompts, system)
-        said = language.complete(self.model, self.made, texts, self.room, 0.0, self.batch)
-        return [one.text for one in said]
+        texts = language_models.rendered(self.tokenizer, prompts, system)
+        completions = language_models.complete(
+            self.model, self.tokenizer, texts, self.max_new_tokens, 0.0, self.batch
+        )
+        return [completion.text for completion in completions]
 
 
 class Remote:
@@ -73,31 +80,31 @@ class Remote:
         name: str,
         cache: Path,
         limit: int,
-        purse: Purse,
+        budget: Budget,
         ask: Callable[[str, list[dict[str, str]]], Answer],
     ) -> None:
         self.name, self.folder, self.ask = name, cache / "calls", ask
-        self.limit, self.purse = limit, purse
+        self.limit, self.budget = limit, budget
         self.calls, self.cached = 0, 0
 
     def __call__(self, system: str, prompts: Sequence[str]) -> list[str]:
         """Return a completion of each prompt, at temperature 0."""
         first = [{"role": "system", "content": system}] if system else []
-        return [self.answer([*first, {"role": "user", "content": one}]) for one in prompts]
+        return [self.answer([*first, {"role": "user", "content": prompt}]) for prompt in prompts]
 
     def answer(self, messages: list[dict[str, str]]) -> str:
-        """Return what was said to these messages before, or ask and pay for it."""
+        """Return the kept completion of these messages, or ask and pay for one."""
         if self.calls >= self.limit:
-            raise Spent(f"{self.limit} calls")
+            raise BudgetExceeded(f"{self.limit} calls")
         self.calls += 1
-        asked = json.dumps([self.name, messages], sort_keys=True)
-        path = self.folder / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+        key = json.dumps([self.name, messages], sort_keys=True)
+        path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         if path.exists():
             self.cached += 1
             return str(json.loads(path.read_text(encoding="utf-8"))["text"])
-        self.purse.check()
+        self.budget.check()
         text, cost = self.ask(self.name, messages)
-        self.purse.spent_usd += cost
+        self.budget.spent_usd += cost
         self.folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps({"text": text, "cost_usd": cost}), encoding="utf-8")
@@ -105,7 +112,7 @@ class Remote:
         return text
 
 
-def litellm_ask(room: int) -> Callable[[str, list[dict[str, str]]], Answer]:
+def litellm_ask(max_new_tokens: int) -> Callable[[str, list[dict[str, str]]], Answer]:
     """Return what asks LiteLLM: model and messages to (text, dollars)."""
     try:
         import litellm
@@ -118,7 +125,7 @@ def litellm_ask(room: int) -> Callable[[str, list[dict[str, str]]], Answer]:
                 model=name,
                 messages=messages,
                 temperature=0.0,
-                max_tokens=room,
+                max_tokens=max_new_tokens,
                 num_retries=RETRIES,
                 drop_params=True,
             )
@@ -144,19 +151,21 @@ def price(litellm: Any, reply: Any) -> float:
         ) from None
 
 
-def purse(here: run.Run) -> Purse:
+def cost_budget(here: run.Run) -> Budget:
     """Return the money that the profile gives each process."""
-    return Purse(float(here.settings["max_cost_usd"]))
+    return Budget(float(here.settings["max_cost_usd"]))
 
 
-def task(here: run.Run, limit: int, money: Purse) -> Model:
+def task(here: run.Run, limit: int, budget: Budget) -> Model:
     """Return the model that is prompted, allowed `limit` calls."""
     name = str(here.settings["model"])
     if not name.startswith(REMOTE):
         return Local(here, limit)
-    return remote(here, name.removeprefix(REMOTE), limit, int(here.settings["room"]), money)
+    return remote(
+        here, name.removeprefix(REMOTE), limit, int(here.settings["max_new_tokens"]), budget
+    )
 
 
-def remote(here: run.Run, name: str, limit: int, room: int, money: Purse) -> Remote:
+def remote(here: run.Run, name: str, limit: int, max_new_tokens: int, budget: Budget) -> Remote:
     """Return a model by its LiteLLM name."""
-    return Remote(name, here.cache, limit, money, litellm_ask(room))
+    return Remote(name, here.cache, limit, budget, litellm_ask(max_new_tokens))

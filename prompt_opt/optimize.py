@@ -13,12 +13,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared import answers, artefact, clock, language, pairs, prepared, run, steps, summary
+from shared import (
+    artefact,
+    clock,
+    data_cache,
+    language_models,
+    prompts,
+    run,
+    scoring,
+    steps,
+    summary,
+)
 
 if __name__ == "__main__":
     HERE = run.here(__file__)
-    prepared.read(HERE)  # says at once when there is nothing to work on
-    language.quiet(HERE)  # before transformers is imported
+    data_cache.read(HERE)  # says at once when there is nothing to work on
+    language_models.quiet(HERE)  # before transformers is imported
 
 import models
 from gepa import EvaluationBatch, optimize
@@ -112,8 +122,8 @@ def rules_proposer(seed: int) -> Proposer:
         return {part: join(answered(split(candidate[part]), dataset[part])) for part in parts}
 
     def answered(phrases: list[str], records: Sequence[Mapping[str, str]]) -> list[str]:
-        heard = " ".join(record["Feedback"] for record in records)
-        words = [word for word in RULES if word in heard]
+        feedback = " ".join(record["Feedback"] for record in records)
+        words = [word for word in RULES if word in feedback]
         wanted = [p for word in words for p in RULES[word] if p not in phrases]
         unwanted = [p for word in words for p in AGAINST.get(word, ()) if p in phrases]
         if not wanted or draw.random() < 0.2:  # the rules may be wrong for this model
@@ -132,27 +142,29 @@ class Adapter:
 
     propose_new_texts = None  # GEPA reads it: proposing is left to the proposer
 
-    def __init__(self, model: models.Model, score: answers.Score, budget: clock.Clock) -> None:
+    def __init__(self, model: models.Model, score: scoring.Score, budget: clock.Clock) -> None:
         self.model, self.score, self.budget = model, score, budget
-        self.spent = False  # calls or money: what is asked then counts as wrong, and all ends
+        self.exceeded = False  # calls or money: what is asked then counts as wrong, and all ends
 
     def evaluate(
-        self, batch: list[pairs.Pair], candidate: dict[str, str], capture_traces: bool = False
+        self, batch: list[prompts.Pair], candidate: dict[str, str], capture_traces: bool = False
     ) -> Any:
         """Return what the model said to a batch under a candidate, scored."""
         try:
-            said = self.model(candidate["system"], [one.prompt for one in batch])
-        except models.Spent as error:
+            completions = self.model(candidate["system"], [pair.prompt for pair in batch])
+        except models.BudgetExceeded as error:
             run.say(f"ends: {error} used up")
-            self.spent, said = True, [""] * len(batch)
+            self.exceeded, completions = True, [""] * len(batch)
         self.budget.tick(len(batch))
-        scores = [self.credit(one, text) for one, text in zip(batch, said, strict=True)]
-        traces = list(zip(batch, said, scores, strict=True)) if capture_traces else None
-        return EvaluationBatch(outputs=said, scores=scores, trajectories=traces)
+        rows = zip(batch, completions, strict=True)
+        scores = [self.credit(pair, completion) for pair, completion in rows]
+        traces = list(zip(batch, completions, scores, strict=True)) if capture_traces else None
+        return EvaluationBatch(outputs=completions, scores=scores, trajectories=traces)
 
-    def credit(self, one: pairs.Pair, said: str) -> float:
+    def credit(self, pair: prompts.Pair, completion: str) -> float:
         """Return what the search maximises: right answers, and a little for marking them."""
-        return (1 - MARKED) * self.score(one.prompt, said, one.answer) + MARKED * marked(said)
+        correct = self.score(pair.prompt, completion, pair.answer)
+        return (1 - MARKED) * correct + MARKED * marked(completion)
 
     def make_reflective_dataset(
         self, candidate: dict[str, str], evaluated: Any, parts: list[str]
@@ -160,40 +172,40 @@ class Adapter:
         """Return the mistakes and what is to be said about each."""
         records = [
             {
-                "Inputs": one.prompt,
-                "Generated Outputs": said,
-                "Feedback": feedback(one, said, score),
+                "Inputs": pair.prompt,
+                "Generated Outputs": completion,
+                "Feedback": feedback(pair, completion, score),
             }
-            for one, said, score in evaluated.trajectories
+            for pair, completion, score in evaluated.trajectories
         ]
         return dict.fromkeys(parts, records)
 
 
-def marked(said: str) -> bool:
+def marked(completion: str) -> bool:
     """Return whether an answer is marked, so that it can be told from the working."""
-    return answers.final(said) != said.strip()
+    return scoring.final(completion) != completion.strip()
 
 
-def feedback(one: pairs.Pair, said: str, score: float) -> str:
+def feedback(pair: prompts.Pair, completion: str, score: float) -> str:
     """Return in words what is wrong with an answer."""
     if score >= 1:
         return "right."
-    words = [] if marked(said) else ["the answer is unmarked: put #### before it."]
-    if answers.final(said) == one.answer[::-1]:
+    words = [] if marked(completion) else ["the answer is unmarked: put #### before it."]
+    if scoring.final(completion) == pair.answer[::-1]:
         return " ".join([*words, "the answer is backwards."])
-    return " ".join([*words, f"the answer is wrong: it should be {one.answer}."])
+    return " ".join([*words, f"the answer is wrong: it should be {pair.answer}."])
 
 
 # -- Search -------------------------------------------------------------------
 
 
-def proposing(here: run.Run, money: models.Purse) -> dict[str, Any]:
+def proposing(here: run.Run, cost_budget: models.Budget) -> dict[str, Any]:
     """Return GEPA's arguments for the proposer that PROPOSER names."""
     if PROPOSER == "model":
         name = str(here.settings["reflection"])
         if not name:
             raise SystemExit("PROPOSER is 'model' and reflection in leaf.toml names none; set it")
-        writer = models.remote(here, name, WRITES, WRITTEN, money)
+        writer = models.remote(here, name, WRITES, WRITTEN, cost_budget)
         return {"reflection_lm": lambda text: written(writer, text)}
     makers = {"random": random_proposer, "rules": rules_proposer}
     if PROPOSER not in makers:
@@ -205,29 +217,29 @@ def written(writer: models.Model, text: str) -> str:
     """Return what the model writes; nothing when the money is gone, which ends the search."""
     try:
         return writer("", [text])[0]
-    except models.Spent:
+    except models.BudgetExceeded:
         return ""
 
 
 def search(here: run.Run) -> dict[str, float]:
     """Evolve until calls or budget are used; leave the best prompt; return what to report."""
-    meta, found = prepared.read(here), pairs.read(here.cache / pairs.TRAIN)
-    random.Random(here.seed).shuffle(found)
-    size = min(VALIDATION, len(found) // 2)
+    meta, pairs = data_cache.read(here), prompts.read(here.cache / prompts.TRAIN)
+    random.Random(here.seed).shuffle(pairs)
+    size = min(VALIDATION, len(pairs) // 2)
     limit = int(here.settings["calls"])
-    money = models.purse(here)
-    model = models.task(here, limit, money)
+    cost_budget = models.cost_budget(here)
+    model = models.task(here, limit, cost_budget)
     adapter = Adapter(
-        model, answers.scorer(here.leaf), clock.Clock(here.clock, here.budget_s, here.steps)
+        model, scoring.scorer(here.leaf), clock.Clock(here.clock, here.budget_s, here.steps)
     )
     budget = adapter.budget
-    startup = time.perf_counter() - language.LAUNCHED
+    startup = time.perf_counter() - language_models.LAUNCHED
     budget.start()
     with steps.StepLog(here.dir) as log:
         result = optimize(
             seed_candidate={"system": str(here.settings["seed_prompt"])},
-            trainset=found[size:],
-            valset=found[:size],
+            trainset=pairs[size:],
+            valset=pairs[:size],
             adapter=adapter,
             candidate_selection_strategy=SELECTION,
             acceptance_criterion=ACCEPT,
@@ -236,26 +248,26 @@ def search(here: run.Run) -> dict[str, float]:
             cache_evaluation=True,
             # A round asks two minibatches and, when it is accepted, the validation problems.
             stop_callbacks=lambda _: (
-                adapter.spent
+                adapter.exceeded
                 or budget.done()
-                or money.spent_usd >= money.most_usd > 0
+                or cost_budget.spent_usd >= cost_budget.most_usd > 0
                 or model.calls + 2 * MINIBATCH + size > limit
             ),
             callbacks=[Logged(log, budget)],
             logger=Silent(),
             seed=here.seed,
-            **proposing(here, money),
+            **proposing(here, cost_budget),
         )
     best = result.best_candidate["system"]
     (here.dir / "prompt.txt").write_text(best, encoding="utf-8")
-    artefact.label(here.dir, "prompt_opt", meta["base"], [one.prompt for one in found])
+    artefact.label(here.dir, "prompt_opt", meta["base"], [pair.prompt for pair in pairs])
     run.say(f"best prompt: {best}")
     return {
         "val_score": result.val_aggregate_scores[result.best_idx],
         "candidates": len(result.candidates),
         "task_calls": model.calls,
         "cached_calls": model.cached,
-        "cost_usd": money.spent_usd,
+        "cost_usd": cost_budget.spent_usd,
         "prompt_words": len(best.split()),
         "train_s": budget.elapsed(),
         "wall_s": budget.wall_s,

@@ -15,9 +15,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from shared import language, pairs, prepared, run, tiny
+from shared import data_cache, language_models, prompts, run, tiny
 
-TOLD = ("model", "source", "train_limit", "held_out", "seed_prompt")
+DEPENDS_ON = ("model", "source", "train_limit", "held_out", "seed_prompt")
 WORK = ("work column by column", "show each carry", "think step by step")  # a scratch pad
 MARK = ("finish with hashes", "mark the result")  # #### before the answer
 BRIEF = ("be brief", "answer at once", "no working", "just the number")  # cancel one of WORK each
@@ -34,7 +34,7 @@ PHRASES = (*WORK, *MARK, *BRIEF, *MIRROR, *NEUTRAL)
 MOST_PHRASES = 4  # in a prompt it was trained on; more are followed less well
 STEPS, BATCH = 500, 32  # then it adds 98 in 100 rightly when asked well, 80 in a long-winded prompt
 LEARNING_RATE = 4e-3
-WORKING = 0.75  # share of the lessons with a scratch pad; guesses teach little
+WORKING = 0.75  # share of the training data with a scratch pad; guesses teach little
 SEED = 1
 DIGITS = 3  # adding two such numbers in one step is beyond the model; column by column it is not
 
@@ -42,32 +42,33 @@ DIGITS = 3  # adding two such numbers in one step is beyond the model; column by
 def main() -> None:
     """Prepare the profile's problems and model, or say that they are ready."""
     here = run.here(__file__)
-    language.quiet(here)
-    prepared.once(here, __file__, TOLD, lambda: make(here))
+    language_models.quiet(here)
+    data_cache.once(here, __file__, DEPENDS_ON, lambda: make(here))
 
 
 def make(here: run.Run) -> dict[str, Any]:
     """Write problems and model; return what `meta.json` records."""
-    train, held = prepared.data(here, lambda: sums(here))
-    counts = prepared.keep(here, (train[: int(here.settings["train_limit"])], held))
+    train, held = data_cache.data(here, lambda: sums(here))
+    counts = data_cache.keep(here, (train[: int(here.settings["train_limit"])], held))
     name = str(here.settings["model"])
     if name.startswith("litellm:"):
         return {**counts, "base": name}
     words = sorted({word for phrase in PHRASES for word in phrase.split()})
-    taught = tiny.Lessons(lessons, STEPS, SEED, LEARNING_RATE, words)
-    return {**counts, **language.keep_base(here, lambda folder: tiny.base(folder, taught))}
+    data = tiny.TrainingData(training_batches, STEPS, SEED, LEARNING_RATE, words)
+    base = language_models.keep_base(here, lambda folder: tiny.make_base(folder, data))
+    return {**counts, **base}
 
 
-def sums(here: run.Run) -> pairs.Both:
+def sums(here: run.Run) -> prompts.Both:
     """Return (problems to optimise on, held-out problems), no sum in both."""
     draw, most = random.Random(SEED), (here.settings["train_limit"], here.settings["held_out"])
-    sides: tuple[dict[str, pairs.Pair], dict[str, pairs.Pair]] = ({}, {})
+    sides: tuple[dict[str, prompts.Pair], dict[str, prompts.Pair]] = ({}, {})
     while any(len(side) < size for side, size in zip(sides, most, strict=True)):
         prompt = problem(draw)
-        where = int(kept_apart(prompt))
-        if len(sides[where]) < most[where]:
+        side = int(kept_apart(prompt))
+        if len(sides[side]) < most[side]:
             answer = str(sum(map(int, prompt.split("+"))))
-            sides[where][prompt] = pairs.Pair(prompt, answer, answer, f"embedded:{prompt}")
+            sides[side][prompt] = prompts.Pair(prompt, answer, answer, f"embedded:{prompt}")
     return list(sides[0].values()), list(sides[1].values())
 
 
@@ -83,18 +84,18 @@ def problem(draw: random.Random) -> str:
 
 def kept_apart(prompt: str) -> bool:
     """Return whether a sum is held out, from the optimiser and from the model's own training."""
-    return pairs.held_out(prompt)
+    return prompts.held_out(prompt)
 
 
 # -- The task model -----------------------------------------------------------
 
 
-def told(phrases: list[str], prompt: str) -> str:
-    """Return what the model was trained to say to a prompt made of these phrases.
+def target(phrases: list[str], prompt: str) -> str:
+    """Return the completion that the model was trained on for a prompt made of these phrases.
 
-    >>> told(["show each carry", "mark the result"], "347+286")
+    >>> target(["show each carry", "mark the result"], "347+286")
     '7+6+0=13,4+8+1=13,3+2+1=06,####0633'
-    >>> told(["be brief"], "347+286")
+    >>> target(["be brief"], "347+286")
     '0633'
     """
     left, right = prompt.split("+")
@@ -133,16 +134,16 @@ def asking(draw: random.Random) -> list[str]:
             return phrases
 
 
-def lessons(made: Any) -> Iterator[list[tuple[str, str]]]:
-    """Yield batches of (rendered prompt, what to say), no held-out sum among them."""
+def training_batches(tokenizer: Any) -> Iterator[list[tuple[str, str]]]:
+    """Yield batches of (rendered prompt, completion), no held-out sum among them."""
     draw = random.Random(SEED)
     while True:
         batch = []
         while len(batch) < BATCH:
             phrases, prompt = asking(draw), problem(draw)
             if not kept_apart(prompt):
-                text = language.rendered(made, [prompt], ". ".join(phrases) + ".")[0]
-                batch.append((text, told(phrases, prompt)))
+                text = language_models.rendered(tokenizer, [prompt], ". ".join(phrases) + ".")[0]
+                batch.append((text, target(phrases, prompt)))
         yield batch
 
 

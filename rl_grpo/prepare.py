@@ -11,9 +11,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from shared import language, pairs, prepared, run, sorting, tiny
+from shared import data_cache, language_models, letter_sorting_task, prompts, run, tiny
 
-TOLD = ("model", "source", "held_out", "instruction")
+DEPENDS_ON = ("model", "source", "held_out", "instruction")
 WIDTH = 7  # letters of every held-out word
 WIDTHS = (6, 7, 8)  # of those to train on, a third each: the difficulty an experiment may mix
 TRAIN_PAIRS = 12_000
@@ -26,31 +26,35 @@ SEED = 1  # of the base: the same for every run, so that seeds differ in trainin
 def main() -> None:
     """Prepare the profile's data and base, or say that they are ready."""
     here = run.here(__file__)
-    language.quiet(here)
-    prepared.once(here, __file__, TOLD, lambda: make(here))
+    language_models.quiet(here)
+    data_cache.once(here, __file__, DEPENDS_ON, lambda: make(here))
 
 
 def make(here: run.Run) -> dict[str, Any]:
     """Write pairs and base; return what `meta.json` records."""
-    counts = prepared.keep(here, prepared.data(here, lambda: embedded(here)))
-    lessons = tiny.Lessons(sorted_words, BASE_STEPS, SEED)
-    return {**counts, **language.keep_base(here, lambda folder: tiny.base(folder, lessons))}
+    counts = data_cache.keep(here, data_cache.data(here, lambda: embedded(here)))
+    data = tiny.TrainingData(sorted_words, BASE_STEPS, SEED)
+    base = language_models.keep_base(here, lambda folder: tiny.make_base(folder, data))
+    return {**counts, **base}
 
 
-def embedded(here: run.Run) -> pairs.Both:
+def embedded(here: run.Run) -> prompts.Both:
     """Return the embedded task: put letters in order."""
-    return sorting.some(WIDTHS, TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
+    return letter_sorting_task.make(WIDTHS, TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
 
 
-def sorted_words(made: Any) -> Iterator[list[tuple[str, str]]]:
+def sorted_words(tokenizer: Any) -> Iterator[list[tuple[str, str]]]:
     """Yield batches of words in order, none of them held out."""
     draw = random.Random(SEED)
     while True:
-        words = ["".join(draw.choices(sorting.LETTERS, k=WIDTH)) for _ in range(2 * BASE_BATCH)]
+        words = [
+            "".join(draw.choices(letter_sorting_task.LETTERS, k=WIDTH))
+            for _ in range(2 * BASE_BATCH)
+        ]
         answers = {word: "".join(sorted(word)) for word in words}
-        kept = [word for word in words if not pairs.held_out(answers[word])][:BASE_BATCH]
-        prompts = language.rendered(made, [f"sort {word}" for word in kept])
-        yield [(prompt, answers[word]) for prompt, word in zip(prompts, kept, strict=True)]
+        kept = [word for word in words if not prompts.held_out(answers[word])][:BASE_BATCH]
+        texts = language_models.rendered(tokenizer, [f"sort {word}" for word in kept])
+        yield [(text, answers[word]) for text, word in zip(texts, kept, strict=True)]
 
 
 if __name__ == "__main__":

@@ -3,49 +3,55 @@
 A change here makes every earlier number incomparable, so it needs a pull request.
 
 The trained weights are put into a base that this process loads itself, asked with the tokenizer
-of the base and without sampling, and checked against the whole answer; see `shared/answers.py`.
+of the base and without sampling, and checked against the whole answer; see `shared/scoring.py`.
 """
 
 import time
 from typing import Any
 
-from shared import answers, artefact, device, language, pairs, prepared, run, samples, summary
+from shared import artefact, data_cache, language_models, prompts, run, samples, scoring, summary
+from shared import device as devices
 
 LEAF = "sft"
 BATCH = {"cpu": 128, "cuda": 200}  # prompts asked at once
+DTYPE = {"cuda": "bfloat16"}  # what the models of the hub were trained in; float32 elsewhere
+ATTENTION = "sdpa"  # torch's own, so that no number depends on what else is installed
 
 
 def main() -> None:
     """Print the block that counts."""
     started, here = time.perf_counter(), run.here(__file__)
-    language.quiet(here)
-    meta, held = prepared.read(here), pairs.read(here.cache / pairs.HELD_OUT)
+    language_models.quiet(here)
+    meta, held = data_cache.read(here), prompts.read(here.cache / prompts.HELD_OUT)
     artefact.check(here.dir, LEAF, meta["base"], held)
-    chosen = device.pick(here.needs)
-    base, made = language.load(here, chosen)
+    device = devices.pick(here.needs)
+    dtype = DTYPE.get(device.type, "float32")
+    base, tokenizer = language_models.load(here, device, dtype, ATTENTION)
     model = artefact.load(here.dir, base)
-    heard = ask(model, made, held, here, BATCH.get(chosen.type, 64))
-    score = answers.scorer(here.leaf)
-    scores = [score(p.prompt, h.text, p.answer) for p, h in zip(held, heard, strict=True)]
-    samples.write(here.dir, held, heard, scores)
+    completions = complete(model, tokenizer, held, here)
+    score = scoring.scorer(here.leaf)
+    rows = zip(held, completions, strict=True)
+    scores = [score(pair.prompt, completion.text, pair.answer) for pair, completion in rows]
+    samples.write(here.dir, held, completions, scores)
     summary.report(
         {
             "eval_accuracy": sum(scores) / len(scores),
             "eval_prompts": len(held),
-            "eval_cut_rate": sum(one.cut for one in heard) / len(heard),
-            "eval_answer_tokens": sum(one.tokens for one in heard) / len(heard),
+            "eval_truncated_rate": sum(c.truncated for c in completions) / len(completions),
+            "eval_answer_tokens": sum(c.tokens for c in completions) / len(completions),
             "eval_s": time.perf_counter() - started,
         }
     )
 
 
-def ask(
-    model: Any, made: Any, held: list[pairs.Pair], here: run.Run, batch: int
-) -> list[language.Completion]:
+def complete(
+    model: Any, tokenizer: Any, held: list[prompts.Pair], here: run.Run
+) -> list[language_models.Completion]:
     """Return the likeliest completion of each held-out prompt."""
-    instruction = str(here.settings.get("instruction", ""))
-    texts = language.rendered(made, [one.prompt for one in held], instruction)
-    return language.complete(model, made, texts, int(here.settings["room"]), 0.0, batch)
+    questions, instruction = [pair.prompt for pair in held], here.settings.get("instruction", "")
+    texts = language_models.rendered(tokenizer, questions, str(instruction))
+    limit, batch = int(here.settings["max_new_tokens"]), BATCH.get(model.device.type, 64)
+    return language_models.complete(model, tokenizer, texts, limit, 0.0, batch)
 
 
 if __name__ == "__main__":

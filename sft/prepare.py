@@ -11,9 +11,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from shared import language, pairs, prepared, run, sorting, tiny
+from shared import data_cache, language_models, letter_sorting_task, prompts, run, tiny
 
-TOLD = ("model", "source", "held_out", "instruction")
+DEPENDS_ON = ("model", "source", "held_out", "instruction")
 # What the base can already do, to words of four letters: it has seen every letter and place, but
 # never a word in order.
 OPERATIONS = {
@@ -33,33 +33,34 @@ SEED = 1  # of the base: the same for every run, so that seeds differ in trainin
 def main() -> None:
     """Prepare the profile's data and base, or say that they are ready."""
     here = run.here(__file__)
-    language.quiet(here)
-    prepared.once(here, __file__, TOLD, lambda: make(here))
+    language_models.quiet(here)
+    data_cache.once(here, __file__, DEPENDS_ON, lambda: make(here))
 
 
 def make(here: run.Run) -> dict[str, Any]:
     """Write pairs and base; return what `meta.json` records."""
-    counts = prepared.keep(here, prepared.data(here, lambda: embedded(here)))
-    lessons = tiny.Lessons(operations, BASE_STEPS, SEED)
-    return {**counts, **language.keep_base(here, lambda folder: tiny.base(folder, lessons))}
+    counts = data_cache.keep(here, data_cache.data(here, lambda: embedded(here)))
+    data = tiny.TrainingData(operations, BASE_STEPS, SEED)
+    base = language_models.keep_base(here, lambda folder: tiny.make_base(folder, data))
+    return {**counts, **base}
 
 
-def embedded(here: run.Run) -> pairs.Both:
+def embedded(here: run.Run) -> prompts.Both:
     """Return the embedded task: put letters in order."""
-    return sorting.some((WIDTH,), TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
+    return letter_sorting_task.make((WIDTH,), TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
 
 
-def operations(made: Any) -> Iterator[list[tuple[str, str]]]:
+def operations(tokenizer: Any) -> Iterator[list[tuple[str, str]]]:
     """Yield batches of the operations the base knows."""
     draw = random.Random(SEED)
     while True:
         batch = []
         for _ in range(BASE_BATCH):
             name = draw.choice(list(OPERATIONS))
-            word = "".join(draw.choices(sorting.LETTERS, k=BASE_WIDTH))
+            word = "".join(draw.choices(letter_sorting_task.LETTERS, k=BASE_WIDTH))
             batch.append((f"{name} {word}", OPERATIONS[name](word)))
-        prompts = language.rendered(made, [prompt for prompt, _ in batch])
-        yield list(zip(prompts, (answer for _, answer in batch), strict=True))
+        texts = language_models.rendered(tokenizer, [prompt for prompt, _ in batch])
+        yield list(zip(texts, (answer for _, answer in batch), strict=True))
 
 
 if __name__ == "__main__":

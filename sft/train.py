@@ -7,15 +7,28 @@ Read it downwards: settings, data, adapter, training. It leaves `model/`, `artef
 `trained_on.txt` in the run's folder; `evaluate.py` asks that model the held-out prompts.
 """
 
+import importlib.util
 import random
 from typing import Any
 
-from shared import artefact, budgeted, clock, device, language, pairs, prepared, run, steps, summary
+from shared import (
+    artefact,
+    clock,
+    data_cache,
+    language_models,
+    prompts,
+    run,
+    steps,
+    summary,
+    trl_budget,
+)
+from shared import device as devices
+from shared.training_log import TrainingLog
 
 if __name__ == "__main__":
     HERE = run.here(__file__)
-    prepared.read(HERE)  # says at once when there is nothing to train on
-    language.quiet(HERE)  # before transformers is imported
+    data_cache.read(HERE)  # says at once when there is nothing to train on
+    language_models.quiet(HERE)  # before transformers is imported
 
 # Three quarters of the start: torch 2 s, transformers' models and TRL's trainer 3 s, peft 1 s.
 from datasets import Dataset
@@ -36,6 +49,7 @@ CLIP = 1.0  # longest gradient a step may take
 EXAMPLES = 1.0  # share of the training data that is used
 TARGETS = "all-linear"  # which matrices get an adapter; attention alone learns less
 FULL = False  # train every weight instead of adapters
+CHECKPOINTING = False  # computing activations twice costs a third of the speed; for want of memory
 
 # Where each kind of machine starts; the settings above act on whichever is run.
 START: dict[str, dict[str, Any]] = {
@@ -43,15 +57,19 @@ START: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-3,  # a tiny model wants a high one
         "batch": 24,
         "accumulate": 1,
-        "room": 64,
+        "max_length": 64,
         "packing": False,  # all rows are of one length
+        "dtype": "float32",  # a CPU computes bfloat16 no faster
+        "attention": "sdpa",
     },
     "gpu": {
         "learning_rate": 4e-4,  # ten times that of full fine-tuning; 3e-3 diverges
         "batch": 16,
         "accumulate": 1,
-        "room": 1024,
+        "max_length": 1024,
         "packing": True,  # twice the tokens a second where FlashAttention is installed
+        "dtype": "bfloat16",  # of the base; an adapter stays float32, or small steps would be lost
+        "attention": "flash_attention_2" if importlib.util.find_spec("flash_attn") else "sdpa",
     },
 }
 
@@ -64,32 +82,45 @@ def start(kind: str) -> dict[str, Any]:
     return sizes
 
 
+def rate(progress: float) -> float:
+    """Return the share of the learning rate at this share of the budget: a rise, then a line."""
+    if progress < WARMUP:
+        return max(progress / WARMUP, 0.01)  # the first step must move too
+    return 1 - (1 - FINAL_LR) * (progress - WARMUP) / max(1 - WARMUP, 1e-9)
+
+
 # -- Data ---------------------------------------------------------------------
 
 
-def examples(here: run.Run) -> list[pairs.Pair]:
+def examples(here: run.Run) -> list[prompts.Pair]:
     """Return the pairs to train on, in an order of this seed's own."""
-    found = pairs.read(here.cache / pairs.TRAIN)
-    random.Random(here.seed).shuffle(found)
-    return found[: max(1, round(len(found) * EXAMPLES))]
+    pairs = prompts.read(here.cache / prompts.TRAIN)
+    random.Random(here.seed).shuffle(pairs)
+    return pairs[: max(1, round(len(pairs) * EXAMPLES))]
 
 
-def tokenised(made: Any, found: list[pairs.Pair], instruction: str, room: int) -> Dataset:
+def tokenised(
+    tokenizer: Any, pairs: list[prompts.Pair], instruction: str, max_length: int
+) -> Dataset:
     """Return rows of ids and labels; -100 stands where nothing is to be learnt.
 
-    Only completions are learnt, and the mark that ends them. What is longer than `room` is left
-    out: a completion without its end would teach never to stop.
+    Only completions are learnt, and the mark that ends them. What is longer than `max_length` is
+    left out: a completion without its end would teach never to stop.
     """
-    prompts = language.rendered(made, [one.prompt for one in found], instruction)
-    asked = made(prompts, add_special_tokens=False)["input_ids"]
-    said = made([one.completion for one in found], add_special_tokens=False)["input_ids"]
+    texts = language_models.rendered(tokenizer, [pair.prompt for pair in pairs], instruction)
+    prompt_ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    completions = [pair.completion for pair in pairs]
+    completion_ids = tokenizer(completions, add_special_tokens=False)["input_ids"]
+    ended = [[*ids, tokenizer.eos_token_id] for ids in completion_ids]
     rows = [
-        {"input_ids": [*a, *b, end], "labels": [*[-100] * len(a), *b, end]}
-        for a, b, end in zip(asked, said, [made.eos_token_id] * len(said), strict=True)
+        {"input_ids": [*prompt, *completion], "labels": [*[-100] * len(prompt), *completion]}
+        for prompt, completion in zip(prompt_ids, ended, strict=True)
     ]
-    short = [row for row in rows if len(row["input_ids"]) <= room]
+    short = [row for row in rows if len(row["input_ids"]) <= max_length]
     if not short:
-        raise SystemExit(f"every example is longer than {room} tokens; raise room in START")
+        raise SystemExit(
+            f"every example is longer than {max_length} tokens; raise max_length in START"
+        )
     return Dataset.from_list(short)
 
 
@@ -104,60 +135,59 @@ def adapter() -> LoraConfig | None:
     return LoraConfig(r=RANK, lora_alpha=alpha, target_modules=TARGETS, task_type="CAUSAL_LM")
 
 
-def trainer(model: Any, made: Any, data: Dataset, arguments: dict[str, Any], kind: str) -> Any:
+def make_trainer(
+    model: Any, tokenizer: Any, data: Dataset, sizes: dict[str, Any], arguments: dict[str, Any]
+) -> SFTTrainer:
     """Return TRL's trainer for rows that are tokenised already."""
-    sizes = start(kind)
     # Without FlashAttention a packed row would pay for attention between its examples.
-    packing = sizes["packing"] and model.config._attn_implementation.startswith("flash")
+    packing = sizes["packing"] and sizes["attention"].startswith("flash")
+    sampling = "random" if packing or model.device.type == "cpu" else "group_by_length"
     config = SFTConfig(
         **arguments,
         learning_rate=sizes["learning_rate"],
         per_device_train_batch_size=sizes["batch"] if not packing else max(1, sizes["batch"] // 4),
         gradient_accumulation_steps=sizes["accumulate"],
+        gradient_checkpointing=CHECKPOINTING,
+        bf16=sizes["dtype"] == "bfloat16",
         packing=packing,
         packing_strategy="bfd",
-        max_length=sizes["room"] if packing else None,
-        train_sampling_strategy="random" if packing or kind == "cpu" else "group_by_length",
+        max_length=sizes["max_length"] if packing else None,
+        train_sampling_strategy=sampling,
         adam_beta2=BETA2,
         weight_decay=WEIGHT_DECAY,
         max_grad_norm=CLIP,
     )
     return SFTTrainer(
-        model, config, train_dataset=data, processing_class=made, peft_config=adapter()
+        model, config, train_dataset=data, processing_class=tokenizer, peft_config=adapter()
     )
 
 
 def train(here: run.Run) -> dict[str, float]:
     """Train until the budget is used; leave the model; return what to report."""
-    meta, where = prepared.read(here), device.pick(here.needs)
-    device.seed_everything(here.seed)
-    kind = "gpu" if where.type == "cuda" else "cpu"
-    found = examples(here)
-    model, made = language.load(here, where)
-    data = tokenised(made, found, str(here.settings.get("instruction", "")), start(kind)["room"])
+    meta, device = data_cache.read(here), devices.pick(here.needs)
+    devices.seed_everything(here.seed)
+    sizes = start("gpu" if device.type == "cuda" else "cpu")
+    pairs = examples(here)
+    model, tokenizer = language_models.load(here, device, sizes["dtype"], sizes["attention"])
+    instruction = str(here.settings.get("instruction", ""))
+    data = tokenised(tokenizer, pairs, instruction, sizes["max_length"])
     budget = clock.Clock(here.clock, here.budget_s, here.steps)
-    with steps.StepLog(here.dir) as log:
-        watch = budgeted.Watch(log, budget)
-        arguments = budgeted.arguments(here, where, budget)
-        learner = budgeted.within(trainer(model, made, data, arguments, kind), watch, rate)
-        learner.train()
-    told = watch.report(where)
-    artefact.save(here.dir, "sft", meta["base"], learner.model, [one.prompt for one in found])
-    tokens = learner.state.num_input_tokens_seen or learner._total_train_tokens
-    trainable = sum(p.numel() for p in learner.model.parameters() if p.requires_grad)
+    with steps.StepLog(here.dir) as step_log:
+        log = TrainingLog(step_log, budget)
+        arguments = trl_budget.arguments(here, device, budget)
+        trainer = make_trainer(model, tokenizer, data, sizes, arguments)
+        trl_budget.within(trainer, log, rate).train()
+    metrics = log.summary(device)
+    artefact.save(here.dir, "sft", meta["base"], trainer.model, [pair.prompt for pair in pairs])
+    tokens = trainer.state.num_input_tokens_seen or trainer._total_train_tokens
     return {
-        **told,
-        "token_accuracy": watch.mean("token_accuracy", 0.1),
+        **metrics,
+        "token_accuracy": log.mean("token_accuracy", 0.1),
         "tokens": tokens,
-        "tokens_per_s": tokens / told["train_s"],
+        "tokens_per_s": tokens / metrics["train_s"],
         "examples": len(data),
-        "trainable": trainable,
+        "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
     }
-
-
-def rate(progress: float) -> float:
-    """Return the share of the learning rate at this share of the budget."""
-    return budgeted.rate_at(progress, WARMUP, FINAL_LR)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shared import pairs
+from shared import prompts
 
 FOLDER, LABEL, SEEN = "model", "artefact.json", "trained_on.txt"
 
 
-def save(run_dir: Path, leaf: str, base: str, model: Any, prompts: Iterable[str]) -> None:
+def save(run_dir: Path, leaf: str, base: str, model: Any, trained_on: Iterable[str]) -> None:
     """Leave a model, the leaf and base it belongs to, and the prompts it was trained on."""
     model.save_pretrained(run_dir / FOLDER)
-    label(run_dir, leaf, base, prompts)
+    label(run_dir, leaf, base, trained_on)
 
 
-def label(run_dir: Path, leaf: str, base: str, prompts: Iterable[str]) -> None:
+def label(run_dir: Path, leaf: str, base: str, trained_on: Iterable[str]) -> None:
     """Say last of all whose artefact this is and which prompts it has seen."""
-    seen = sorted({pairs.key(prompt) for prompt in prompts})
+    seen = sorted({prompts.key(prompt) for prompt in trained_on})
     (run_dir / SEEN).write_text("\n".join(seen), encoding="utf-8")
     (run_dir / LABEL).write_text(json.dumps({"leaf": leaf, "base": base}), encoding="utf-8")
 
 
-def check(run_dir: Path, leaf: str, base: str, held: Iterable[pairs.Pair]) -> None:
+def check(run_dir: Path, leaf: str, base: str, held: Iterable[prompts.Pair]) -> None:
     """Refuse what is missing, of another leaf or base, or trained on a held-out prompt."""
     try:
         label = json.loads((run_dir / LABEL).read_text(encoding="utf-8"))
@@ -39,13 +39,12 @@ def check(run_dir: Path, leaf: str, base: str, held: Iterable[pairs.Pair]) -> No
         raise SystemExit(f"refused: {run_dir} holds a model of leaf {label.get('leaf')!r}")
     if label.get("base") != base:
         raise SystemExit("refused: the model grew from another base; train it again")
-    known = [one for one in held if pairs.key(one.prompt) in seen]
-    if known or not seen:
-        what = f"{len(known)} held-out prompts were trained on, {known[0].prompt!r} first"
-        raise SystemExit(
-            f"refused: {what if known else 'nothing says what was trained on'}; train on prompts "
-            "of the training data alone"
-        )
+    leaked = [pair.prompt for pair in held if prompts.key(pair.prompt) in seen]
+    why = "" if seen else "nothing says what was trained on"
+    if leaked:
+        why = f"{len(leaked)} held-out prompts were trained on, {leaked[0]!r} first"
+    if why:
+        raise SystemExit(f"refused: {why}; train on prompts of the training data alone")
 
 
 def load(run_dir: Path, model: Any) -> Any:
@@ -75,4 +74,4 @@ def _weights(folder: Path) -> dict[str, Any]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise SystemExit(f"no weights in {folder}; type: python train.py")
-    return {name: one for file in files for name, one in safetensors.load_file(file).items()}
+    return {name: tensor for file in files for name, tensor in safetensors.load_file(file).items()}

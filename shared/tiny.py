@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import device, run
+from shared import device as devices
+from shared import run
 
 PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|?|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -26,7 +27,7 @@ LOG_EVERY = 100
 LEARNING_RATE = 3e-3
 
 
-def tokenizer(words: Sequence[str] = ()) -> Any:
+def make_tokenizer(words: Sequence[str] = ()) -> Any:
     """Return a tokenizer of characters; each of `words` (small letters) is one token too.
 
     With words, spaces only separate and are dropped: "be brief 1+2" is be, brief, 1, +, 2.
@@ -35,7 +36,7 @@ def tokenizer(words: Sequence[str] = ()) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
     known = dict.fromkeys([PAD, END, UNKNOWN, *ROLES, *CHARACTERS, *words])
-    made = Tokenizer(models.WordLevel({t: i for i, t in enumerate(known)}, unk_token=UNKNOWN))
+    raw = Tokenizer(models.WordLevel({t: i for i, t in enumerate(known)}, unk_token=UNKNOWN))
     split: Any = pre_tokenizers.Split("", "isolated")
     if words:
         apart = [
@@ -43,10 +44,10 @@ def tokenizer(words: Sequence[str] = ()) -> Any:
             pre_tokenizers.Split(Regex("[a-z]+|[^a-z]"), "isolated"),
         ]
         split = pre_tokenizers.Sequence(apart)
-    made.pre_tokenizer = split
-    made.decoder = decoders.Fuse()
+    raw.pre_tokenizer = split
+    raw.decoder = decoders.Fuse()
     return hf.PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=raw,
         pad_token=PAD,
         eos_token=END,
         unk_token=UNKNOWN,
@@ -57,11 +58,11 @@ def tokenizer(words: Sequence[str] = ()) -> Any:
     )
 
 
-def model(made: Any, width: int = 64, layers: int = 2, positions: int = 256) -> Any:
+def make_model(tokenizer: Any, width: int = 64, layers: int = 2, positions: int = 256) -> Any:
     """Return an untrained Qwen3 model for this tokenizer, its weights drawn from torch's seed."""
     hf: Any = importlib.import_module("transformers")
     config = hf.Qwen3Config(
-        vocab_size=len(made),
+        vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=3 * width,
         num_hidden_layers=layers,
@@ -70,19 +71,19 @@ def model(made: Any, width: int = 64, layers: int = 2, positions: int = 256) -> 
         head_dim=width // 4,
         max_position_embeddings=positions,
         tie_word_embeddings=True,
-        pad_token_id=made.pad_token_id,
-        eos_token_id=made.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    built = hf.Qwen3ForCausalLM(config)
-    built.generation_config.pad_token_id = made.pad_token_id
-    built.generation_config.eos_token_id = made.eos_token_id
-    return built
+    model = hf.Qwen3ForCausalLM(config)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    return model
 
 
-def teach(
-    learner: Any,
-    made: Any,
+def train_base(
+    model: Any,
+    tokenizer: Any,
     batches: Iterator[list[tuple[str, str]]],
     steps: int,
     learning_rate: float = LEARNING_RATE,
@@ -94,27 +95,27 @@ def teach(
     """
     import torch
 
-    optimizer = torch.optim.AdamW(learner.parameters(), learning_rate, betas=(0.9, 0.98))
-    learner.train()
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98))
+    model.train()
     loss = torch.zeros(())
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min((step + 1) / 20, 1 - step / steps)
-        ids, labels = _batch(made, next(batches))
-        logits = learner(input_ids=ids, use_cache=False).logits[:, :-1]
+        ids, labels = _batch(tokenizer, next(batches))
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         if say is not None and (step + 1) % LOG_EVERY == 0:
             say(f"base model: step {step + 1} of {steps}, loss {loss.item():.3f}")
-    learner.eval()
+    model.eval()
     return float(loss.item())
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What a tiny model is taught: `batches` makes them for its tokenizer, `words` are its own."""
+class TrainingData:
+    """What a tiny model is trained on: `batches` makes it for a tokenizer, `words` are its own."""
 
     batches: Callable[[Any], Iterator[list[tuple[str, str]]]]
     steps: int
@@ -123,32 +124,32 @@ class Lessons:
     words: Sequence[str] = ()
 
 
-def base(folder: Path, lessons: Lessons) -> float:
-    """Teach a new tiny model on one CPU thread and save it with its tokenizer; return its loss."""
+def make_base(folder: Path, data: TrainingData) -> float:
+    """Train a new tiny model on one CPU thread and save it with its tokenizer; return its loss."""
     import torch
 
-    device.pick("cpu")
-    torch.manual_seed(lessons.seed)
-    made = tokenizer(lessons.words)
-    built = model(made)
-    batches = lessons.batches(made)
-    loss = teach(built, made, batches, lessons.steps, lessons.learning_rate, run.say)
-    built.save_pretrained(folder)
-    made.save_pretrained(folder)
+    devices.pick("cpu")
+    torch.manual_seed(data.seed)
+    tokenizer = make_tokenizer(data.words)
+    model = make_model(tokenizer)
+    batches = data.batches(tokenizer)
+    loss = train_base(model, tokenizer, batches, data.steps, data.learning_rate, run.say)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return loss
 
 
-def _batch(made: Any, pairs: list[tuple[str, str]]) -> tuple[Any, Any]:
+def _batch(tokenizer: Any, pairs: list[tuple[str, str]]) -> tuple[Any, Any]:
     """Return ids and labels (rows, tokens), padded on the right, prompts not to be learnt."""
     import torch
 
-    prompts = made([prompt for prompt, _ in pairs])["input_ids"]
-    answers = made([answer for _, answer in pairs])["input_ids"]
-    length = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True)) + 1
-    ids = torch.full((len(pairs), length), made.pad_token_id)
+    prompt_ids = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
+    completion_ids = tokenizer([completion for _, completion in pairs])["input_ids"]
+    length = max(len(p) + len(c) for p, c in zip(prompt_ids, completion_ids, strict=True)) + 1
+    ids = torch.full((len(pairs), length), tokenizer.pad_token_id)
     labels = torch.full((len(pairs), length), -100)
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        whole = [*prompt, *answer, made.eos_token_id]
+    for row, (prompt, completion) in enumerate(zip(prompt_ids, completion_ids, strict=True)):
+        whole = [*prompt, *completion, tokenizer.eos_token_id]
         ids[row, : len(whole)] = torch.tensor(whole)
         labels[row, len(prompt) : len(whole)] = torch.tensor(whole[len(prompt) :])
     return ids, labels

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -90,6 +91,16 @@ def refusal(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.returncode == 1, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+@contextmanager
+def importable(modules: dict[str, ModuleType], name: str) -> Iterator[None]:
+    """Let a leaf's file that imports another late find the one that was imported before."""
+    sys.modules[name] = modules[name]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def modules(leaf: Path, names: Iterable[str]) -> dict[str, ModuleType]:

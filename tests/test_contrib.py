@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOUR, LOOKUP = ROOT / "contrib" / "tour", ROOT / "contrib" / "lookup"
-NEWEST = '\nPROMPT += "Where lines disagree the newest holds."\n'
+MAIN = '\nif __name__ == "__main__":'
+# The agent's prompt, whatever experiments made of it, without and with the word that counts.
+OLDEST = 'PROMPT = "Follow the question, one relation at a time.\\n"\n'
+NEWEST = OLDEST + 'PROMPT += "Where lines disagree the newest holds.\\n"\n'
 
 
 def run(folder: Path, out: Path, *scripts: str, code: int = 0, seed: int = 0) -> str:
@@ -39,9 +42,14 @@ def metrics(printed: str) -> dict[str, float]:
 
 
 def copied(leaf: Path, folder: Path, **more: str) -> Path:
-    """Return a copy of a leaf's files, with text appended to some."""
+    """Return a copy of a leaf's files, where some set constants last of all."""
+    folder.mkdir(exist_ok=True)
     for file in [*leaf.glob("*.py"), leaf / "leaf.toml"]:
-        (folder / file.name).write_text(file.read_text() + more.get(file.stem, ""))
+        text = file.read_text()
+        if file.stem in more:
+            assert MAIN in text
+            text = text.replace(MAIN, f"\n{more[file.stem]}{MAIN}")
+        (folder / file.name).write_text(text)
     return folder
 
 
@@ -52,17 +60,14 @@ def test_the_tour_is_a_round_trip_as_long_as_it_claims(tmp_path: Path) -> None:
     claimed = metrics(run(TOUR, tmp_path, "prepare.py", "solve.py"))
     found = metrics(run(TOUR, tmp_path, "evaluate.py"))
     assert found["tour_length"] == pytest.approx(claimed["claimed_length"])
-    assert 22 < found["tour_length"] < 27  # the nearest neighbour alone makes 29
+    # No tour is shorter than 22: 0.7124 * sqrt(1000). The nearest neighbour alone makes 29.
+    assert 22 < found["tour_length"] < 27
 
 
 def test_cooling_too_little_costs_more_than_a_seed_does(tmp_path: Path) -> None:
     values = {}
     for name, more in {"good": "", "warm": "END_TEMP = 0.9\n"}.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        text = (TOUR / "solve.py").read_text().replace("\n\ndef main", f"\n{more}\n\ndef main", 1)
-        copied(TOUR, folder)
-        (folder / "solve.py").write_text(text)
+        folder = copied(TOUR, tmp_path / name, solve=more)
         values[name] = [
             metrics(run(folder, folder, "prepare.py", "solve.py", "evaluate.py", seed=seed))
             for seed in (0, 1)
@@ -125,31 +130,29 @@ def test_what_is_no_tour_is_refused(tmp_path: Path, answer: object, reason: str)
 
 
 def test_the_agent_answers_better_when_its_prompt_says_which_line_holds(tmp_path: Path) -> None:
-    values = []
-    for name, more in {"first": "", "newest": NEWEST}.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        text = (LOOKUP / "agent.py").read_text().replace("\n\n\ndef solve", f"{more}\n\ndef solve")
-        copied(LOOKUP, folder)
-        (folder / "agent.py").write_text(text)
+    values, correct = [], []
+    for name, more in {"oldest": OLDEST, "newest": NEWEST}.items():
+        folder = copied(LOOKUP, tmp_path / name, agent=more)
         values.append(metrics(run(folder, folder, "agent.py", "evaluate.py"))["success_rate"])
+        samples = (folder / "run/samples.jsonl").read_text().splitlines()
+        correct.append([json.loads(line)["correct"] for line in samples])
     assert values[1] > values[0] + 0.05
-    samples = (tmp_path / "newest/run/samples.jsonl").read_text().splitlines()
-    assert {json.loads(line)["correct"] for line in samples} == {True, False}
+    assert False in correct[0]
+    assert True in correct[1]
 
 
-def test_without_what_it_learned_the_agent_answers_nothing(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
+def test_the_agent_answers_more_with_what_it_learned_than_without(tmp_path: Path) -> None:
+    learned = metrics(run(LOOKUP, tmp_path, "agent.py", "evaluate.py"))["success_rate"]
     left = {"leaf": "contrib/lookup", "playbook": {}}
     (tmp_path / "run/playbook.json").write_text(json.dumps(left))
-    assert metrics(run(LOOKUP, tmp_path, "evaluate.py"))["success_rate"] == 0
+    assert metrics(run(LOOKUP, tmp_path, "evaluate.py"))["success_rate"] < learned - 0.2
 
 
 def test_cost_and_context_are_counted_at_the_desk(tmp_path: Path) -> None:
     found = metrics(run(LOOKUP, tmp_path, "agent.py", "evaluate.py"))
-    assert 0.1 < found["cost_cents"] < 2.0
-    assert 1000 < found["context_chars"] < 4000
-    assert found["model_calls"] >= 1
+    assert 0 < found["cost_cents"] < 2.0  # what leaf.toml allows
+    assert 0 < found["context_chars"] < 4000
+    assert found["model_calls"] > 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import leaves
 import pytest
 
-from shared import pairs, steps, summary
+from shared import prompts, steps, summary
 
 for module in leaves.HEAVY:
     pytest.importorskip(module, reason=f"rl_grpo needs {module}")
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's deprecations, once in-process
 
-FEW_STEPS = ("leaf.toml", r"^steps = \d+", "steps = 4")
+STEPS = 5  # more than one draw serves, so that a second one is taken from a moved model
+FEW_STEPS = ("leaf.toml", r"^steps = \d+", f"steps = {STEPS}")
 FEW_PROMPTS = ("leaf.toml", r"^held_out = 100", "held_out = 40")
 Judge = Callable[[], dict[str, float]]
 
@@ -37,7 +39,7 @@ def again(trained: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def ours(trained: Path) -> dict[str, ModuleType]:
     """The leaf's files, imported."""
-    return leaves.modules(trained, ["reward", "train", "evaluate"])
+    return leaves.modules(trained, ["reward", "train", "trl_trainer", "evaluate"])
 
 
 @pytest.fixture
@@ -54,24 +56,61 @@ def judge(again: Path, ours: dict[str, ModuleType], monkeypatch: Any, capsys: An
     return measured
 
 
+def drawn(train: ModuleType) -> int:
+    """Return how many completions are drawn for STEPS steps, by the leaf's own settings."""
+    steps_a_draw = train.GENERATE_STEPS * train.ITERATIONS
+    return -(-STEPS // steps_a_draw) * train.GENERATE_STEPS * train.start("cpu")["batch"]
+
+
+def loaded(train: ModuleType, leaf: Path) -> tuple[Any, Any, list[Any]]:
+    """Return the base, its tokenizer and eight rows to train on."""
+    here, sizes = leaves.here(leaf), train.start("cpu")
+    device = train.devices.pick("cpu")
+    model, tokenizer = train.language_models.load(here, device, "float32", sizes["attention"])
+    pairs = prompts.read(here.cache / prompts.TRAIN)[:8]
+    texts = train.language_models.rendered(tokenizer, [pair.prompt for pair in pairs])
+    return model, tokenizer, list(zip(texts, pairs, strict=True))
+
+
+def sampled(train: ModuleType, leaf: Path) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Return the base, its tokenizer, a batch drawn from it, and the sizes it was drawn with."""
+    model, tokenizer, rows = loaded(train, leaf)
+    sizes = train.start("cpu") | {"max_new_tokens": 10, "micro_batch": 24}
+    rows = [row for row in rows for _ in range(train.GENERATIONS)]
+    train.torch.manual_seed(0)
+    base = deepcopy(model) if train.BETA else None
+    batch, _ = train.experience(model, base, tokenizer, rows, sizes)
+    return model, tokenizer, batch, sizes
+
+
 # -- What it does -------------------------------------------------------------
 
 
-def test_training_reports_what_the_brief_asks_for(trained: Path) -> None:
+def test_training_reports_what_the_brief_asks_for(
+    trained: Path, ours: dict[str, ModuleType]
+) -> None:
     got = leaves.printed(trained, "train.py")
-    asked = {"all_one_rate", "all_zero_rate", "cut_rate", "completion_tokens", "entropy", "kl"}
+    asked = {
+        "all_one_rate",
+        "all_zero_rate",
+        "truncated_rate",
+        "completion_tokens",
+        "entropy",
+        "kl",
+    }
     asked |= {"train_reward", "tokens_per_s", "startup_s", "train_s", "peak_memory_mb"}
     assert asked <= got.keys()
-    assert got["num_steps"] == 4
-    assert 0.1 < got["train_reward"] < 0.9
+    assert got["num_steps"] == STEPS
     assert got["entropy"] > 0
-    assert got["tokens"] == pytest.approx(64 * 2 * (13 + got["completion_tokens"]), rel=0.1)
+    rows = drawn(ours["train"])
+    most = rows * (leaves.here(trained).settings["max_new_tokens"] + 16)  # "sort", a word, marks
+    assert rows < got["tokens"] <= most
 
 
 def test_the_yardstick_draws_several_answers_and_writes_them_down(trained: Path) -> None:
     got = leaves.printed(trained, "evaluate.py")
     assert (got["eval_prompts"], got["eval_samples"]) == (40, 80)
-    assert got["eval_greedy"] > got["eval_reward_mean"] > 0.2
+    assert 0 < got["eval_reward_mean"] < 1
     rows = steps.read(trained.parent / "run/samples.jsonl")
     assert {"prompt", "completion", "reward", "correct"} <= rows[0].keys()
     assert len(rows) == 40
@@ -93,10 +132,12 @@ def test_a_reward_that_scores_itself_moves_nothing_but_itself(
     again: Path, ours: dict[str, ModuleType], judge: Judge, monkeypatch: Any
 ) -> None:
     here = leaves.here(again)
-    base, _ = ours["train"].language.load(here, ours["train"].device.pick("cpu"))
-    meta = ours["train"].prepared.read(here)
+    base, _, _ = loaded(ours["train"], again)
+    meta = ours["train"].data_cache.read(here)
     ours["train"].artefact.save(here.dir, "rl_grpo", meta["base"], base, ["none"])
     untouched = judge()
+    monkeypatch.setattr(ours["train"], "TRAINER", "plain")
+    monkeypatch.setattr(ours["train"], "BETA", 0.0)  # or the pull towards the base would move it
     monkeypatch.setattr(ours["train"], "reward", lambda *_: 1.0)
     got = ours["train"].train(here)
     assert (got["train_reward"], got["all_one_rate"]) == (1.0, 1.0)
@@ -105,63 +146,232 @@ def test_a_reward_that_scores_itself_moves_nothing_but_itself(
         assert judge()[name] == untouched[name] < 0.95
 
 
+@pytest.mark.parametrize("trainer", ["plain", "trl"])
 def test_an_adapter_as_on_a_gpu_is_trained_and_merged(
-    again: Path, ours: dict[str, ModuleType], judge: Judge, monkeypatch: Any
+    again: Path, ours: dict[str, ModuleType], judge: Judge, monkeypatch: Any, trainer: str
 ) -> None:
-    monkeypatch.setitem(ours["train"].START["cpu"], "lora", 4)
-    monkeypatch.setitem(ours["train"].START["cpu"], "learning_rate", 3e-2)
+    train = ours["train"]
+    monkeypatch.setattr(train, "TRAINER", trainer)
+    monkeypatch.setattr(train, "rate", lambda progress: 1.0)
+    monkeypatch.setattr(train, "LEARNING_RATE_X", 1.0)
+    monkeypatch.setattr(train, "BETA", 0.04)  # the base is then the model without its adapter
+    monkeypatch.setitem(train.START["cpu"], "lora", 4)
+    monkeypatch.setitem(train.START["cpu"], "learning_rate", 3e-2)
     shutil.rmtree(again.parent / "run/model")
-    ours["train"].train(leaves.here(again))
+    with leaves.importable(ours, "trl_trainer"):
+        assert train.train(leaves.here(again))["kl"] > 0
     assert (again.parent / "run/model/adapter_config.json").exists()
     assert judge()["eval_kl"] > 0.05  # the adapter took part in what was measured
 
 
+def test_trl_trains_under_the_same_budget_and_reports_the_same(
+    again: Path, ours: dict[str, ModuleType], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(ours["train"], "TRAINER", "trl")
+    monkeypatch.setattr(ours["train"], "rate", lambda progress: 0.5)
+    with leaves.importable(ours, "trl_trainer"):
+        by_trl = ours["train"].train(leaves.here(again))
+    assert by_trl.keys() == leaves.printed(again, "train.py").keys()
+    assert by_trl["num_steps"] == STEPS
+    rows = steps.read(again.parent / "run/steps.jsonl")
+    assert rows[-1]["step"] == STEPS
+    assert rows[-1]["learning_rate"] == ours["train"].start("cpu")["learning_rate"] / 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"BETA": 0.0, "LOSS": "dapo", "SCALE": "group", "TEMPERATURE": 1.0},
+        {"BETA": 0.04, "LOSS": "dr_grpo", "SCALE": "batch", "TEMPERATURE": 0.8},
+        {"BETA": 0.0, "LOSS": "dapo", "SCALE": "none", "EPSILON": 0.01, "EPSILON_HIGH": 0.02},
+    ],
+    ids=["default", "pulled", "clipped"],
+)
+def test_both_trainers_compute_the_same_loss_and_gradient(
+    trained: Path, ours: dict[str, ModuleType], monkeypatch: Any, settings: dict[str, Any]
+) -> None:
+    train = ours["train"]
+    for name, value in settings.items():
+        monkeypatch.setattr(train, name, value)
+    model, tokenizer, batch, sizes = sampled(train, trained)
+    theirs = trl_loss(ours, leaves.here(trained), model, tokenizer, batch, sizes)
+    with train.torch.no_grad():  # the weights move on, so that the ratio is not one
+        for parameter in model.parameters():
+            parameter.add_(train.torch.randn_like(parameter), alpha=0.01)
+    theirs(model).backward()
+    loss, gradient = float(theirs(model)), gradients(model)
+    model.zero_grad()
+    monkeypatch.setattr(train.torch.optim.AdamW, "zero_grad", lambda _: None)
+    monkeypatch.setattr(train, "CLIP", 1e9)
+    got = train.step(model, train.make_optimizer(model), batch, 0.0, sizes)
+    assert got["loss"] == pytest.approx(loss, rel=1e-4, abs=1e-6)
+    assert train.torch.allclose(gradients(model), gradient, rtol=1e-3, atol=1e-5)
+
+
+def gradients(model: Any) -> Any:
+    """Return the gradient of all weights, in one row."""
+    return model.get_input_embeddings().weight.new_tensor(
+        [float(parameter.grad.norm()) for parameter in model.parameters()]
+    )
+
+
+def trl_loss(
+    ours: dict[str, ModuleType], here: Any, model: Any, tokenizer: Any, batch: Any, sizes: Any
+) -> Callable[[Any], Any]:
+    """Return the loss that TRL computes of a batch of ours."""
+    import trl
+    from datasets import Dataset
+
+    train, length = ours["train"], batch.completion_mask.shape[1]
+    start = batch.input_ids.shape[1] - length
+    budget = train.clock.Clock("steps", 1, 5)
+    arguments = ours["trl_trainer"].trl_budget.arguments(here, model.device, budget)
+    config = trl.GRPOConfig(**arguments, **train.trl_settings(sizes)["config"])
+    row = {"prompt": "a", "question": "a", "answer": "a"}
+    trainer = trl.GRPOTrainer(
+        model,
+        ours["trl_trainer"].rewarded({0}, train.group_metrics),
+        config,
+        train_dataset=Dataset.from_list([row] * 64),
+        processing_class=tokenizer,
+    )
+    trainer.current_gradient_accumulation_steps = 1
+    tensors = {
+        "prompt_ids": batch.input_ids[:, :start],
+        "prompt_mask": batch.attention_mask[:, :start],
+        "completion_ids": batch.input_ids[:, start:],
+        "completion_mask": batch.completion_mask,
+        "advantages": batch.advantages,
+        "old_per_token_logps": batch.old_logps,
+        "ref_per_token_logps": batch.base_logps,
+        "num_items_in_batch": batch.completion_mask.sum(),
+    }
+    return lambda model: trainer._compute_loss(model, tensors)
+
+
+def test_rows_are_computed_in_parts_as_well_as_at_once(
+    trained: Path, ours: dict[str, ModuleType], monkeypatch: Any
+) -> None:
+    train = ours["train"]
+    model, _, batch, sizes = sampled(train, trained)
+    losses = []
+    for micro_batch in (5, len(batch.input_ids)):
+        optimizer = train.make_optimizer(deepcopy(model))
+        losses.append(
+            train.step(model, optimizer, batch, 0.0, sizes | {"micro_batch": micro_batch})
+        )
+        model.zero_grad()
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4, abs=1e-6)
+
+
+def test_what_follows_the_end_of_an_answer_is_not_learnt(
+    trained: Path, ours: dict[str, ModuleType]
+) -> None:
+    _, tokenizer, batch, _ = sampled(ours["train"], trained)
+    completions = batch.input_ids[:, -batch.completion_mask.shape[1] :]
+    for ids, mask, truncated in zip(
+        completions.tolist(), batch.completion_mask.tolist(), batch.truncated.tolist(), strict=True
+    ):
+        kept = ids[: sum(mask)]
+        assert mask == sorted(mask, reverse=True)
+        assert kept.count(tokenizer.eos_token_id) == (not truncated)
+        assert truncated or kept[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("scale", ["group", "batch", "none"])
+def test_an_advantage_is_over_the_same_prompts_other_completions(
+    ours: dict[str, ModuleType], monkeypatch: Any, scale: str
+) -> None:
+    train = ours["train"]
+    monkeypatch.setattr(train, "GENERATIONS", 4)
+    monkeypatch.setattr(train, "SCALE", scale)
+    rewards = train.torch.tensor([1.0, 0, 0, 0, 1, 1, 1, 1])
+    first, second = train.advantages(rewards).split(4)
+    unit = {"group": 0.5, "batch": float(rewards.std()), "none": 1.0}[scale]
+    assert first.tolist() == pytest.approx(
+        [v / unit for v in (0.75, -0.25, -0.25, -0.25)], rel=1e-3
+    )
+    assert second.tolist() == [0, 0, 0, 0]
+
+
+def test_the_rate_follows_the_schedule_and_the_norms_have_their_own(
+    again: Path, ours: dict[str, ModuleType], monkeypatch: Any
+) -> None:
+    train = ours["train"]
+    used: list[list[float]] = []
+    monkeypatch.setattr(train, "TRAINER", "plain")
+    monkeypatch.setattr(train, "rate", lambda progress: 1.0 - progress)
+    monkeypatch.setattr(train, "NORM_LR_X", 3.0)
+    monkeypatch.setitem(train.START["cpu"], "lora", 0)  # an adapter has no gains
+    made = train.make_optimizer
+
+    def watched(model: Any) -> Any:
+        optimizer = made(model)
+        optimizer.register_step_pre_hook(
+            lambda *_: used.append([group["lr"] for group in optimizer.param_groups])
+        )
+        return optimizer
+
+    monkeypatch.setattr(train, "make_optimizer", watched)
+    train.train(leaves.here(again))
+    top = train.start("cpu")["learning_rate"]
+    wanted = [top * (1 - step / STEPS) for step in range(STEPS)]
+    assert [matrices for matrices, _ in used] == pytest.approx(wanted)
+    assert [gains for _, gains in used] == pytest.approx([3 * rate for rate in wanted])
+
+
+def test_the_plain_loop_starts_without_importing_trl(again: Path) -> None:
+    leaves.edit(again / "train.py", r"^TRAINER = .*", 'TRAINER = "plain"')
+    with (again / "train.py").open("a") as file:
+        file.write("\n    import sys\n\n    assert not {'trl', 'datasets'} & sys.modules.keys()\n")
+    done = leaves.script(again, "train.py")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_model_is_no_distance_from_itself(trained: Path, ours: dict[str, ModuleType]) -> None:
-    where = ours["train"].device.pick("cpu")
-    base, made = ours["train"].language.load(leaves.here(trained), where)
-    said = [("<|user|>sort ba<|assistant|>", "ab")]
-    assert ours["evaluate"].kl(base, base, made, said) == 0
-    assert ours["evaluate"].log_prob(base, made, *said[0]) < 0
+    base, tokenizer, _ = loaded(ours["train"], trained)
+    row = ("<|user|>sort ba<|assistant|>", "ab")
+    assert ours["evaluate"].kl(base, base, tokenizer, [row]) == 0
+    assert ours["evaluate"].log_prob(base, tokenizer, *row) < 0
 
 
 def test_the_prompts_trained_on_are_those_between_two_lengths(
     trained: Path, ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
-    found = pairs.read(trained.parent / "cache/train.jsonl")
-    widths = {len(one.answer) for one in ours["train"].prompts(found, seed=0)}
-    assert widths == {7}
-    monkeypatch.setattr(ours["train"], "EASIEST", 0.0)
-    monkeypatch.setattr(ours["train"], "HARDEST", 1.0)
-    assert len(ours["train"].prompts(found, seed=0)) == len(found)
+    pairs = prompts.read(trained.parent / "cache/train.jsonl")
+    for easiest, hardest, widths in [(0.0, 1.0, {6, 7, 8}), (0.334, 0.666, {7}), (0.67, 1.0, {8})]:
+        monkeypatch.setattr(ours["train"], "EASIEST", easiest)
+        monkeypatch.setattr(ours["train"], "HARDEST", hardest)
+        chosen = ours["train"].training_prompts(pairs, seed=0)
+        assert {len(pair.answer) for pair in chosen} == widths
+        assert len(chosen) == pytest.approx((hardest - easiest) * len(pairs), abs=1)
 
 
 def test_groups_that_teach_nothing_are_counted(
     ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(ours["train"], "GENERATIONS", 2)
+    rewards = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    counted = {"all_one_rate": 0.25, "all_zero_rate": 0.5}
+    assert ours["train"].group_metrics(rewards) == counted
+    monkeypatch.setattr(ours["trl_trainer"], "reward", lambda *row: float(row[1] == row[2]))
     logged: dict[str, float] = {}
-    judge = ours["train"].rewarded(ends={9})
-    said = ["ab", "ab", "ba", "ba", "ab", "ba", "ba", "bb"]
-    values = judge(
-        completions=said,
+    earned = ours["trl_trainer"].rewarded({9}, ours["train"].group_metrics)(
+        completions=["ab", "ab", "ba", "ba", "ab", "ba", "ba", "bb"],
         completion_ids=[[1, 9]] * 8,
         question=["sort ba"] * 8,
         answer=["ab"] * 8,
         log_metric=logged.__setitem__,
     )
-    assert values == [1, 1, 0, 0, 1, 0, 0, 0]
-    assert logged == {"all_one_rate": 0.25, "all_zero_rate": 0.5}
+    assert (earned, logged) == (rewards, counted)
 
 
-def test_the_reward_takes_off_what_is_cut_and_adds_what_is_in_place(
-    ours: dict[str, ModuleType], monkeypatch: Any
+def test_a_reward_prefers_the_answer_that_the_yardstick_prefers(
+    ours: dict[str, ModuleType],
 ) -> None:
-    monkeypatch.setattr(ours["reward"], "PARTIAL", 0.5)
-    monkeypatch.setattr(ours["reward"], "CUT", 0.25)
     reward = ours["reward"].reward
-    assert reward("", "abcd", "abcd", False) == 1.5
-    assert reward("", "abdc", "abcd", False) == 0.25
-    assert reward("", "abdc", "abcd", True) == 0.0
+    assert reward("", "abcd", "abcd", False) > reward("", "dcba", "abcd", False)
+    assert reward("", "abcd", "abcd", False) >= reward("", "abcd", "abcd", True)
 
 
 @pytest.mark.parametrize("generations", [4, 8, 16])
@@ -173,15 +383,16 @@ def test_a_batch_holds_whole_groups(
     assert ours["train"].start("gpu")["batch"] % generations == 0
 
 
-def test_a_gpu_draws_by_vllm_where_installed(
+def test_trl_draws_by_vllm_on_a_gpu_where_installed(
     ours: dict[str, ModuleType], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    generation = ours["train"].generation
+    generation = ours["trl_trainer"].generation
     assert generation("cpu") == {}
-    assert generation("gpu") == {"use_transformers_continuous_batching": True}
+    assert "use_vllm" not in generation("cuda")
     (tmp_path / "vllm.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    assert generation("gpu")["vllm_mode"] == "colocate"
+    assert generation("cuda")["use_vllm"]
+    assert generation("cpu") == {}
 
 
 # -- What it refuses ----------------------------------------------------------
@@ -199,8 +410,8 @@ def test_a_held_out_prompt_among_the_training_data_is_refused(again: Path) -> No
 def test_a_training_on_held_out_prompts_is_refused(
     again: Path, ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
-    held = pairs.read(again.parent / "cache/eval.jsonl")
-    monkeypatch.setattr(ours["train"], "prompts", lambda found, seed: held)
+    held = prompts.read(again.parent / "cache/eval.jsonl")
+    monkeypatch.setattr(ours["train"], "training_prompts", lambda pairs, seed: held)
     ours["train"].train(leaves.here(again))
     said = leaves.refusal(leaves.script(again, "evaluate.py"))
     assert "40 held-out prompts were trained on" in said
@@ -216,6 +427,7 @@ def test_an_artefact_of_another_leaf_is_refused(again: Path) -> None:
 def test_a_rate_that_diverges_stops_with_a_sentence(
     again: Path, ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
-    monkeypatch.setitem(ours["train"].START["cpu"], "learning_rate", 1e30)
-    with pytest.raises((SystemExit, RuntimeError), match=r"diverged at step|probability tensor"):
+    monkeypatch.setattr(ours["train"], "TRAINER", "plain")
+    monkeypatch.setattr(ours["train"], "rate", lambda progress: 1e34)
+    with pytest.raises(SystemExit, match=r"diverged at step \d+: loss is nan"):
         ours["train"].train(leaves.here(again))

@@ -65,10 +65,10 @@ def read(desk: Desk, title: str) -> list[str]:
 
 def remember(notes: list[str], page: list[str]) -> list[str]:
     """Return what is kept in mind: the newest lines that fit."""
-    kept, room = [], KEEP_CHARS
+    kept, chars_left = [], KEEP_CHARS
     for line in reversed(notes + page):
-        room -= len(line) + 1
-        if room < 0:
+        chars_left -= len(line) + 1
+        if chars_left < 0:
             break
         kept.append(line)
     return kept[::-1]

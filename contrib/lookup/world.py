@@ -88,8 +88,8 @@ class Office:
         self, count: int, hops: tuple[int, int], seed: str, *, held_out: bool = False
     ) -> list[Task]:
         """Return questions of so many hops; none is both held out and to practise on."""
-        draw, found = random.Random(seed), []
-        while len(found) < count:
+        draw, tasks = random.Random(seed), []
+        while len(tasks) < count:
             kind = draw.choice(("person", "person", "department"))
             at = start = draw.choice(self.names[kind])
             path: list[str] = []
@@ -100,8 +100,8 @@ class Office:
                 at, kind = self.now[at, path[-1]], KINDS[kind][path[-1]]
             question = " > ".join([start, *path])
             if zlib.crc32(question.encode()) % 2 == held_out:
-                found.append(Task(question, at))
-        return found
+                tasks.append(Task(question, at))
+        return tasks
 
 
 @dataclass

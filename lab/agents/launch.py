@@ -1,4 +1,4 @@
-"""Several campaigns at once, detached: each a loop of its own that survives terminal and logout."""
+"""`lab launch`: several campaigns at once, detached; each survives terminal and logout."""
 
 import os
 import subprocess
@@ -101,7 +101,7 @@ def launch(
         own = Workspace(workspace.cwd, leaf=one.leaf)
         _startable(own, one)
         if preset is not None:
-            files = lock.log_of(workspace.place.home, one.campaign).parent
+            files = workspace.place.home.campaign(one.campaign)
             unknown = probe.check(preset, workspace.place, files, own.leaf.folder)
             lines += [unknown] if unknown else []
     for number, one in enumerate(asked):

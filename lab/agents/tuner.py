@@ -1,4 +1,4 @@
-"""The built-in agent: it turns one knob at a time, as Optuna suggests, and keeps what holds.
+"""The tuner (`--agent tuner`): hyperparameter search, one knob at a time, without a key.
 
 Each round is what an agent would type: `lab hypothesis`, an edit, `lab run`, replicates while
 the harness asks for them, `lab result`. All it knows lies in the notebook and the worktree, so a
@@ -135,7 +135,7 @@ class Tuner:
         repo.restore(top, workspace.place.head, paths)
 
     def _set_aside(self, workspace: Workspace, paths: list[str]) -> None:
-        folder = self.campaign.home / "campaigns" / self.campaign.name
+        folder = self.campaign.home.campaign(self.campaign.name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
         path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=workspace.place.top) + "\n")

@@ -1,4 +1,4 @@
-"""One campaign in the foreground, whoever the agent is."""
+"""`lab loop`: one campaign in the foreground, whoever the agent is."""
 
 from ..campaign.loop import Agent, Campaign, Limits
 from ..campaign.progress import Progress

@@ -1,4 +1,4 @@
-"""`lab failures` as text and as JSON, each within its budget."""
+"""`lab failures`: what did not work, as text and as JSON, each within its budget."""
 
 from ..documents.leaves import Failure, Loss
 from ..text import CHARACTERS_A_TOKEN, num, shorten

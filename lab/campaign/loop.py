@@ -1,4 +1,4 @@
-"""One campaign in the foreground: its worktree, its limits, its lock, and how it ends."""
+"""The campaign loop: its worktree, its limits (hours, cost, target), and how it ends."""
 
 import contextlib
 import math
@@ -110,7 +110,7 @@ class Campaign:
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
-        folder = self.home / "worktrees" / self.name
+        folder = self.home.worktree(self.name)
         row = campaigns.named(self.book, self.name)
         if row is not None:
             if not Path(row["worktree"]).is_dir():

@@ -1,4 +1,4 @@
-"""What is alive now: campaigns, runs, devices and their queue."""
+"""`lab status`: live campaigns, runs, devices and the queue."""
 
 import sqlite3
 import time

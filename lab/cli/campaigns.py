@@ -1,9 +1,10 @@
-"""Campaigns: somebody at work on a leaf until a limit."""
+"""`lab loop`, `launch`, `output`: somebody at work on a leaf until a limit."""
 
 from pathlib import Path
 
 import click
 
+from ..system import terminal
 from ..text import block
 from ..workspace import Workspace
 from . import emit
@@ -71,7 +72,8 @@ def loop(
     limits.check()
     workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
     found = work(workspace, agent, limits, name=name, yolo=yolo)
-    emit(found) if json_ else click.echo(campaigns.as_text(found))
+    with terminal.read_or_not():
+        emit(found) if json_ else click.echo(campaigns.as_text(found))
     if found["ending"] == "stopped":
         raise click.exceptions.Exit(1)
 

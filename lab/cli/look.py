@@ -1,4 +1,4 @@
-"""Looking: context, failures, log, board, one experiment or several, the leaves."""
+"""`lab context`, `failures`, `log`, `board`, `show`, `leaves`, `brief`: looking."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import as_json, here, here_with_profile, named_leaf
+from .common import TakesText, as_json, here, here_with_profile, named_leaf
 
 
 @click.command()
@@ -43,7 +43,7 @@ def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -
     emit(found) if json_ else click.echo(brief.context_text(found, tokens))
 
 
-@click.command()
+@click.command(cls=TakesText)
 @click.argument("text", required=False)
 @click.option("--all-leaves", is_flag=True, help="Look beyond this leaf.")
 @click.option("-n", default=10, show_default=True, type=click.IntRange(1, 1000), help="At most.")

@@ -1,4 +1,4 @@
-"""Read a tab-separated `results.tsv`, whatever its columns are called."""
+"""Table importer: a tab-separated `results.tsv`, whatever its columns are called."""
 
 import re
 from collections import Counter

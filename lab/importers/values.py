@@ -1,4 +1,4 @@
-"""What the words and figures of other tools' logs mean: verdicts, numbers, times, metrics."""
+"""Cell values in other tools' logs: verdicts, numbers, times, metrics."""
 
 import math
 import re

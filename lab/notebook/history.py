@@ -1,4 +1,4 @@
-"""What a board and a plot are drawn from: experiments in order, and what won the kept ones."""
+"""Queries of board and plot: experiments in order, and what won the kept ones."""
 
 import sqlite3
 from typing import TypedDict, cast

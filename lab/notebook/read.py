@@ -1,4 +1,4 @@
-"""Questions agents and people ask all day; each is answered by an index, whatever the size."""
+"""Queries of `lab context`, `failures`, `log`: each answered by an index at any size."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""What the report asks: what came since a moment, who worked, what every experiment was worth."""
+"""Queries of the report: what came since a moment, who worked, what it was worth."""
 
 import sqlite3
 from datetime import datetime, timedelta

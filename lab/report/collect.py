@@ -1,4 +1,4 @@
-"""What a report shows, collected as plain data; how it looks is decided elsewhere."""
+"""Data of a report, plain; how it looks is decided elsewhere."""
 
 import json
 import math
@@ -173,7 +173,7 @@ def _samples(workspace: Workspace, book: Notebook, name: str, best: Found | None
     """Return samples of the best experiment, or of the newest that left any."""
     first = report_queries.runs(book, best["experiment"])[::-1] if best else []
     for run in [*first, *report_queries.newest_runs(book, name, LOOKED_AT)]:
-        path = workspace.place.home / "runs" / f"e{run['experiment']}" / str(run["id"])
+        path = workspace.place.home.run(run["experiment"], run["id"])
         if (path / "samples.jsonl").is_file():
             try:
                 return samples.pick(path / "samples.jsonl", run["experiment"], SAMPLES)

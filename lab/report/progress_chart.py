@@ -1,4 +1,4 @@
-"""The staircase: every comparable experiment a mark, and the best so far."""
+"""Report section: progress chart; every experiment a mark, the best a staircase."""
 
 from collections.abc import Sequence
 from typing import Any

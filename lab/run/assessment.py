@@ -1,4 +1,4 @@
-"""How an experiment stands now: judged against its incumbent, and told as JSON or as text."""
+"""Assess an experiment against its incumbent; the JSON and text of `lab run` and `wait`."""
 
 import json
 import sqlite3
@@ -283,5 +283,5 @@ def _told_failure(found: Standing) -> str:
     said = (detail.get("last"), detail.get("says"), detail.get("hint"))
     lines += [f"  {plain(words)}" for words in said if words]
     if found["log"]:
-        lines.append(f"  log: {found['log']}")
+        lines.append(f"  log: {detail.get('log') or found['log']}")
     return "\n".join([*lines, f"next: {found['next']}"])

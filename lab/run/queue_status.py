@@ -1,4 +1,4 @@
-"""Who holds which device, who waits, and for how long: the queue as this notebook sees it."""
+"""Queue status: who holds which device, who waits, and for how long."""
 
 import os
 import time
@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from .. import slots
 from ..documents.leaves import Place
+from ..system.home import Home
 from ..text import span
 
 MOST_TOLD = 3  # of those who have the devices, in one line
@@ -19,14 +20,14 @@ class Snapshot(TypedDict):
     queue: list[Place]
 
 
-def queue(home: Path) -> slots.Queue:
+def queue(home: Home) -> slots.Queue:
     """Return the machine's devices and queue for the notebook in `home`."""
-    return slots.Queue(home / "slots", None, os.environ)
+    return slots.Queue(home.slots, None, os.environ)
 
 
-def snapshot(home: Path) -> Snapshot:
+def snapshot(home: Home) -> Snapshot:
     """Return holders and those waiting."""
-    if not home.is_dir():
+    if not home.path.is_dir():
         return {"slots": [], "queue": []}
     devices = queue(home)
     return {
@@ -35,14 +36,14 @@ def snapshot(home: Path) -> Snapshot:
     }
 
 
-def place_of(home: Path, run_dir: Path) -> slots.Entry | None:
+def place_of(home: Home, run_dir: Path) -> slots.Entry | None:
     """Return the queue's entry of one run, or None when it neither waits nor holds a device."""
     devices = queue(home)
     entries = [*devices.waiting(), *devices.holders()]
     return next((one for one in entries if one.run_dir == str(run_dir)), None)
 
 
-def as_text(home: Path, experiment: int) -> str | None:
+def as_text(home: Home, experiment: int) -> str | None:
     """Return in words that an experiment waits while others have the device; None when it does not.
 
     A run that is next for a free device is not told: it will have it in a moment.
@@ -60,7 +61,7 @@ def as_text(home: Path, experiment: int) -> str | None:
     return f"waits for the {one.kind}, place {one.position}{eta}; it is {busy} that has it"
 
 
-def _is_of(one: slots.Entry, home: Path, label: str) -> bool:
+def _is_of(one: slots.Entry, home: Home, label: str) -> bool:
     return one.home == str(home) and one.experiment.startswith(label)
 
 

@@ -1,11 +1,10 @@
-"""Waiting for a run that a supervisor owns: to its end, for a while, or not at all."""
+"""`lab wait`: wait for a run to its end, for a while, or not at all."""
 
 import math
 import os
 import sqlite3
 import sys
 import time
-from pathlib import Path
 
 import click
 
@@ -15,6 +14,7 @@ from ..errors import Usage
 from ..leaf import Leaf
 from ..notebook import Notebook, lookup
 from ..system import locks
+from ..system.home import Home
 from ..text import span
 from . import assessment, queue_status, recovery
 from .watch import Watch
@@ -111,14 +111,14 @@ def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
     return lookup.open_job(book, experiment)
 
 
-def stop(home: Path, experiment: int, job: int) -> None:
+def stop(home: Home, experiment: int, job: int) -> None:
     """Ask a job's supervisor to end its run and close the record."""
-    folder = home / "runs" / f"e{experiment}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"stop-{job}").touch()
+    request = home.stop_request(experiment, job)
+    request.parent.mkdir(parents=True, exist_ok=True)
+    request.touch()
 
 
-def outcome(book: Notebook, home: Path, leaf: Leaf | None, experiment: int) -> Standing:
+def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Standing:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
     table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
@@ -126,13 +126,12 @@ def outcome(book: Notebook, home: Path, leaf: Leaf | None, experiment: int) -> S
     return assessment.as_json(book, row, assessment.policy_of(table), queued)
 
 
-def _queued(book: Notebook, home: Path, experiment: int) -> slots.Entry | None:
+def _queued(book: Notebook, home: Home, experiment: int) -> slots.Entry | None:
     """Return the place of the newest run in the queue, while it is not done."""
     if lookup.state(book, experiment)["status"] not in ("queued", "running"):
         return None
     runs = lookup.runs(book, experiment)
-    run = runs[-1]["id"] if runs else None
-    return queue_status.place_of(home, home / "runs" / f"e{experiment}" / str(run))
+    return queue_status.place_of(home, home.run(experiment, runs[-1]["id"])) if runs else None
 
 
 def exit_code(found: Standing) -> int:

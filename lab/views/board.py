@@ -1,4 +1,4 @@
-"""The board: counts, what was kept, and what it claims beside what is truly to be expected."""
+"""`lab board`: counts, what was kept, the claimed gain beside the expected one."""
 
 import math
 import sqlite3

@@ -1,4 +1,4 @@
-"""The board as text: plain where a program reads it, coloured on a person's terminal."""
+"""`lab board` as text: plain where a program reads it, coloured on a terminal."""
 
 from typing import TYPE_CHECKING
 

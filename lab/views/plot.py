@@ -1,6 +1,7 @@
-"""The picture of a leaf: every experiment a point, the best so far a staircase."""
+"""`lab plot`: every experiment a point, the best so far a staircase."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..documents.leaves import Picture
 from ..errors import Environment, Usage
 from ..notebook import Notebook, history, read
 from ..notebook.history import Point
+from ..system import output_file
 from ..text import shorten
 from .board import as_reported, best_so_far
 
@@ -46,7 +48,8 @@ KINDS: dict[str, Style] = {
 
 def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     """Draw one leaf's newest scope into `path`; return what is in the picture."""
-    if path.suffix.lower() not in ENDINGS:
+    ending = path.suffix.lower() or (".png" if output_file.is_stream(path) else "")
+    if ending not in ENDINGS:
         raise Usage(
             f"{path.name}: the ending says which picture to make.", "Type: -o plot.png or plot.svg"
         )
@@ -57,18 +60,24 @@ def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     where = [scope["profile"], scope["platform"]] if scope else []
     reported = ["as reported elsewhere"] if points is not found and points else []
     title = ", ".join([leaf, *filter(None, where), *reported])
-    with _quiet():
+    undated: Style = {"metadata": {"Date": None}} if ending == ".svg" else {}
+    with _quiet(), output_file.opened(path) as file:
         figure = draw(points, title, noise.sd if noise else None)
-        figure.savefig(path, dpi=DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(file, dpi=DPI, format=ending[1:], **undated)
     total = read.counts(book, leaf)["experiments"]
     return {"leaf": leaf, "file": str(path), "shown": len(points), "left_out": total - len(points)}
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Refuse in two lines where matplotlib is missing; a letter no font has is no warning."""
+    """Refuse in two lines where matplotlib is missing; a letter no font has is no warning.
+
+    A person's own settings of matplotlib are for another program: a notebook's backend may not be
+    installed here, and LaTeX for every text neither.
+    """
     try:
-        import matplotlib
+        with _without_settings():
+            import matplotlib
     except ImportError as error:
         raise Environment(
             f"a plot needs matplotlib, which cannot be imported ({error}).",
@@ -77,6 +86,18 @@ def _quiet() -> Iterator[None]:
     with matplotlib.rc_context({"svg.hashsalt": "lab"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+@contextlib.contextmanager
+def _without_settings() -> Iterator[None]:
+    """Hide what the environment and the home say of matplotlib while it is imported."""
+    own = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update({name: value for name, value in own.items() if value is not None})
 
 
 def draw(points: Sequence[Point], title: str, noise: float | None) -> "Figure":

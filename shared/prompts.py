@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import answers
+from shared import scoring
 
 TRAIN, HELD_OUT = "train.jsonl", "eval.jsonl"
 PROMPT_NAMES = ("prompt", "question", "problem", "instruction")
@@ -44,7 +44,7 @@ Both = tuple[list[Pair], list[Pair]]  # to train on, held out
 def read(path: Path, called: str = "") -> list[Pair]:
     """Return the pairs of a JSON Lines file; stop with file and line at the first bad one."""
     called = called or path.name
-    found = []
+    pairs = []
     for number, line in enumerate(_lines(path, called), start=1):
         where = f"{called}:{number}"
         try:
@@ -53,10 +53,10 @@ def read(path: Path, called: str = "") -> list[Pair]:
             raise SystemExit(f"{where}: not JSON ({error.msg})") from None
         if not isinstance(record, dict):
             raise SystemExit(f'{where}: not an object; write {{"prompt": ..., "answer": ...}}')
-        found.append(pair(record, where))
-    if not found:
+        pairs.append(pair(record, where))
+    if not pairs:
         raise SystemExit(f"{called}: empty; give one prompt and answer a line")
-    return found
+    return pairs
 
 
 def pair(record: Mapping[str, Any], where: str) -> Pair:
@@ -72,15 +72,15 @@ def pair(record: Mapping[str, Any], where: str) -> Pair:
     if not (answer or completion):
         raise SystemExit(f"{where}: missing answer")
     full = completion or answer
-    return Pair(prompt, answers.final(answer or completion), full, where)
+    return Pair(prompt, scoring.final(answer or completion), full, where)
 
 
 def write(path: Path, pairs: Iterable[Pair]) -> None:
     """Write pairs so that `read` gives them back, whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
-        for one in pairs:
-            row = {"prompt": one.prompt, "answer": one.answer, "completion": one.completion}
+        for pair in pairs:
+            row = {"prompt": pair.prompt, "answer": pair.answer, "completion": pair.completion}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     part.replace(path)
 
@@ -101,11 +101,11 @@ def check_apart(train: Iterable[Pair], held: Iterable[Pair]) -> None:
     SystemExit: e:3: also in t:7; a held-out prompt must be new
     """
     seen: dict[str, str] = {}
-    for one in train:
-        seen.setdefault(key(one.prompt), one.where)
-    for one in held:
-        if (where := seen.get(key(one.prompt))) is not None:
-            raise SystemExit(f"{one.where}: also in {where}; a held-out prompt must be new")
+    for pair in train:
+        seen.setdefault(key(pair.prompt), pair.where)
+    for pair in held:
+        if (where := seen.get(key(pair.prompt))) is not None:
+            raise SystemExit(f"{pair.where}: also in {where}; a held-out prompt must be new")
 
 
 def key(prompt: str) -> str:

@@ -27,8 +27,8 @@ def final(text: str) -> str:
     >>> final(r"so \boxed{\frac{1}{2}} it is")
     '\\frac{1}{2}'
     """
-    found = [found for mark in MARKS for found in mark.findall(text)]
-    return (found[-1] if found else text).strip()
+    marked = [answer for mark in MARKS for answer in mark.findall(text)]
+    return (marked[-1] if marked else text).strip()
 
 
 def exact(prompt: str, completion: str, answer: str) -> float:

@@ -1,11 +1,10 @@
-"""Language models of the hub, of a folder, or tiny ones: loaded, asked, and heard.
+"""Language models of the hub, of a folder, or tiny ones: loaded, prompted, and decoded.
 
 `settings["model"]` in leaf.toml names it: "tiny" is the one `prepare.py` left in the cache.
 """
 
 import hashlib
 import importlib
-import importlib.util
 import os
 import time
 import warnings
@@ -23,11 +22,11 @@ BASE = "base"  # the folder in the cache that holds the tiny one
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model said to one prompt; `cut` when it ran out of room before it ended."""
+    """What a model answered to one prompt; `truncated` at `max_new_tokens`, before its end."""
 
     text: str
     tokens: int
-    cut: bool
+    truncated: bool
 
 
 def place(here: run.Run) -> str:
@@ -50,23 +49,23 @@ def quiet(here: run.Run) -> None:
     warnings.filterwarnings("ignore", module="torch.jit|transformers|trl|peft|accelerate")
 
 
-def load(here: run.Run, device: Any) -> tuple[Any, Any]:
-    """Return (model, tokenizer) on `device`: bfloat16 on CUDA, float32 elsewhere."""
-    import torch
+def load(here: run.Run, device: Any, dtype: str, attention: str) -> tuple[Any, Any]:
+    """Return (model, tokenizer) on `device`, in the precision and with the attention asked for.
 
+    Both are names that `from_pretrained` knows: "float32", "bfloat16"; "sdpa", "flash_attention_2".
+    """
     hf: Any = importlib.import_module("transformers")
     name = place(here)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
-        made = hf.AutoTokenizer.from_pretrained(name, padding_side="left")
+        tokenizer = hf.AutoTokenizer.from_pretrained(name, padding_side="left")
         model = hf.AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, attn_implementation=attention(device), use_safetensors=True
+            name, dtype=dtype, attn_implementation=attention, use_safetensors=True
         )
     except (OSError, ValueError) as error:
         raise SystemExit(_unreachable(name, error)) from None
-    if made.pad_token is None:
-        made.pad_token = made.eos_token
-    return model.to(device), made
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.to(device), tokenizer
 
 
 def fetch(here: run.Run) -> str:
@@ -82,11 +81,11 @@ def fetch(here: run.Run) -> str:
         raise SystemExit(_unreachable(name, error)) from None
 
 
-def keep_base(here: run.Run, teach: Callable[[Path], float]) -> dict[str, Any]:
-    """Fetch the hub's model, or `teach` the tiny one into the cache; return what meta.json says."""
+def keep_base(here: run.Run, train_base: Callable[[Path], float]) -> dict[str, Any]:
+    """Fetch the hub's model, or train the tiny one into the cache; return what meta.json says."""
     if here.settings.get("model", TINY) != TINY:
         return {"base": fetch(here)}
-    loss = teach(here.cache / BASE)
+    loss = train_base(here.cache / BASE)
     return {"base": weights_hash(here.cache / BASE), "base_loss": loss}
 
 
@@ -107,26 +106,27 @@ def _unreachable(name: str, error: Exception) -> str:
     )
 
 
-def attention(device: Any) -> str:
-    """Return the quickest attention there is: FlashAttention where installed, else torch's own."""
-    installed = any(map(importlib.util.find_spec, ("flash_attn",)))
-    return "flash_attention_2" if installed and device.type == "cuda" else "sdpa"
-
-
-def rendered(made: Any, prompts: Sequence[str], system: str = "") -> list[str]:
+def rendered(tokenizer: Any, prompts: Sequence[str], system: str = "") -> list[str]:
     """Return prompts as the model reads them: its chat template, or as they are without one."""
-    if made.chat_template is None:
+    if tokenizer.chat_template is None:
         return [f"{system}\n\n{prompt}\n" if system else f"{prompt}\n" for prompt in prompts]
     first = [{"role": "system", "content": system}] if system else []
     chats = [[*first, {"role": "user", "content": prompt}] for prompt in prompts]
-    done: list[str] = made.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
-    return done
+    texts: list[str] = tokenizer.apply_chat_template(
+        chats, tokenize=False, add_generation_prompt=True
+    )
+    return texts
 
 
 def complete(
-    model: Any, made: Any, texts: Sequence[str], room: int, temperature: float, batch: int
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    max_new_tokens: int,
+    temperature: float,
+    batch: int,
 ) -> list[Completion]:
-    """Return a completion of each rendered text, of at most `room` tokens.
+    """Return a completion of each rendered text, of at most `max_new_tokens` tokens.
 
     Temperature 0 takes the likeliest token each time; others draw from torch's seed. Texts of
     like length are batched together, so little is padded; the order of `texts` is kept.
@@ -134,35 +134,36 @@ def complete(
     import torch
 
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-    found: dict[int, Completion] = {}
-    how: dict[str, Any] = {"do_sample": False}
+    completions: dict[int, Completion] = {}
+    sampling: dict[str, Any] = {"do_sample": False}
     if temperature:
-        how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    ends = end_tokens(model, tokenizer)
     model.eval()
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        asked = made([texts[row] for row in rows], padding=True, return_tensors="pt")
+        prompt = tokenizer([texts[row] for row in rows], padding=True, return_tensors="pt")
         with torch.inference_mode():
-            out = model.generate(
-                **asked.to(model.device),
-                max_new_tokens=room,
-                pad_token_id=made.pad_token_id,
-                **how,
+            ids = model.generate(
+                **prompt.to(model.device),
+                max_new_tokens=max_new_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+                **sampling,
             )
-        heard = out[:, asked["input_ids"].shape[1] :].cpu()
-        found |= dict(zip(rows, map(_ended(model, made), heard), strict=True))
-    return [found[row] for row in range(len(texts))]
+        for row, completion_ids in zip(
+            rows, ids[:, prompt["input_ids"].shape[1] :].tolist(), strict=True
+        ):
+            completions[row] = _completion(tokenizer, completion_ids, ends)
+    return [completions[row] for row in range(len(texts))]
 
 
-def _ended(model: Any, made: Any) -> Any:
-    """Return what turns a row of tokens into a Completion, up to the first end token."""
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Return the tokens that end an answer: the tokenizer's, and those of the generation config."""
     ends = model.generation_config.eos_token_id
-    stop = {made.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
-    def completion(row: Any) -> Completion:
-        ids = row.tolist()
-        end = next((at for at, token in enumerate(ids) if token in stop), len(ids))
-        text = made.decode(ids[:end], skip_special_tokens=True)
-        return Completion(text, end, end == len(ids))
 
-    return completion
+def _completion(tokenizer: Any, ids: list[int], ends: set[int]) -> Completion:
+    """Return a row of tokens as a Completion, up to the first that ends it."""
+    end = next((at for at, token in enumerate(ids) if token in ends), len(ids))
+    return Completion(tokenizer.decode(ids[:end], skip_special_tokens=True), end, end == len(ids))
