@@ -222,7 +222,7 @@ def documents() -> None:
     told: set[type] = set()
     for command, document in PRINTED.items():
         title = ", ".join(f"`{name} --json`" for name in command.split(", "))
-        cog.outl(f"\n## {title}\n\nPrints {_type(document)[0]}.")
+        cog.outl(f"\n## {title}\n\nDocument: {_type(document)[0]}.")
         for one in _within(document):
             if one not in told:
                 told.add(one)

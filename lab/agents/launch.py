@@ -36,7 +36,11 @@ class Options:
     yolo: bool = False
 
     def words(self) -> list[str]:
-        """Return the words of `lab loop` that say the same."""
+        """Return the words of `lab loop` that say the same.
+
+        >>> Options("my-agent -v", Limits(hours=8), profile="cpu").words()
+        ['--agent', 'my-agent -v', '--hours', '8', '--profile', 'cpu']
+        """
         options = {
             "--agent": self.agent,
             "--experiments": self.limits.experiments,
