@@ -13,7 +13,7 @@ from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import TakesText, as_json, here, here_with_profile, named_leaf
+from .common import TakesText, as_json, here, here_with_profile, named_leaf, say_profile
 
 
 @click.command()
@@ -37,6 +37,7 @@ def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -
     check(tokens)
     with workspace.open() as book:
         found = brief.context(workspace, book, about, tokens)
+    say_profile(workspace)
     emit(found) if json_ else click.echo(brief.context_text(found, tokens))
 
 
