@@ -136,10 +136,11 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     """
     with workspace.open() as book:
         found = [_one(book, word) for word in ids]
+        if len(found) == 1 and not json_:
+            return click.echo(_page(workspace, book, found[0]))
     if json_:
-        emit(found[0] if len(found) == 1 else found)
-        return
-    click.echo(_side_by_side(found) if len(found) > 1 else _page(found[0]))
+        return emit(found[0] if len(found) == 1 else found)
+    return click.echo(_side_by_side(found))
 
 
 def _one(book: Notebook, word: str) -> read.Found:
@@ -148,27 +149,22 @@ def _one(book: Notebook, word: str) -> read.Found:
     return read.whole(book, book.need(word, "e"))
 
 
-def _page(found: read.Found) -> str:
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, list):
-            lines += [f"{name}:", *(f"  {_line(item)}" for item in value)] if value else []
-        elif isinstance(value, dict):
-            lines.append(f"{name}: {_line(value)}")
-        elif value not in (None, ""):
-            lines.append(f"{name}: {plain(num(value) if isinstance(value, float) else str(value))}")
-    return "\n".join(lines)
+def _page(workspace: Workspace, book: Notebook, found: read.Found) -> str:
+    """Return one idea or one experiment as a person reads it."""
+    from .. import repo
+    from ..run import waiting
+    from ..views import experiment_text
 
-
-def _line(item: object) -> str:
-    """Return a record on one line, without what is empty."""
-    if not isinstance(item, dict):
-        return plain(str(item))
-    shown = {name: value for name, value in item.items() if value not in (None, "", {}, "{}")}
-    return ", ".join(
-        f"{name} {_line(value) if isinstance(value, dict) else shorten(_figure(value), 200)}"
-        for name, value in shown.items()
-    )
+    if "experiments" in found:
+        return experiment_text.idea(found)
+    number = int(found["experiment"][1:])
+    rival = _one(book, found["incumbent"]) if found["incumbent"] else None
+    pair = (found["parent"], found["commit"])
+    of_its_own = found["kind"] == "run" and all(pair)
+    change = repo.diffs(workspace.place.main, [pair]) if of_its_own else {}
+    leaf = workspace.leaf_or_none() if workspace.known_leaf() else None
+    following = waiting.outcome(book, workspace.place.home, leaf, number)["next"]
+    return experiment_text.experiment(found, rival, change.get(pair[1], ""), following)
 
 
 def _figure(value: object) -> str:
