@@ -94,7 +94,7 @@ class Campaign:
         self.book, self.limits, self.progress, self.agent = book, limits, progress, agent
         self.leaf, self.home = workspace.leaf_name, workspace.place.home
         self.name, self.short = f"{workspace.leaf_name}/{name}", name
-        self.profile, self.runner = workspace.asked_profile, workspace.runner
+        self.profile, self.runner = workspace.profile, workspace.runner  # to the end, both
         self.main = workspace
         self.started = time.monotonic()
         self.stop_asked = False

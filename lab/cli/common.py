@@ -112,6 +112,13 @@ def here_with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def say_profile(workspace: Workspace) -> None:
+    """Say on standard error which profile was taken, where nobody named one."""
+    note = workspace.profile_note()
+    if note:
+        click.echo(note, err=True)
+
+
 def as_json(command: Command) -> Command:
     """Add `--json`."""
     option: Callable[[Command], Command] = click.option(

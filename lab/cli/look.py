@@ -16,7 +16,7 @@ from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import TakesText, as_json, here, here_with_profile, named_leaf
+from .common import TakesText, as_json, here, here_with_profile, named_leaf, say_profile
 
 
 @click.command()
@@ -40,6 +40,7 @@ def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -
     check(tokens)
     with workspace.open() as book:
         found = brief.context(workspace, book, about, tokens)
+    say_profile(workspace)
     emit(found) if json_ else click.echo(brief.context_text(found, tokens))
 
 
@@ -138,10 +139,11 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     """
     with workspace.open() as book:
         found = [_one(book, word) for word in ids]
+        if len(found) == 1 and not json_:
+            return click.echo(_page(workspace, book, found[0]))
     if json_:
-        emit(found[0] if len(found) == 1 else found)
-        return
-    click.echo(_side_by_side(found) if len(found) > 1 else _page(found[0]))
+        return emit(found[0] if len(found) == 1 else found)
+    return click.echo(_side_by_side(found))
 
 
 def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
@@ -150,27 +152,32 @@ def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
     return read.whole(book, book.need(word, "e"))
 
 
-def _page(found: Mapping[str, object]) -> str:
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, list):
-            lines += [f"{name}:", *(f"  {_line(item)}" for item in value)] if value else []
-        elif isinstance(value, dict):
-            lines.append(f"{name}: {_line(value)}")
-        elif value not in (None, ""):
-            lines.append(f"{name}: {plain(num(value) if isinstance(value, float) else str(value))}")
-    return "\n".join(lines)
+def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) -> str:
+    """Return one idea or one experiment as a person reads it."""
+    from ..run import waiting
+    from ..views import experiment_text
 
-
-def _line(item: object) -> str:
-    """Return a record on one line, without what is empty."""
-    if not isinstance(item, dict):
-        return plain(str(item))
-    shown = {name: value for name, value in item.items() if value not in (None, "", {}, "{}")}
-    return ", ".join(
-        f"{name} {_line(value) if isinstance(value, dict) else shorten(_figure(value), 200)}"
-        for name, value in shown.items()
+    if "experiments" in found:
+        return experiment_text.idea(found)
+    number = int(found["experiment"][1:])
+    incumbent = book.need(found["incumbent"], "e") if found["incumbent"] else None
+    leaf = workspace.leaf_or_none() if workspace.known_leaf() else None
+    return experiment_text.experiment(
+        found,
+        read.whole(book, incumbent) if incumbent else None,
+        _change(workspace, found),
+        waiting.outcome(book, workspace.place.home, leaf, number)["next"],
     )
+
+
+def _change(workspace: Workspace, found: Experiment) -> str:
+    """Return an experiment's diff; "" for a baseline."""
+    from .. import repo
+
+    parent, commit = found["parent"], found["commit"]
+    if found["kind"] != "run" or not parent or not commit:
+        return ""
+    return repo.diffs(workspace.place.main, [(parent, commit)]).get(commit, "")
 
 
 def _figure(value: object) -> str:

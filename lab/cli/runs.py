@@ -12,7 +12,7 @@ from ..run import waiting
 from ..run.assessment import as_text
 from ..workspace import Workspace, worktrees
 from . import emit
-from .common import as_json, here, here_with_profile
+from .common import as_json, here, here_with_profile, say_profile
 
 
 @click.command()
@@ -83,6 +83,8 @@ def run(
     limit = waiting.seconds(wait_s, detach)
     if workspace.runner != "local" and not workspace.runner.startswith("modal"):
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
+    if what is None or what[:1].lower() == "h":
+        say_profile(workspace)
     with workspace.open(write=True) as book:
         if baseline:
             started = Trial(workspace, book, seeds, max_cost).baseline()

@@ -3,10 +3,11 @@
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
 from .fingerprint import cache_key, frozen_paths, yardstick
-from .model import Condition, Knob, Leaf, Settings, nearest
+from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest
 from .places import find, here
 
 __all__ = [
+    "WELL_KNOWN",
     "Condition",
     "Knob",
     "Leaf",

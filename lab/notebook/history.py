@@ -62,6 +62,18 @@ def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
     return None
 
 
+def newest_baseline(book: Notebook, leaf: str) -> sqlite3.Row | None:
+    """Return number and profile of the newest baseline measured here, smoke tests aside."""
+    return book.one(
+        "select e.id, e.profile from state s join experiments e on e.id = s.experiment "
+        "where s.leaf = ? and s.verdict = 'keep' and s.value is not null and not s.claimed "
+        "and e.kind = 'baseline' and e.profile <> 'smoke' and not exists ("
+        "select 1 from jobs j where j.experiment = e.id and j.runner like 'modal%') "
+        "order by s.experiment desc limit 1",
+        leaf,
+    )
+
+
 def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[Point]:
     """Return the newest `n` experiments of one scope (all when negative), oldest first."""
     rows = book.all(

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from ..errors import Environment
+from ..text import plain
 from . import Plan, Stopped
 
 APP, VOLUME, PLACE, CACHE = "labtree", "labtree-cache", "/labtree", "/labtree-cache"
@@ -64,6 +65,12 @@ def client() -> Any:
     except ImportError:
         raise Environment(
             "the Modal client is not installed.", "Install it: pip install 'labtree[modal]'"
+        ) from None
+    except Exception as error:  # the client reads its settings as it is imported
+        where = os.environ.get("MODAL_CONFIG_PATH") or "~/.modal.toml"
+        raise Environment(
+            f"the Modal client cannot use its settings ({plain(str(error).strip())}).",
+            f"Mend {where} or move it away; then type: modal token new",
         ) from None
     return modal
 

@@ -3,14 +3,15 @@
 import contextlib
 import functools
 import os
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import leaf as leaves
 from .. import repo
-from ..errors import LabError, NotFound, Usage
-from ..notebook import Notebook
+from ..errors import Environment, LabError, NotFound, Usage
+from ..notebook import Notebook, history
 from ..repo import checkout_lock
 
 
@@ -89,14 +90,43 @@ class Workspace:
 
     @functools.cached_property
     def profile(self) -> str:
-        """The profile asked for, or the one for this machine."""
+        """The profile asked for, that of the newest baseline, or the one for this machine."""
         if self.asked_profile:
             return self.asked_profile
+        return self.machine_profile if self.baseline is None else str(self.baseline["profile"])
+
+    @property
+    def machine_profile(self) -> str:
+        """The leaf's profile for this machine, or for the rented one."""
         from .. import slots
 
-        rented = self.runner.startswith("modal")
-        gpu = ":" in self.runner if rented else bool(slots.accelerators(os.environ))
+        gpu = ":" in self.runner if self.is_rented else bool(slots.accelerators(os.environ))
         return leaves.default_profile(self.leaf, gpu)
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether runs go to a rented machine."""
+        return self.runner.startswith("modal")
+
+    @functools.cached_property
+    def baseline(self) -> sqlite3.Row | None:
+        """The leaf's newest baseline here, outside `smoke`, in a profile that it still has."""
+        if self.is_rented or not self.place.notebook.exists():
+            return None
+        with Notebook(self.place.notebook) as book:
+            found = history.newest_baseline(book, self.leaf_name)
+        known = {*self.leaf.profiles, *leaves.WELL_KNOWN}
+        return found if found is not None and found["profile"] in known else None
+
+    def profile_note(self) -> str | None:
+        """Return in words that nobody named the profile and the machine would have another."""
+        if self.asked_profile or self.baseline is None:
+            return None
+        with contextlib.suppress(Environment):  # a driver in trouble: nobody knows the machine's
+            if self.profile == self.machine_profile:
+                return None
+        name, number = self.profile, self.baseline["id"]
+        return f"note: profile {name}, that of the newest baseline e{number}; another: --profile P"
 
     @functools.cached_property
     def settings(self) -> leaves.Settings:
@@ -108,7 +138,7 @@ class Workspace:
         """Within what a number measured here and now may be compared."""
         from .. import slots
 
-        if self.runner.startswith("modal"):
+        if self.is_rented:
             platform = self.runner.partition(":")[2] or "modal-cpu"
         else:
             platform = slots.platform_name(self.settings.needs, os.environ)

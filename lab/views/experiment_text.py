@@ -1,0 +1,164 @@
+"""`lab show` for a person: one experiment, or one idea, on one screen."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..documents.action import Action
+from ..documents.experiments import Experiment
+from ..text import num, plain, shorten, span
+
+WIDTH = 96  # characters of a line: a terminal of 100 and a margin
+METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
+
+
+def experiment(found: Experiment, rival: Experiment | None, change: str, following: Action) -> str:
+    """Return an experiment in words: what, why, numbers, runs, judgement, change, what to type.
+
+    `rival` is the incumbent that it was compared with, `change` its diff, `following` what to type.
+    """
+    lines = [_heading(found), *_why(found), _where(found)]
+    lines += _numbers(found, rival)
+    lines += _runs(found["runs"])
+    lines += _judged(found)
+    lines += _change(change, found)
+    return "\n".join([*lines, f"next: {following}", f"all of it: lab show {_id(found)} --json"])
+
+
+def _id(found: Experiment) -> str:
+    return str(found["experiment"])
+
+
+def _heading(found: Experiment) -> str:
+    outcome = found["verdict"] or found["status"]
+    if found["failure"]:
+        outcome += f" ({found['failure']})"
+    origin = " imported" if found["imported"] else ""
+    what = found["claim"] or found["kind"]
+    return shorten(f"{_id(found)} {outcome}{origin}: {what}", WIDTH)
+
+
+def _why(found: Experiment) -> list[str]:
+    if not found["mechanism"]:
+        return []
+    seen = found["mechanism_outcome"]
+    outcome = f" (mechanism {seen}, {found['mechanism_source']})" if seen else ""
+    return [shorten(f"why: {found['mechanism']}", WIDTH - len(outcome)) + outcome]
+
+
+def _where(found: Experiment) -> str:
+    """Return idea, campaign, axis, profile, device and time."""
+    idea = f"{found['hypothesis']} of " if found["hypothesis"] else ""
+    axis = f", axis {found['axis']}" if found["axis"] else ""
+    place = f"{found['profile']} on {found['platform']}"
+    whose = found["campaign"] or found["leaf"]
+    return shorten(f"{idea}{whose}{axis}; {place}; {found['at'][:16]} UTC", WIDTH)
+
+
+def _numbers(found: Experiment, rival: Experiment | None) -> list[str]:
+    """Return the deciding metric and the next ones, beside the incumbent's."""
+    mine, theirs = found["measured"], rival["measured"] if rival else {}
+    main = found["metric"] or "value"
+    value = mine.get(main, found["value"])
+    names = [main, *(name for name in mine if name != main)]
+    width = max(len(name) for name in names[:METRICS])
+    column = max(10, *(len(num(mine.get(name))) for name in names[:METRICS]))
+    beside = f"  {rival['experiment']} (incumbent)" if rival else ""
+    claimed = ", as claimed" if found["claimed"] else ""
+    better = "higher" if found["direction"] == "maximize" else "lower"
+    gain = f"; gain {num(found['gain'], sign=True)}" if found["gain"] is not None else ""
+    lines = [f"{'':<{width}}  {_id(found):<{column}}{beside}".rstrip()]
+    for name in names[:METRICS]:
+        own = num(value if name == main else mine[name])
+        other = f"  {num(theirs.get(name))}" if rival else ""
+        note = f"  ({better} is better{gain}{claimed})" if name == main else ""
+        lines.append(f"{name:<{width}}  {own:<{column}}{other}{note}".rstrip())
+    if len(names) > METRICS:
+        lines.append(f"  and {len(names) - METRICS} more metrics")
+    return lines
+
+
+def _runs(runs: list[Experiment]) -> list[str]:
+    """Return a line a run, the newest last."""
+    lines = [_run(run) for run in runs[-RUNS:]]
+    more = len(runs) - len(lines)
+    return [*([f"  {more} earlier runs"] if more else []), *lines]
+
+
+def _run(run: Experiment) -> str:
+    status = run["status"] or ("running" if run["started"] else "queued")
+    outcome = f"{status} ({run['failure']})" if run["failure"] else status
+    value = f" {num(run['value'])}" if run["value"] is not None else ""
+    device = f" on {run['device']}" if run["device"] else ""
+    words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
+    return shorten(words, WIDTH)
+
+
+def _judged(found: Experiment) -> Iterator[str]:
+    """Yield the newest judgement, the verdict with its lesson, and where a failure was told."""
+    if found["judgements"]:
+        last = found["judgements"][-1]
+        error = f" ± {num(last['se'])}" if last["se"] is not None else ""
+        sure = f", P(better) {num(last['p_better'])}" if last["p_better"] is not None else ""
+        gain = f"gain {num(last['gain'], sign=True)}{error}{sure}; " if last["gain"] else ""
+        yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
+        yield shorten(f"  {last['why']}", 2 * WIDTH)
+    if found["results"]:
+        last = found["results"][-1]
+        yield shorten(f"verdict: {last['verdict']} of {last['at'][:16]} UTC", WIDTH)
+    if found["lesson"]:
+        yield shorten(f"lesson: {found['lesson']}", WIDTH)
+    yield from _failed(found["runs"])
+
+
+def _failed(runs: list[Experiment]) -> Iterator[str]:
+    """Yield the last words of the newest run where it failed, and the log that they stand in."""
+    if not runs or not runs[-1]["failure"]:
+        return
+    detail = json.loads(runs[-1]["detail"] or "{}")
+    if detail.get("last"):
+        yield shorten(f"it said: {detail['last']}", 2 * WIDTH)
+    if detail.get("log") or runs[-1]["log"]:
+        yield f"log: {plain(detail.get('log') or runs[-1]['log'])}"
+
+
+def _change(change: str, found: Experiment) -> list[str]:
+    """Return the lines that a change takes away and adds, the first of them."""
+    changed = [
+        line
+        for line in change.splitlines()
+        if line[:1] in ("+", "-") and not line.startswith(("+++", "---")) and line[1:].strip()
+    ]
+    if not changed:
+        return []
+    net = f" ({found['lines_changed']:+d} net)" if found["lines_changed"] is not None else ""
+    more = len(changed) - DIFF
+    rest = [f"  and {more} more: lab diff {_id(found)}"] if more > 0 else []
+    return [
+        f"change, {len(changed)} lines{net}:",
+        *(f"  {shorten(line.rstrip(), WIDTH - 2)}" for line in changed[:DIFF]),
+        *rest,
+    ]
+
+
+def idea(found: Mapping[str, Any]) -> str:
+    """Return a hypothesis in words, with what came of it."""
+    lines = [
+        shorten(f"{found['hypothesis']}: {found['claim']}", WIDTH),
+        shorten(f"why: {found['mechanism']}", WIDTH),
+    ]
+    if found["observe"]:
+        lines.append(shorten(f"to be seen by: {found['observe']}", WIDTH))
+    axis = f", axis {found['axis']}" if found["axis"] else ""
+    lines.append(f"{found['campaign'] or found['leaf']}{axis}; {found['at'][:16]} UTC")
+    lines += [_tried(one) for one in found["experiments"][-RUNS:]]
+    newest = found["experiments"][-1]["experiment"] if found["experiments"] else None
+    return "\n".join(
+        [*lines, f"next: lab show {newest}" if newest else f"next: lab run {found['hypothesis']}"]
+    )
+
+
+def _tried(row: Experiment) -> str:
+    failure = f" ({row['failure']})" if row["failure"] else ""
+    figures = f"{num(row['value'])}, gain {num(row['gain'], sign=True)}"
+    return f"{row['experiment']} {row['verdict'] or row['status']}{failure}: {figures}"
