@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-RECORDS = {
+FIRST = {
     "campaigns": """
         id integer primary key, uid text not null unique, name text not null unique,
         leaf text not null, branch text not null, worktree text not null, base text not null,
@@ -77,6 +77,14 @@ RECORDS = {
         id integer primary key, uid text not null unique, at text not null, who text not null,
         verb text not null, subject text not null, detail text""",
 }
+# What an imported log reports of an experiment that it does not judge.
+SECOND = {
+    "reported": """
+        id integer primary key, uid text not null unique,
+        experiment integer not null references experiments (id), metrics text, value real,
+        at text not null""",
+}
+RECORDS = FIRST | SECOND
 FILLED_LATER = {
     "experiments": ("commit",),
     "jobs": ("keeper", "ended", "how"),
@@ -149,11 +157,11 @@ def m001_notebook(db: "Database") -> None:
     """Records, what is derived from them, and the full-text index of ideas."""
     from . import search
 
-    for name, columns in (RECORDS | DERIVED).items():
+    for name, columns in (FIRST | DERIVED).items():
         db.execute(f"create table {name} ({columns}) strict")
     for index in INDEXES:
         db.execute(f"create index {index}")
-    for name in RECORDS:
+    for name in FIRST:
         _forbid_overwriting(db, name)
     db.execute(search.DDL)
 
@@ -179,4 +187,20 @@ def _forbid_overwriting(db: "Database", table: str) -> None:
     )
 
 
-STEPS: tuple[Callable[["Database"], None], ...] = (m001_notebook,)
+def m002_reported(db: "Database") -> None:
+    """Numbers without a verdict; the spread of replicates, which no square makes infinite."""
+    for name, columns in SECOND.items():
+        db.execute(f"create table {name} ({columns}) strict")
+        db.execute(f"create index {name}_experiment on {name} (experiment)")
+        _forbid_overwriting(db, name)
+    db.conn.create_function("root", 1, lambda square: max(square, 0.0) ** 0.5)
+    db.execute("alter table state rename column ss to spread")
+    db.execute("update state set spread = root(spread)")
+    db.execute("alter table scopes drop column ss")
+    db.execute("alter table scopes drop column df")
+    db.execute("create index state_repeated on state (scope, experiment) where df > 0")
+    measured = "where value is not null and not claimed"
+    db.execute(f"create index state_measured on state (leaf, experiment) {measured}")
+
+
+STEPS: tuple[Callable[["Database"], None], ...] = (m001_notebook, m002_reported)

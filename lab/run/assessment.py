@@ -69,7 +69,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     if incumbent is not None:
         runs = incumbent.record(policy)
         name = f"e{experiment['incumbent']}"
-        known = {"experiment": name, "value": sum(runs) / len(runs), "runs": len(runs)}
+        known = {"experiment": name, "value": judging.mean(runs), "runs": len(runs)}
     return Assessment(verdict, values, known, mechanism(book, experiment), broken)
 
 
