@@ -109,8 +109,8 @@ def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
 
     Two campaigns may each have won 0.01 from the same start, and that is not 0.02. So: the
     campaign that has the best measured change, its newest keep, and from there back from
-    incumbent to incumbent. Imported keeps are nobody's progress here; where there are no others, all
-    of them are taken, since they know no incumbent.
+    incumbent to incumbent. Imported keeps are nobody's progress here; where there are no others,
+    all of them are taken, since they know no incumbent.
     """
     keeps = [row for row in keeps if row["kind"] != "import"] or list(keeps)
     keeps = [row for row in keeps if row["scope"] == keeps[-1]["scope"]]
