@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import toy as toys  # noqa: E402
 from killing import Killed  # noqa: E402
 
-PARTS = ("waiter", "keeper")
+PARTS = ("waiter", "supervisor")
 
 
 class Inside(toys.Toy):
@@ -84,7 +84,7 @@ def main() -> None:
                 if part == "waiter":
                     killed.waiter(usual, group=number % 2 == 1)
                 else:
-                    killed.keeper(usual * 0.8)
+                    killed.supervisor(usual * 0.8)
             ok = killed.toy.lab("doctor", "--json").json["ok"]
             print(f"{args.times} kills of the {part} (doctor: {ok}):")
             for outcome, count in sorted(killed.seen.items()):

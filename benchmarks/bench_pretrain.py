@@ -104,10 +104,10 @@ def bench_loader(leaf: Path, home: Path, seeds: int) -> None:
     from data import Loader
 
     torch.set_num_threads(1)
-    path, where = home / "cache/train.bin", torch.device("cpu")
+    path, device = home / "cache/train.bin", torch.device("cpu")
     for context, tokens in ((64, 1024), (1024, 2**17)):
         count = 2**25 // tokens
-        batches = iter(Loader(path, 1024, context, tokens, 0, where))
+        batches = iter(Loader(path, 1024, context, tokens, 0, device))
         next(batches)
         started = time.process_time()
         for _ in islice(batches, count):

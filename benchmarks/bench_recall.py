@@ -20,10 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab.notebook import search
+from lab.notebook import Notebook, search
 from lab.search import concepts
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
 QUERIES = (
     "lower the learning rate",  # every word in a large share of the rows
     "keep weight decay constant during training",
@@ -56,8 +56,7 @@ def experiments(path: Path) -> list[dict[str, str]]:
 
 def notebook(paths: list[Path]) -> tuple[sqlite3.Connection, dict[int, str]]:
     """Index every row of `paths`; return the index and each idea's text."""
-    db, texts = sqlite3.connect(":memory:"), {}
-    db.execute(search.DDL)
+    db, texts = Notebook(":memory:").db, {}
     for row in (row for path in paths for row in experiments(path)):
         texts[len(texts) + 1] = row["description"]
         failed = row["status"] in ("discard", "crash")
@@ -74,11 +73,11 @@ def found(db: sqlite3.Connection, texts: dict[int, str], question: dict) -> bool
 def report_recall(misses: bool) -> None:
     """Print recall@5 with each notebook alone and with all of them together."""
     questions = [json.loads(line) for line in (DATA / "recall.jsonl").read_text().splitlines()]
-    every = sorted((DATA / "notebooks").glob("*.tsv"))
+    every = sorted(DATA.glob("*.tsv"))
     for name, alone in (("each notebook alone", True), ("all notebooks together", False)):
         right = 0
         for question in questions:
-            paths = [DATA / "notebooks" / question["notebook"]] if alone else every
+            paths = [DATA / question["notebook"]] if alone else every
             db, texts = notebook(paths)
             ok = found(db, texts, question)
             db.close()
@@ -100,20 +99,20 @@ def fill(db: sqlite3.Connection, size: int) -> float:
     """Index `size` ideas of three leaves, two thirds of them failed; return the seconds."""
     dice = random.Random(0)
     started = time.perf_counter()
-    db.execute(search.DDL)
+    db.execute("begin")
     for number in range(1, size + 1):
         claim, mechanism = idea(dice)
         leaf = "tiny" if number % (size // 10) == 0 else ("sft", "pretrain")[number % 2]
         search.put(db, number, claim=claim, mechanism=mechanism, leaf=leaf, failed=number % 3 > 0)
-    db.commit()
+    db.execute("commit")
     return time.perf_counter() - started
 
 
 def report_speed(size: int) -> None:
     """Print the time of every query on a notebook of `size` ideas, on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ideas.db"
-        db = sqlite3.connect(path)
+        path = Path(folder) / "notebook.db"
+        db = Notebook(path).db
         seconds = fill(db, size)
         print(f"\n{size:,} ideas: indexed in {seconds:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
         for text in QUERIES:

@@ -1,4 +1,4 @@
-"""Everything `lab` can refuse to do: what is wrong, what to type, and an exit code.
+"""Errors and exit codes: everything `lab` can refuse to do, and what to type.
 
 LabError          one short message and one line saying what to type instead
 ├── Failed        1  it was tried and did not work

@@ -1,4 +1,4 @@
-"""Words that are safe to print and short enough to read."""
+"""Text for people: safe to print and short enough to read."""
 
 import json
 import math

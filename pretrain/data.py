@@ -76,17 +76,17 @@ class Loader:
     """Endless shuffled batches of windows from memory-mapped rows, the same for the same seed."""
 
     def __init__(
-        self, path: Path, row_tokens: int, context: int, tokens: int, seed: int, where: Any
+        self, path: Path, row_tokens: int, context: int, tokens: int, seed: int, device: Any
     ) -> None:
-        """`tokens` a batch, as (tokens // context, context) inputs and targets on `where`."""
+        """`tokens` a batch, as (tokens // context, context) inputs and targets on `device`."""
         rows = np.memmap(path, dtype=np.uint16, mode="r").reshape(-1, row_tokens + 1)
         # (rows, windows, context + 1): neighbours share the token one predicts and one starts with
         shape = (len(rows), row_tokens // context, context + 1)
         strides = (rows.strides[0], context * rows.itemsize, rows.itemsize)
         self.windows = np.lib.stride_tricks.as_strided(rows, shape, strides, writeable=False)
-        self.count, self.where = tokens // context, where
+        self.count, self.device = tokens // context, device
         self.draw = np.random.default_rng(seed)
-        self.read_ahead = max(1, READ_AHEAD // tokens) if where.type == "cpu" else 1
+        self.read_ahead = max(1, READ_AHEAD // tokens) if device.type == "cpu" else 1
 
     def order(self) -> Iterator[np.ndarray]:
         """Yield the places of the next batches, epoch after epoch; the rest of one is dropped."""
@@ -109,7 +109,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield (inputs, targets), each (count, context); on a GPU the next one is on its way."""
-        source = self.host_batches() if self.where.type == "cpu" else self.prefetched()
+        source = self.host_batches() if self.device.type == "cpu" else self.prefetched()
         for batch in source:
             yield batch[:, :-1], batch[:, 1:]
 
@@ -120,8 +120,8 @@ class Loader:
         def fill() -> None:
             try:
                 for batch in self.host_batches():
-                    pinned = batch.pin_memory() if self.where.type == "cuda" else batch
-                    ready.put(pinned.to(self.where, non_blocking=True))
+                    pinned = batch.pin_memory() if self.device.type == "cuda" else batch
+                    ready.put(pinned.to(self.device, non_blocking=True))
             except Exception as error:  # handed over: a dead thread would leave training waiting
                 ready.put(error)
 

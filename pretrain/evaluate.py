@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from data import read_meta
 
-from shared import device, run, summary
+from shared import device as devices
+from shared import run as runs
+from shared import summary
 
 LEAF = "pretrain"
 BOS_ID = 0
@@ -33,16 +35,16 @@ Score = Callable[[torch.Tensor], torch.Tensor]
 
 def main() -> None:
     """Print the block that counts."""
-    started, here = time.perf_counter(), run.here(__file__)
-    chosen = device.pick(here.needs)
-    meta = read_meta(here.cache)
+    started, run = time.perf_counter(), runs.here(__file__)
+    device = devices.pick(run.needs)
+    meta = read_meta(run.cache)
     if not meta:
-        raise SystemExit(f"no data in {here.cache}; type: python prepare.py")
-    check_artefact(here.dir, meta)
-    score = load(here.dir, chosen)
-    rows = held_out_rows(here.cache, meta).to(chosen)
+        raise SystemExit(f"no data in {run.cache}; type: python prepare.py")
+    check_artefact(run.dir, meta)
+    score = load(run.dir, device)
+    rows = held_out_rows(run.cache, meta).to(device)
     batch = max(
-        1, BATCH_BYTES.get(chosen.type, 2**26) // (4 * meta["row_tokens"] * meta["vocab_size"])
+        1, BATCH_BYTES.get(device.type, 2**26) // (4 * meta["row_tokens"] * meta["vocab_size"])
     )
     with torch.inference_mode():
         check_no_look_ahead(score, rows[:, :-1], meta["vocab_size"], batch)
@@ -71,13 +73,13 @@ def check_artefact(run_dir: Path, meta: dict[str, Any]) -> None:
         raise SystemExit("refused: the model was trained with another tokenizer; train it again")
 
 
-def load(run_dir: Path, chosen: torch.device) -> Score:
+def load(run_dir: Path, device: torch.device) -> Score:
     """Return the experiment's own `load_model(run_dir, device)`, or stop with a sentence."""
     try:
         from train import load_model
     except ImportError:
         raise SystemExit("train.py has no load_model(run_dir, device); restore it") from None
-    score: Score = load_model(run_dir, chosen)
+    score: Score = load_model(run_dir, device)
     return score
 
 

@@ -21,7 +21,8 @@ import data
 import numpy as np
 from data import pack, read_meta, write_rows
 
-from shared import run, text
+from shared import run as runs
+from shared import text
 
 BOS = "<|bos|>"  # opens every document; token 0; stands for no byte
 # Digits in pairs beat runs of three at small vocabularies (nanochat's log: 0.965 against 0.969);
@@ -39,30 +40,30 @@ FEW_FILES = 40  # below this, one file in twenty may be none
 
 def main() -> None:
     """Prepare the profile's data, or say that it is ready."""
-    started, here = time.perf_counter(), run.here(__file__)
-    key = fingerprint(here)
-    if read_meta(here.cache).get("key") == key:
-        run.say(f"ready: {here.cache}")
+    started, run = time.perf_counter(), runs.here(__file__)
+    key = fingerprint(run)
+    if read_meta(run.cache).get("key") == key:
+        runs.say(f"ready: {run.cache}")
         return
     try:
-        meta = build(here)
+        meta = build(run)
     except OSError as error:
-        raise SystemExit(f"cannot write {here.cache}: {error.strerror}; free some space") from None
+        raise SystemExit(f"cannot write {run.cache}: {error.strerror}; free some space") from None
     meta |= {"key": key, "seconds": round(time.perf_counter() - started, 1)}
-    part = here.cache / "meta.json.part"
+    part = run.cache / "meta.json.part"
     part.write_text(json.dumps(meta, indent=1), encoding="utf-8")
-    part.replace(here.cache / "meta.json")  # last, so that a half-made cache is made again
-    run.say(
-        f"made {here.cache} in {meta['seconds']} s: {meta['train_tokens']:,} tokens to train on, "
+    part.replace(run.cache / "meta.json")  # last, so that a half-made cache is made again
+    runs.say(
+        f"made {run.cache} in {meta['seconds']} s: {meta['train_tokens']:,} tokens to train on, "
         f"{meta['held_out_bytes']:,} bytes held out, sha256 {meta['corpus_sha256'][:12]}"
     )
 
 
-def fingerprint(here: run.Run) -> str:
+def fingerprint(run: runs.Run) -> str:
     """Return the hash of everything the cache depends on, without reading the corpus itself."""
-    source = corpus_of(here)
-    own = source == here.leaf / "task"  # exported afresh for every run, so its path says nothing
-    told = [[name, here.settings.get(name)] for name in TOLD]
+    source = corpus_of(run)
+    own = source == run.leaf / "task"  # exported afresh for every run, so its path says nothing
+    told = [[name, run.settings.get(name)] for name in TOLD]
     told.append(["corpus", "task" if own else str(source)])
     digest = hashlib.sha256(json.dumps([told, sys.version]).encode())
     for file in (__file__, data.__file__, text.__file__):
@@ -77,14 +78,14 @@ def fingerprint(here: run.Run) -> str:
 # -- Where the text comes from ------------------------------------------------
 
 
-def corpus_of(here: run.Run) -> Path | str:
+def corpus_of(run: runs.Run) -> Path | str:
     """Return the text to use: the person's own in `task/`, else the profile's `corpus`."""
-    if text.files(here.leaf / "task"):
-        return here.leaf / "task"
-    corpus = str(here.settings.get("corpus", "stdlib"))
+    if text.files(run.leaf / "task"):
+        return run.leaf / "task"
+    corpus = str(run.settings.get("corpus", "stdlib"))
     if corpus == "stdlib" or corpus.startswith("hub:"):
         return corpus
-    path = (here.leaf / Path(corpus).expanduser()).resolve()
+    path = (run.leaf / Path(corpus).expanduser()).resolve()
     if not path.exists():
         raise SystemExit(
             f"corpus {corpus!r} is neither stdlib, hub:OWNER/NAME nor a path that exists; "
@@ -93,13 +94,13 @@ def corpus_of(here: run.Run) -> Path | str:
     return path
 
 
-def documents(here: run.Run) -> tuple[Iterator[str], list[str]]:
+def documents(run: runs.Run) -> tuple[Iterator[str], list[str]]:
     """Return (training documents, held-out documents); the first may be larger than memory."""
-    source, limit = corpus_of(here), int(here.settings.get("held_out_bytes", 10**9))
+    source, limit = corpus_of(run), int(run.settings.get("held_out_bytes", 10**9))
     if source == "stdlib":
         train, held = text.split(text.standard_library().items())
     elif isinstance(source, str):
-        return hub_documents(here, source.removeprefix("hub:"), limit)
+        return hub_documents(run, source.removeprefix("hub:"), limit)
     elif len(text.files(source)) < FEW_FILES and folder_bytes(source) < TOKENIZER_CHARS:
         train, held = text.split(passages(text.documents(source)))
         if not held and len(train) > 1:
@@ -143,10 +144,10 @@ def first_bytes(bodies: Iterable[str], limit: int) -> Iterator[str]:
         yield body
 
 
-def hub_documents(here: run.Run, name: str, limit: int) -> tuple[Iterator[str], list[str]]:
+def hub_documents(run: runs.Run, name: str, limit: int) -> tuple[Iterator[str], list[str]]:
     """Fetch parquet shards from the hub; the last shard of the data set is held out."""
-    shards = int(here.settings.get("shards", 10))
-    held_shard = int(here.settings.get("held_out_shard", 6542))
+    shards = int(run.settings.get("shards", 10))
+    held_shard = int(run.settings.get("held_out_shard", 6542))
     paths = [fetch(name, number) for number in [*range(shards), held_shard]]
     held = first_bytes((body for _, body in text.documents(paths[-1])), limit)
     train = chain.from_iterable(text.documents(path) for path in paths[:-1])
@@ -159,7 +160,7 @@ def fetch(name: str, number: int) -> Path:
     try:
         from huggingface_hub import hf_hub_download
 
-        run.say(f"fetching {name} {file}")
+        runs.say(f"fetching {name} {file}")
         return Path(hf_hub_download(name, file, repo_type="dataset"))
     except ImportError:
         why = "huggingface_hub is not installed"
@@ -175,23 +176,23 @@ def fetch(name: str, number: int) -> Path:
 # -- Tokens and rows ----------------------------------------------------------
 
 
-def build(here: run.Run) -> dict[str, Any]:
+def build(run: runs.Run) -> dict[str, Any]:
     """Write tokenizer, rows and held-out tokens; return what `meta.json` records."""
-    row, vocab = int(here.settings["row_tokens"]), int(here.settings["vocab_size"])
+    row, vocab = int(run.settings["row_tokens"]), int(run.settings["vocab_size"])
     if not 257 <= vocab <= 65536:
         raise SystemExit(f"vocab_size is {vocab}; uint16 rows and bytes need 257 to 65536")
-    train, held = documents(here)
+    train, held = documents(run)
     sample = list(first_bytes(train, TOKENIZER_CHARS))
     if not sample or not held:
         raise SystemExit("the corpus is empty or too small to split; give it a few pages of text")
     tokenizer = train_tokenizer(sample, vocab)
-    tokenizer.save(str(here.cache / "tokenizer.json"))
+    tokenizer.save(str(run.cache / "tokenizer.json"))
     held_tokens = np.concatenate(list(encode(tokenizer, held)))
-    held_tokens.tofile(here.cache / "held_out.bin")
+    held_tokens.tofile(run.cache / "held_out.bin")
     digest = hashlib.sha256(text.sha256(held).encode())
-    limit = int(here.settings.get("max_tokens", 2**62))
+    limit = int(run.settings.get("max_tokens", 2**62))
     pieces = until(limit, encode(tokenizer, chain(sample, train), digest))
-    rows = write_rows(pack(pieces, row + 1), here.cache / "train.bin")
+    rows = write_rows(pack(pieces, row + 1), run.cache / "train.bin")
     if rows == 0:
         raise SystemExit(f"the corpus has fewer than {row} tokens; give it more text")
     return {
@@ -203,9 +204,7 @@ def build(here: run.Run) -> dict[str, Any]:
         "held_out_documents": len(held),
         "held_out_bytes": sum(len(body.encode()) for body in held),
         "corpus_sha256": digest.hexdigest(),
-        "tokenizer_sha256": hashlib.sha256(
-            (here.cache / "tokenizer.json").read_bytes()
-        ).hexdigest(),
+        "tokenizer_sha256": hashlib.sha256((run.cache / "tokenizer.json").read_bytes()).hexdigest(),
     }
 
 
@@ -213,7 +212,7 @@ def train_tokenizer(sample: list[str], vocab: int) -> Any:
     """Return a byte-level BPE: any text is encoded, and decoded to the same bytes."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    run.say(f"training a tokenizer of {vocab} on {sum(map(len, sample)):,} characters")
+    runs.say(f"training a tokenizer of {vocab} on {sum(map(len, sample)):,} characters")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -247,7 +246,7 @@ def encode(tokenizer: Any, bodies: Iterable[str], digest: Any = None) -> Iterato
             digest.update(text.sha256(batch).encode())
         if time.monotonic() - told > 5:
             told = time.monotonic()
-            run.say(f"tokenised {done:,} tokens")
+            runs.say(f"tokenised {done:,} tokens")
 
 
 def until(limit: int, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -1,10 +1,12 @@
 """What a leaf's script is told: where to write, for how long, with which seed and profile.
 
-`lab` says it through the environment (`LAB_RUN_DIR`, `LAB_CACHE_DIR`, `LAB_BUDGET_S`,
-`LAB_SEED`, `LAB_PROFILE`). A script started by hand gets the profile for this machine, seed 0
-and the folder `runs/by-hand`, and says so on stderr.
+`lab` says it through the environment (`LAB_RUN_DIR`, `LAB_CACHE_DIR`, `LAB_BUDGET_S`, `LAB_CLOCK`,
+`LAB_SEED`, `LAB_PROFILE`, `LAB_NEEDS`, `LAB_DATA`). A script started by hand reads leaf.toml
+instead, with the profile for this machine, seed 0 and the folder `runs/by-hand`, and says so on
+stderr.
 """
 
+import json
 import os
 import sys
 import tomllib
@@ -16,7 +18,8 @@ from typing import Any
 from shared import device
 
 CLOCKS = ("wall", "cpu", "steps")
-NOT_SETTINGS = {"profiles", "constraints", "hints", "knobs"}
+BY_PROFILE = {"LAB_PROFILE", "LAB_BUDGET_S", "LAB_CLOCK", "LAB_NEEDS", "LAB_DATA"}
+WELL_KNOWN = ("gpu", "cpu", "smoke")  # profile names that every leaf answers to
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,9 @@ class Run:
     budget_s: float  # training seconds by `clock`
     clock: str  # "wall", "cpu" or "steps"
     steps: int  # the budget of a steps clock; 0 on the others
-    settings: dict[str, Any]  # leaf.toml with the profile's overrides applied
+    needs: str  # what the profile runs on: "gpu", "cpu" or "none"
+    settings: dict[str, Any]  # the leaf's own: [data] of leaf.toml, the profile's above it
     by_hand: bool  # True when no harness started this process
-
-    @property
-    def needs(self) -> str:
-        """What the profile runs on: "gpu", "cpu" or "none"."""
-        return str(self.settings.get("needs", "gpu"))
 
 
 def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
@@ -48,21 +47,23 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
     """
     folder = Path(leaf).resolve()
     folder = folder if folder.is_dir() else folder.parent
-    table = read_toml(folder / "leaf.toml")
     by_hand = "LAB_RUN_DIR" not in environ
-    profile = environ.get("LAB_PROFILE") or machine_profile()
-    settings = resolve(table, profile)
+    told = {name: value for name, value in environ.items() if value}
+    if not told.keys() >= BY_PROFILE:  # nobody else said it all
+        told = from_toml(read_toml(folder / "leaf.toml"), told.get("LAB_PROFILE")) | told
+    profile, clock = told["LAB_PROFILE"], _clock(told["LAB_CLOCK"])
     default_dir, default_cache = folder / "runs/by-hand", folder / "runs/cache" / profile
-    clock = _clock(environ.get("LAB_CLOCK") or settings.get("clock", "wall"))
+    settings = json.loads(told["LAB_DATA"])
     run = Run(
         leaf=folder,
-        dir=Path(environ.get("LAB_RUN_DIR") or default_dir).resolve(),
-        cache=Path(environ.get("LAB_CACHE_DIR") or default_cache).resolve(),
+        dir=Path(told.get("LAB_RUN_DIR", default_dir)).resolve(),
+        cache=Path(told.get("LAB_CACHE_DIR", default_cache)).resolve(),
         profile=profile,
-        seed=int(_number("LAB_SEED", environ.get("LAB_SEED") or 0)),
-        budget_s=_budget(environ.get("LAB_BUDGET_S") or settings.get("budget_s", 0)),
+        seed=int(_number("LAB_SEED", told.get("LAB_SEED", 0))),
+        budget_s=_budget(told["LAB_BUDGET_S"]),
         clock=clock,
         steps=_steps(settings.get("steps", 0)) if clock == "steps" else 0,
+        needs=told["LAB_NEEDS"],
         settings=settings,
         by_hand=by_hand,
     )
@@ -81,33 +82,49 @@ def say(text: str) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return leaf.toml as a dict, or stop with a sentence that names the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SystemExit(f"{path.name} is missing beside the script; restore it with git") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SystemExit(f"{path.name}: not valid TOML: {error}") from None
 
 
-def resolve(table: Mapping[str, Any], profile: str) -> dict[str, Any]:
-    """Return the settings of one profile: the top level, overridden by `[profiles.NAME]`.
+def from_toml(table: Mapping[str, Any], profile: str | None = None) -> dict[str, str]:
+    """Return what `lab` would say of a profile: the top level, overridden by `[profiles.NAME]`.
 
-    A profile without a table is the top level itself. The leaf's own settings, `[data]`, come in
-    beside the others.
+    Without a name it is the profile for this machine.
 
-    >>> resolve({"budget_s": 300, "profiles": {"cpu": {"budget_s": 60}}}, "cpu")
-    {'budget_s': 60}
-    >>> resolve({"data": {"rows": 9}, "profiles": {"cpu": {"data": {"rows": 1}}}}, "cpu")
-    {'rows': 1}
+    >>> told = from_toml({"budget_s": 300, "data": {"rows": 9}}, "smoke")
+    >>> told["LAB_BUDGET_S"], told["LAB_NEEDS"], told["LAB_DATA"]
+    ('300', 'cpu', '{"rows": 9}')
     """
-    own = table.get("profiles", {}).get(profile, {})
-    layers = (table, table.get("data", {}), own, own.get("data", {}))
-    hidden = {*NOT_SETTINGS, "data"}
-    return {name: v for layer in layers for name, v in layer.items() if name not in hidden}
+    profiles = table.get("profiles", {})
+    profile = profile or machine_profile(profiles)
+    if profile not in profiles and profile not in WELL_KNOWN:
+        known = ", ".join(dict.fromkeys(("gpu", *profiles)))
+        raise SystemExit(f"leaf.toml has no profile {profile!r}; its profiles: {known}")
+    own = profiles.get(profile, {})
+    said = {**table, **own}
+    data = {**table.get("data", {}), **own.get("data", {})}
+    return {
+        "LAB_PROFILE": profile,
+        "LAB_BUDGET_S": f"{_number('budget_s', said.get('budget_s', 0)):g}",
+        "LAB_CLOCK": str(said.get("clock", "wall")),
+        "LAB_NEEDS": _needs(table, own, profile),
+        "LAB_DATA": json.dumps(data, default=str),
+    }
 
 
-def machine_profile() -> str:
-    """Return the profile a person would want on this machine: "gpu" or "cpu"."""
-    return "gpu" if device.has_cuda() else "cpu"
+def _needs(table: Mapping[str, Any], own: Mapping[str, Any], profile: str) -> str:
+    """Return the device: what the profile says, else a GPU; `cpu` and `smoke` inherit no GPU."""
+    inherited = str(own.get("needs", table.get("needs", "gpu")))
+    on_cpu = profile in ("cpu", "smoke") and "needs" not in own
+    return "cpu" if on_cpu and inherited == "gpu" else inherited
+
+
+def machine_profile(profiles: Mapping[str, Any]) -> str:
+    """Return the profile for this machine: "gpu" (the top level), or "cpu" where there is one."""
+    return "cpu" if "cpu" in profiles and not device.has_cuda() else "gpu"
 
 
 def make_folder(path: Path) -> None:

@@ -1,6 +1,7 @@
 """What may import what, what a cheap command may load, and what every command and page owes."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from toy import Toy
 import lab
 from lab import leaf
 from lab.cli import COMMANDS, cli
+from lab.system.home import KEEPER_LOG
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = [ROOT / name for name in leaf.find(ROOT)]
@@ -36,7 +38,7 @@ LAYERS = (
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
     ("judge", "search", "system"),
-    ("text", "errors"),
+    ("text", "errors", "documents"),
 )
 HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}
 
@@ -100,6 +102,63 @@ def test_every_room_has_its_layer():
     names = {path.relative_to(ROOT).parts[1].removesuffix(".py") for path in ROOMS}
     known = [name for layer in LAYERS for name in layer]
     assert sorted(names - {"__init__", "__main__"}) == sorted(known)
+
+
+# Names that some other folder has too: the working directory of a sandbox, and lab's own table.
+NOT_OF_HOME = {("lab/run/in_sandbox.py", "cache"), ("lab/runner/rates.py", "rates.toml")}
+
+
+def joined(code: ast.AST) -> Iterator[str]:
+    """Yield the first part of every text that is joined to a path, by `/`, a call or a format."""
+    for node in ast.walk(code):
+        words: list[ast.expr] = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            words = [node.right]
+        elif isinstance(node, ast.Call):
+            called = (
+                node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            )
+            words = node.args if called in ("Path", "join", "joinpath") else []
+        elif isinstance(node, ast.JoinedStr):
+            words = [word for word in node.values if _text(word).startswith("/")]
+        yield from (_text(word).strip("/").partition("/")[0] for word in words if _text(word))
+
+
+def _text(word: ast.expr) -> str:
+    """Return the text that an expression begins with, "" for none."""
+    first = word.values[0] if isinstance(word, ast.JoinedStr) else word
+    return str(first.value) if isinstance(first, ast.Constant) else ""
+
+
+@functools.cache
+def of_home() -> set[str]:
+    """Return the names of what lies in `.lab`, as the module that owns them has them."""
+    code = tree(ROOT / "lab/system/home.py")
+    first = (node for node in ast.walk(code) if ast.unparse(node).startswith("self.path / "))
+    return {KEEPER_LOG, *(name for node in first for name in joined(node))}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'home / "runs" / f"e{n}"',
+        'home / f"runs/e{n}"',
+        'Path(home, "runs")',
+        'home.joinpath("runs/e1")',
+        'os.path.join(home, "runs")',
+        'f"{home}/runs"',
+    ],
+)
+def test_however_a_folder_is_joined_it_is_seen(code):
+    assert "runs" in set(joined(ast.parse(code)))
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=NAMES)
+def test_one_module_alone_knows_where_things_lie_in_the_notebooks_folder(path):
+    name, owned = str(path.relative_to(ROOT)), of_home()
+    assert {"runs", "locks", "campaigns", "exports", "worktrees", "cache", "slots"} <= owned
+    if name != "lab/system/home.py":
+        assert {(name, part) for part in joined(tree(path)) if part in owned} <= NOT_OF_HOME
 
 
 @pytest.mark.parametrize("package", ONE_PLACE)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from toy import TRAIN, Answer, Toy
 
-from lab.agents import output_parser, presets
+from lab.agents import messages, output_parser, presets
 from lab.errors import LabError
 from lab.system import processes
 from lab.workspace import Workspace
@@ -352,8 +352,8 @@ NOW = datetime(2026, 7, 1, 22, 0, tzinfo=UTC)
     ],
 )
 def test_a_usage_limit_is_told_with_its_end(line: str, until: str | None) -> None:
-    assert output_parser.hit_limit(["hello", line]) == line
-    end = output_parser.until(line, NOW)
+    assert messages.meaning(["hello", line]) == messages.Message("limit", line)
+    end = messages.until(line, NOW)
     assert (end and end.isoformat()) == until
     assert end is None or end - NOW < timedelta(days=60)
 
@@ -367,8 +367,7 @@ def test_a_usage_limit_is_told_with_its_end(line: str, until: str | None) -> Non
     ],
 )
 def test_talk_of_limits_is_no_usage_limit(line: str) -> None:
-    assert output_parser.hit_limit([line]) is None
-    assert output_parser.needs_sign_in([line]) is None
+    assert messages.meaning([line]) is None
 
 
 @pytest.mark.parametrize(
@@ -381,4 +380,4 @@ def test_talk_of_limits_is_no_usage_limit(line: str) -> None:
     ],
 )
 def test_a_missing_sign_in_is_told(line: str) -> None:
-    assert output_parser.needs_sign_in([line]) == line
+    assert messages.meaning([line]) == messages.Message("sign_in", line)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy import Quick, Toy, slope
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).parent / "data"
 TSV = """\
 commit\tval_bpb\tmemory_gb\tstatus\tdescription
 a1b2c3d\t0.997900\t44.0\tkeep\tbaseline
@@ -231,10 +231,9 @@ def test_a_praxlab_database_comes_in_with_mechanisms_and_lessons(
 # -- Found again ----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real logs lie beside the repository")
 def test_old_ideas_are_found_in_other_words_among_the_first_five(quick: Quick) -> None:
-    questions = [json.loads(line) for line in (REAL / "recall.jsonl").read_text().splitlines()]
-    for path in sorted((REAL / "notebooks").glob("*.tsv")):
+    questions = [json.loads(line) for line in (DATA / "recall.jsonl").read_text().splitlines()]
+    for path in sorted(DATA.glob("*.tsv")):
         quick.lab("import", str(path), LAB_HOME=str(quick.root / path.stem))
     right = 0
     for question in questions:

@@ -46,7 +46,7 @@ def test_killed_waiters_lose_nothing(toy: Toy, campaign: Path, seed: int) -> Non
 def test_killed_supervisors_leave_the_truth_and_nobody(toy: Toy, campaign: Path, seed: int) -> None:
     killed = Killed(toy, campaign, seed)
     for _ in range(4):
-        killed.keeper(1.0)
+        killed.supervisor(1.0)
     assert killed.seen.total() == 4
     assert toy.lab("doctor", "--json").json["ok"]
 

@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab import errors, leaf
+from lab.leaf import model
 from lab.leaf.commands import meets
+from shared import run
 
 LINE = """\
 purpose = "Fit a line, to show what a leaf is."
@@ -76,6 +81,42 @@ def test_a_profile_overrides_the_top_level_and_inherits_the_rest(tree):
 )
 def test_the_cpu_profiles_inherit_no_gpu(tree, extra, profile, needs):
     assert write(tree, extra).settings(profile).needs == needs
+
+
+@pytest.mark.parametrize("profile", ["gpu", "cpu", "smoke", "big"])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "[profiles.big]\n",
+        "[profiles.smoke]\nbudget_s = 5\n[profiles.big]\n",
+        'needs = "none"\n[profiles.cpu]\nneeds = "gpu"\n[profiles.big]\n',
+        'clock = "cpu"\n[profiles.gpu]\nclock = "steps"\nbudget_s = 1e7\n[profiles.big]\n',
+        "[data]\nneeds = 'cpu'\nbudget_s = 1\nclock = 'steps'\n[profiles.big]\nbudget_s = 9.25\n",
+        "[data]\nrows = 9\nday = 2026-11-27\n[profiles.big.data]\nrows = nan\nsome = ['ü', {}]\n",
+    ],
+    ids=["plain", "cpu-by-name", "none", "own-gpu", "data-of-the-same-name", "dates"],
+)
+def test_a_script_started_by_hand_reads_leaf_toml_as_lab_does(extra, profile):
+    table = tomllib.loads(LINE + extra)
+    assert run.from_toml(table, profile) == model.resolve(table, profile).environ
+
+
+SAID = st.fixed_dictionaries(
+    {},
+    optional={
+        "needs": st.sampled_from(["gpu", "cpu", "none"]),
+        "clock": st.sampled_from(["wall", "cpu", "steps"]),
+        "budget_s": st.floats(0.001, 1e9) | st.integers(1, 10**9),
+        "data": st.dictionaries(st.text(), st.integers() | st.text() | st.booleans()),
+    },
+)
+
+
+@given(SAID, st.dictionaries(st.sampled_from(["gpu", "cpu", "smoke"]), SAID))
+def test_whatever_a_profile_says_by_hand_it_means_the_same(top, profiles):
+    table = {**tomllib.loads(LINE), **top, "profiles": profiles}
+    for profile in ("gpu", "cpu", "smoke"):
+        assert run.from_toml(table, profile) == model.resolve(table, profile).environ
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,18 @@ def test_a_run_in_a_sandbox_has_the_same_record_as_one_here(
 
 
 @pytest.mark.children
+def test_a_script_in_a_sandbox_is_told_of_its_profile(rented: Toy) -> None:
+    names = '("LAB_PROFILE", "LAB_BUDGET_S", "LAB_CLOCK", "LAB_NEEDS", "LAB_DATA")'
+    told = f'    (run / "told.json").write_text(json.dumps([os.environ[n] for n in {names}]))\n'
+    rented.leaf(
+        toml=f"{LEAF}[data]\nrows = 9\n", train=TRAIN.replace("    print(", f"{told}    print(")
+    )
+    rented.commit("a leaf with data of its own")
+    found = json.loads(Path(baseline(rented)["log"]).with_name("told.json").read_text())
+    assert found == ["gpu", "5", "wall", "gpu", '{"rows": 9}']
+
+
+@pytest.mark.children
 def test_a_crash_in_a_sandbox_has_its_class_and_place(rented: Toy, cloud: Cloud) -> None:
     rented.leaf(
         train=TRAIN.replace("    print(", "    raise ValueError('no such layer')\n    print(")

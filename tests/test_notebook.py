@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from toy import Quick, Toy
 
-from lab.notebook.migrations import RECORDS, STEPS
+from lab.notebook import Notebook, schema
+from lab.notebook.migrations import STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITER = """
@@ -63,9 +64,9 @@ def test_an_empty_column_is_filled_once_and_then_stands(book) -> None:
 
 
 def test_every_record_has_a_unique_id_of_its_own(book) -> None:
-    for table in RECORDS:
-        columns = [row[1] for row in book.execute(f"pragma table_info({table})")]
-        assert "uid" in columns or table in ("metrics", "evidence")
+    with Notebook(":memory:") as empty:
+        for table in schema.records(empty):
+            assert "uid" in schema.columns(empty, table) or table in ("metrics", "evidence")
     uids = [u for t in ("hypotheses", "events") for (u,) in book.execute(f"select uid from {t}")]
     assert len(set(uids)) == len(uids) > 4
 

@@ -11,9 +11,9 @@ import many
 import pytest
 from toy import Quick
 
-from lab.notebook.migrations import RECORDS
+from lab.notebook import Notebook, schema
 
-DERIVED = ("state", "pending")
+DERIVED = ("state", "pending")  # those that grow with the experiments
 
 
 class Traced:
@@ -54,19 +54,20 @@ def test_no_growing_table_is_scanned_to_answer(
     large.lab(*words, cwd=large.root if words[0] in ("log", "board") else None)
     asked = [s for s in dict.fromkeys(traced.statements) if s.lstrip().lower().startswith("select")]
     assert asked
-    db = sqlite3.connect(large.root / ".lab" / "notebook.db")
+    book = Notebook(large.root / ".lab" / "notebook.db")
+    tables = {*schema.records(book), *DERIVED}
     for statement in asked:
-        plan = [row[3] for row in db.execute(f"explain query plan {statement}")]
+        plan = [row[3] for row in book.db.execute(f"explain query plan {statement}")]
         sorts = any("ORDER BY" in line for line in plan)
         scanned = {
             m[1] for line in plan if (m := re.match(r"SCAN (\w+)(?!.*_(open|everywhere))", line))
         }
-        names = aliases(statement) | {name: name for name in (*RECORDS, *DERIVED)}
+        names = aliases(statement) | {name: name for name in tables}
         growing = {names[name] for name in scanned if name in names}
-        growing &= {*RECORDS, *DERIVED} - {"campaigns"}
+        growing &= tables - {"campaigns"}
         limited = " limit " in statement.lower() and not sorts
         assert not growing or limited, (statement, plan)
-    db.close()
+    book.db.close()
 
 
 def aliases(statement: str) -> dict[str, str]:

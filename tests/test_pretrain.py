@@ -1,7 +1,11 @@
-"""The pretrain leaf through its own scripts: prepare, train, evaluate, and what they refuse."""
+"""The pretrain leaf through its own scripts: prepare, train, evaluate, and what they refuse.
+
+`train.py` is what experiments change: a test that asserts a number sets it first.
+"""
 
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -24,11 +28,15 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def copy_of_leaf(home: Path) -> Path:
-    """Copy the leaf, with eight steps to its smoke profile and a small corpus of its own."""
+    """Copy the leaf, with a corpus of its own and eight steps of 2 x 1024 tokens when smoked."""
     leaf = home / "pretrain"
     shutil.copytree(ROOT / "pretrain", leaf, ignore=shutil.ignore_patterns("runs", "__pycache__"))
     edit(leaf / "leaf.toml", r"^steps = \d+", "steps = 8")
     edit(leaf / "leaf.toml", r"^vocab_size = 2048", "vocab_size = 512")
+    edit(leaf / "train.py", r"^BATCH_X = \S+", "BATCH_X = 1.0")
+    edit(leaf / "train.py", r"^( +)batch_tokens=[^,]+", r"\1batch_tokens=2048")
+    edit(leaf / "train.py", r"^( +)micro_batch_tokens=[^,]+,", r"\1micro_batch_tokens=1024,")
+    edit(leaf / "train.py", r"^LOG_EVERY = \d+", "LOG_EVERY = 4")
     for name in ("argparse.py", "ast.py", "inspect.py", "tarfile.py"):
         shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / name, leaf / "task" / name)
     return leaf
@@ -92,7 +100,7 @@ def test_it_learns_from_the_text_in_task(trained: Path) -> None:
     got = numbers(script(trained, "evaluate.py"))
     meta = json.loads((trained.parent / "cache/meta.json").read_text())
     assert 1.0 < got["val_bpb"] < 8.0
-    assert got["val_nats_per_token"] < 6.238 - 0.2  # log(512), what knowing nothing costs
+    assert got["val_nats_per_token"] < math.log(512) - 0.2  # which is what knowing nothing costs
     assert got["held_out_bytes"] == meta["held_out_bytes"] < 60_000
 
 
@@ -101,10 +109,11 @@ def test_train_reports_what_the_brief_asks_for(again: Path) -> None:
     asked = {"num_steps", "tokens", "tokens_per_s", "train_s", "wall_s", "cpu_s", "startup_s"}
     assert asked | {"peak_memory_mb", "grad_norm", "grad_norm_max", "train_loss"} <= got.keys()
     assert got["num_steps"] == 8
-    assert got["tokens"] == 8 * 1024
+    assert got["tokens"] == 8 * 2048
     logged = steps.read(again.parent / "run/steps.jsonl")
-    assert [row["step"] for row in logged] == [0]
-    assert logged[0]["loss"] == pytest.approx(6.238, abs=0.01)
+    assert [row["step"] for row in logged] == [0, 4]
+    assert logged[0]["loss"] == pytest.approx(math.log(512), abs=0.5)
+    assert got["train_loss"] < logged[0]["loss"]
 
 
 def test_the_same_seed_gives_the_same_number_and_another_seed_another(again: Path) -> None:
@@ -134,33 +143,37 @@ def test_a_half_made_cache_is_made_again(again: Path) -> None:
 
 
 CHEATS = {
-    "sums-to-two": ("return lambda t: score(t) + 0.6931", "do not sum to one"),
-    "nothing-but-nan": ("return lambda t: score(t) * float('nan')", "do not sum to one"),
+    "sums-to-two": ("return score(t) + 0.6931", "do not sum to one"),
+    "nothing-but-nan": ("return score(t) * float('nan')", "do not sum to one"),
     "looks-one-ahead": (
-        "def peek(t):\n"
-        "        seen = F.one_hot(t.roll(-1, 1), score(t).shape[-1]).float()\n"
-        "        return F.log_softmax(score(t) + 5 * seen, -1)\n"
-        "    return peek",
+        "return F.log_softmax(score(t) + 5 * F.one_hot(t.roll(-1, 1), score(t).shape[-1]), -1)",
         "looks ahead",
     ),
     "looks-at-other-rows": (
-        "return lambda t: F.log_softmax(score(t) + score(t).mean(0, keepdim=True), -1)",
+        "return F.log_softmax(score(t) + score(t).mean(0, keepdim=True), -1)",
         "looks ahead",
     ),
-    "another-vocabulary": ("return lambda t: score(t)[..., :100]", "shape"),
+    "another-vocabulary": ("return score(t)[..., :100]", "shape"),
 }
+CHEAT = """
+
+honest_load_model = load_model
+
+
+def load_model(run_dir, device):
+    score = honest_load_model(run_dir, device)
+
+    def cheat(t):
+        {body}
+
+    return cheat
+"""
 
 
 @pytest.mark.parametrize(("body", "sentence"), CHEATS.values(), ids=CHEATS.keys())
 def test_a_model_that_cheats_is_refused(again: Path, body: str, sentence: str) -> None:
-    edit(
-        again / "train.py", r"^    return model.eval\(\).log_probs", "    score = model.log_probs\n"
-    )
-    edit(
-        again / "train.py",
-        r"^    score = model.log_probs$",
-        f"    score = model.log_probs\n    {body}",
-    )
+    with (again / "train.py").open("a") as file:
+        file.write(CHEAT.format(body=body))
     assert sentence in refusal(script(again, "evaluate.py"))
 
 
@@ -190,13 +203,17 @@ def test_no_model_and_no_data_say_what_to_type(again: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("setting", "value", "sentence"),
     [
-        ("LEARNING_RATE", "1e38", r"^diverged at step \d+: loss is nan; lower LEARNING_RATE$"),
+        (
+            "LEARNING_RATE",
+            "1e38",
+            r"^diverged at step \d+: loss is (nan|inf); lower LEARNING_RATE$",
+        ),
         (
             "WIDTH_X",
             "1e5",
             r"^torch.OutOfMemoryError: width .* the largest width that fits is \d+$",
         ),
-        ("DEPTH_PLUS", "-2", r"^depth 0 and context \d+ cannot be trained"),
+        ("DEPTH_PLUS", "-99", r"^depth -\d+ and context \d+ cannot be trained"),
     ],
     ids=["diverges", "too-wide", "no-layers"],
 )
@@ -212,10 +229,63 @@ def test_a_budget_of_zero_is_refused(again: Path) -> None:
 
 
 def test_a_cpu_clock_stops_at_its_budget(again: Path) -> None:
+    edit(again / "leaf.toml", r"^steps = 8", "steps = 1")
     got = numbers(script(again, "train.py", LAB_CLOCK="cpu", LAB_BUDGET_S="1"))
     assert got["train_s"] == pytest.approx(got["cpu_s"], abs=0.01)
     assert got["train_s"] >= 1.0
-    assert got["num_steps"] != 8
+    assert got["num_steps"] > 1
+
+
+# What an experiment rewrites, by what no longer stands in the file afterwards.
+REWRITES = {
+    "hash_rows|bigram": [
+        (r"^HASH_X = .*\n", ""),
+        (r"^ +hash_rows[:=].*\n", ""),
+        (r"^ +if (self\.)?sizes\.hash_rows:\n( {12}.*\n)+", ""),
+        (r"oken and bigram embeddings", "oken embeddings"),
+    ],
+    "value_|ve_gate": [
+        (r"^ +value_embeds[:=].*\n", ""),
+        (r"^ +if sizes\.value_embeds .*\n( {12}.*\n)+", ""),
+        (r"^ +if hasattr\(self, \"value_embeds\"\):\n( {12}.*\n)+", ""),
+        (r"^ +value_tables = .*\n", ""),
+        (r"^ +\{\"params\": value_tables.*\n", ""),
+        (r" if \"value_embeds\" not in name", ""),
+    ],
+    r"\b(depth|head_dim|micro_batch_tokens|sizes|blocks|wte|lm_head)\b": [
+        (r"\b(depth|head_dim|micro_batch_tokens|sizes|blocks|wte|lm_head)\b", r"my_\1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("gone", REWRITES, ids=["bigram-table", "value-embeds", "other-names"])
+def test_an_experiment_may_delete_and_rename_what_it_likes(again: Path, gone: str) -> None:
+    text = (again / "train.py").read_text()
+    for pattern, new in REWRITES[gone]:
+        text = re.sub(pattern, new, text, flags=re.M)
+    assert not re.search(gone, re.sub(r"#.*", "", text))
+    (again / "train.py").write_text(text)
+    done = numbers(script(again, "train.py"))
+    assert done["params"] > 0
+    assert done["gflops_per_s"] > 0
+    assert numbers(script(again, "evaluate.py"))["val_bpb"] < 8.0
+
+
+ASK_WHERE_KERNELS_GO = """
+import runpy
+
+runpy.run_path("train.py", run_name="__main__")
+
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+print(cache_dir())
+"""
+
+
+def test_kernels_compiled_by_one_run_are_found_by_the_next(again: Path) -> None:
+    (again / "ask.py").write_text(ASK_WHERE_KERNELS_GO)
+    done = script(again, "ask.py")
+    assert done.stdout.splitlines()[-1] == str(again.parent / "cache/compile"), done.stderr
 
 
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:

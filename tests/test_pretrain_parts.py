@@ -1,12 +1,18 @@
-"""The pretrain leaf's pieces: packing, loader, masks, loss, optimiser groups, arithmetic."""
+"""The pretrain leaf's pieces: packing, loader, masks, loss, optimiser groups, arithmetic.
 
+`train.py` is what experiments change. So a test sets the settings that it asserts, or computes
+them from the module, and finds parameters by what they are, not by their names.
+"""
+
+import copy
 import importlib
 import math
 import shutil
 import sys
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +22,8 @@ from hypothesis import strategies as st
 np = pytest.importorskip("numpy", reason="pretrain needs numpy")
 torch = pytest.importorskip("torch", reason="pretrain needs torch")
 pytest.importorskip("tokenizers", reason="pretrain needs tokenizers")
+
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402  (after torch was asked for)
 
 LEAF = Path(__file__).parents[1] / "pretrain"
 MODULES = ("cost", "data", "prepare", "train", "evaluate")
@@ -39,29 +47,37 @@ OURS = leaf_modules()
 cost, data, prepare, train, evaluate = (OURS[name] for name in MODULES)
 
 
-def sizes(**changes: Any) -> SimpleNamespace:
-    """A tiny shape with everything switched on that the GPU's start has."""
-    start = vars(train.shape("gpu", vocab=97, row_tokens=2048))
-    tiny = {
-        "depth": 3,
-        "width": 64,
-        "head_dim": 32,
-        "context": 32,
-        "row_tokens": 64,
-        "device_tokens": 64,
-        "windows": [8, 8, 32],
-        "hash_rows": 50,
-    }
-    return SimpleNamespace(**(start | tiny | changes))
+TINY = {
+    "depth": 3,
+    "width": 64,
+    "head_dim": 32,
+    "context": 32,
+    "batch_tokens": 64,
+    "micro_batch_tokens": 64,
+    "window_pattern": "S",
+    "short_window": 8,
+    "hash_rows": 50,
+    "value_embeds": True,
+    "softcap": 15.0,
+    "vocab_size": 97,
+    "row_tokens": 64,
+}
+
+
+def sizes(**changes: Any) -> Any:
+    """A tiny shape with every part switched on that `train.py` still has."""
+    wanted = TINY | changes
+    known = {name: value for name, value in wanted.items() if hasattr(train.START["gpu"], name)}
+    return replace(train.START["gpu"], **known)
 
 
 def model(**changes: Any) -> Any:
     """A tiny model whose zero matrices are filled, so that every part has a say."""
     torch.manual_seed(0)
-    made = train.GPT(sizes(**changes))
-    for parameter in made.parameters():
+    tiny = train.GPT(sizes(**changes))
+    for parameter in tiny.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return made
+    return tiny
 
 
 # -- Packing and loading ------------------------------------------------------
@@ -93,7 +109,7 @@ def write_rows(path: Path, rows: int, row_tokens: int) -> Path:
 
 def test_an_epoch_shows_every_window_once(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.bin", rows=6, row_tokens=16)
-    loader = data.Loader(path, 16, 8, tokens=24, seed=0, where=CPU)
+    loader = data.Loader(path, 16, 8, tokens=24, seed=0, device=CPU)
     batches = list(islice(loader, 4))  # 6 rows x 2 windows = 4 batches of 3
     firsts = sorted(int(row[0]) for inputs, _ in batches for row in inputs)
     assert firsts == sorted(17 * row + 8 * half for row in range(6) for half in range(2))
@@ -106,7 +122,7 @@ def test_batches_depend_on_the_seed_alone(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.bin", rows=50, row_tokens=16)
 
     def first(seed: int) -> list[int]:
-        loader = data.Loader(path, 16, 8, tokens=64, seed=seed, where=CPU)
+        loader = data.Loader(path, 16, 8, tokens=64, seed=seed, device=CPU)
         return [int(x.sum()) for x, _ in islice(loader, 20)]
 
     assert first(3) == first(3) != first(4)
@@ -114,15 +130,15 @@ def test_batches_depend_on_the_seed_alone(tmp_path: Path) -> None:
 
 def test_prefetched_batches_are_the_same_batches(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.bin", rows=50, row_tokens=16)
-    loader = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
-    ahead = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
+    loader = data.Loader(path, 16, 8, tokens=64, seed=1, device=CPU)
+    ahead = data.Loader(path, 16, 8, tokens=64, seed=1, device=CPU)
     for one, two in islice(zip(loader.host_batches(), ahead.prefetched(), strict=False), 9):
         assert torch.equal(one, two)
 
 
 def test_a_prefetch_that_fails_stops_the_run_instead_of_hanging(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.bin", rows=5, row_tokens=16)
-    loader = data.Loader(path, 16, 8, tokens=64, seed=1, where=CPU)
+    loader = data.Loader(path, 16, 8, tokens=64, seed=1, device=CPU)
     loader.windows = None
     with pytest.raises(AttributeError):
         next(loader.prefetched())
@@ -175,7 +191,7 @@ def padded_rows(tokens: Any, length: int) -> Any:
 
 @pytest.mark.parametrize("window", [1, 5, 16, 64])
 def test_windows_see_what_a_loop_says_they_see(window: int) -> None:
-    mask = train.plain_mask(32, window, "cpu")
+    mask = train.dense_mask(32, window, CPU)
     for query in range(32):
         seen = [key for key in range(32) if mask[query, key]]
         assert seen == list(range(max(0, query - window + 1), query + 1))
@@ -187,18 +203,19 @@ def test_flex_attention_agrees_with_a_plain_mask(window: int) -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, 4, 256, 16).unbind(0)
     plain = train.attend(q, k, v, window)
-    flex = train.attend(q, k, v, window, train.block_mask(256, window, "cpu"))
+    flex = train.attend(q, k, v, window, train.block_mask(256, window, CPU))
     assert torch.allclose(plain, flex, atol=1e-5)
 
 
 def test_a_row_longer_than_the_context_slides_the_window() -> None:
-    tiny = model(windows=[8, 8, 8], context=8)
+    tiny = model(depth=3, short_window=8, context=8)
     tokens = torch.randint(0, 97, (1, 64))
     changed = tokens.clone()
     changed[0, :30] = (changed[0, :30] + 1) % 97
     moved = (tiny(tokens) - tiny(changed)).abs().amax(-1)[0]
     assert moved[30] > 1e-3
-    assert moved[30 + 3 * 7 + 1 :].max() < 1e-5  # three layers reach 3 x (window - 1) tokens back
+    # Three layers reach 3 x (window - 1) tokens back, embeddings of several tokens a few more.
+    assert moved[30 + 3 * 7 + 4 :].max() < 1e-5
 
 
 def test_no_prediction_moves_when_later_tokens_do() -> None:
@@ -233,13 +250,24 @@ def test_the_chunked_loss_has_the_gradients_of_cross_entropy(
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, wanted, strict=True))
 
 
-def test_every_parameter_has_exactly_one_optimiser() -> None:
+def test_every_parameter_has_exactly_one_optimiser_and_muon_no_table() -> None:
     tiny = train.GPT(sizes())
     adam, muon = train.optimizers(tiny)
     groups = [*adam.param_groups, *muon.param_groups]
     held = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(held) == sorted(id(parameter) for parameter in tiny.parameters())
-    assert all(p.ndim == 2 and p.shape[0] != 97 for g in muon.param_groups for p in g["params"])
+    tables = {id(part.weight) for part in tiny.modules() if isinstance(part, torch.nn.Embedding)}
+    turned = [parameter for group in muon.param_groups for parameter in group["params"]]
+    assert {parameter.ndim for parameter in turned} == {2}
+    assert not tables & {id(parameter) for parameter in turned}
+
+
+def test_every_parameter_is_learnt() -> None:
+    tiny = model()
+    tokens = torch.randint(0, 97, (2, 33))
+    train.next_token_loss(tiny, tiny, (tokens[:, :-1], tokens[:, 1:])).backward()
+    dead = [n for n, p in tiny.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
 
 
 def test_weight_decay_shrinks_only_where_the_gradient_agrees() -> None:
@@ -250,20 +278,23 @@ def test_weight_decay_shrinks_only_where_the_gradient_agrees() -> None:
     assert torch.allclose(weight.data, wanted)
 
 
-def test_rates_hold_then_fall_to_their_floor() -> None:
-    assert train.rate_at(0.0) == train.rate_at(1 - train.WARMDOWN) == 1.0
-    assert train.rate_at(1.0) == pytest.approx(train.FINAL_LR)
-    assert train.rate_at(0.6) > train.rate_at(0.8) > train.FINAL_LR
+def test_rates_hold_then_fall_to_their_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "WARMDOWN", 0.5)
+    monkeypatch.setattr(train, "FINAL_LR", 0.1)
+    assert train.lr_multiplier(0.0) == train.lr_multiplier(0.5) == 1.0
+    assert train.lr_multiplier(1.0) == pytest.approx(0.1)
+    assert 1.0 > train.lr_multiplier(0.6) > train.lr_multiplier(0.8) > 0.1
 
 
 @pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
 def test_the_model_is_traced_whole_with_its_gradients() -> None:
-    tiny = model(windows=[32, 32, 32])
+    tiny = model(window_pattern="L")
     tokens = torch.randint(0, 97, (2, 32))
     traced = torch.compile(tiny, dynamic=False, fullgraph=True, backend="aot_eager")
-    wanted = torch.autograd.grad(tiny(tokens).square().sum(), tiny.blocks[0].qkv)[0]
-    got = torch.autograd.grad(traced(tokens).square().sum(), tiny.blocks[0].qkv)[0]
-    assert torch.allclose(got, wanted, atol=1e-3)
+    weights = [p for p in tiny.blocks.parameters() if p.ndim == 2]
+    wanted = torch.autograd.grad(tiny(tokens).square().sum(), weights)
+    got = torch.autograd.grad(traced(tokens).square().sum(), weights)
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(got, wanted, strict=True))
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs g++")
@@ -278,47 +309,108 @@ def test_the_loss_compiles_on_a_tiny_shape() -> None:
 # -- Arithmetic ---------------------------------------------------------------
 
 
-def test_the_gpu_starts_from_the_best_published_shape() -> None:
-    start = train.shape("gpu", vocab=8192, row_tokens=2048)
-    assert (start.depth, start.width, start.context) == (9, 640, 2048)
-    assert start.batch_tokens == 2**18
-    assert start.windows == [256, 256, 256, 256, 2048, 256, 256, 256, 2048]
-    assert cost.weights(start) == pytest.approx(80.9e6, rel=0.001)
+class Published(torch.nn.Module):
+    """The shape of a published GPT as `cost.py` sees any model: parameters and a report."""
+
+    def __init__(self, depth: int, width: int, vocab: int, windows: list[int], tables: int) -> None:
+        super().__init__()
+        embedding = torch.nn.Embedding(vocab, width)
+        layer = torch.nn.Linear(width, 12 * width, bias=False)
+        self.tables = torch.nn.ModuleList([copy.deepcopy(embedding) for _ in range(tables)])
+        self.layers = torch.nn.ModuleList([copy.deepcopy(layer) for _ in range(depth)])
+        self.head = torch.nn.Linear(width, vocab, bias=False)
+        self.told = cost.Report(
+            width=width,
+            windows=windows,
+            context=2048,
+            tokens=2**17,
+            logits=2**15 * vocab,
+            bytes_per_activation=2,
+        )
+
+    def report(self) -> Any:
+        return self.told
+
+
+def published(*shape: Any) -> Any:
     with torch.device("meta"):
-        made = train.GPT(start)
-    assert [layer for layer, block in enumerate(made.blocks) if hasattr(block, "values")] == [
-        0,
-        2,
-        4,
-        6,
-        8,
-    ]
+        return Published(*shape)
 
 
 def test_flops_are_those_published_for_a_known_shape() -> None:
-    known = SimpleNamespace(depth=8, width=512, vocab=8192, context=2048)
-    known.windows = [1024, 1024, 1024, 2048] * 2
+    known = published(8, 512, 8192, [1024, 1024, 1024, 2048] * 2, 5)
+    assert cost.matmul_parameters(known) == 8 * 12 * 512**2 + 8192 * 512
     assert cost.flops_per_token(known) == pytest.approx(217.1e6, rel=0.001)
 
 
+def test_bytes_are_parameters_activations_and_one_chunk_of_logits() -> None:
+    night = published(9, 640, 8192, [256, 256, 256, 256, 2048, 256, 256, 256, 2048], 6)
+    parameters, kept = 9 * 12 * 640**2 + 7 * 8192 * 640, 16 * 9 * 640 * 2**17
+    assert cost.bytes_needed(night) == 16 * parameters + 2 * kept + 12 * 2**15 * 8192
+
+
+def test_a_known_device_has_a_share_of_its_peak_and_another_none() -> None:
+    known = published(8, 512, 8192, [2048] * 8, 1)
+    per_second = cost.flops_per_token(known) * 1000 / 2
+    assert cost.speed(known, 1000, 2.0, "a CPU") == {"gflops_per_s": per_second / 1e9}
+    on_gpu = cost.speed(known, 1000, 2.0, "NVIDIA H100 80GB HBM3")
+    assert on_gpu["mfu"] == pytest.approx(per_second / 989.5e12)
+
+
+def test_the_model_costs_what_torch_counts() -> None:
+    tiny = model(depth=2, width=256, context=8, window_pattern="L")
+    with FlopCounterMode(display=False) as counter:
+        train.next_token_loss(tiny, tiny, torch.randint(0, 97, (2, 4, 8)).unbind(0)).backward()
+    counted = counter.get_total_flops() / 32
+    assert cost.flops_per_token(tiny) == pytest.approx(counted, rel=0.05)
+
+
+@pytest.mark.parametrize("pattern", ["L", "SL", "SSSSL"])
+def test_windows_follow_the_pattern_and_the_last_layer_sees_all(pattern: str) -> None:
+    start = sizes(depth=7, context=32, window_pattern=pattern, short_window=8)
+    letters = "".join("L" if window == 32 else "S" for window in start.windows)
+    assert letters == {"L": "LLLLLLL", "SL": "SLSLSLL", "SSSSL": "SSSSLSL"}[pattern]
+    assert set(start.windows) <= {8, 32}
+    assert [block.window for block in train.GPT(start).blocks] == start.windows
+
+
 def test_a_model_too_big_names_the_largest_width_that_fits() -> None:
-    big = train.shape("cpu", vocab=2048, row_tokens=1024)
-    big.width = 64 * 20_000
-    with pytest.raises(SystemExit) as stop:
-        cost.check_fits(big, CPU, 2**15)
+    big = sizes(depth=2, vocab_size=2048, width=64 * 20_000)
+
+    def build(width: int) -> Any:
+        return train.GPT(replace(big, width=width))
+
+    with pytest.raises(SystemExit, match=r"^torch.OutOfMemoryError: width 1280000 ") as stop:
+        cost.check_fits(build, big.width, 64, CPU)
     width = int(str(stop.value).rsplit(" ", 1)[1])
-    big.width = width
-    cost.check_fits(big, CPU, 2**15)
-    assert cost.bytes_needed(big, 4, 2**15) > 0.7 * cost.room(CPU)
+    cost.check_fits(build, width, 64, CPU)
+    with torch.device("meta"):
+        needed, one_more = (cost.bytes_needed(build(w)) for w in (width, width + 64))
+    assert needed <= cost.FILLED * cost.memory(CPU) < one_more
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
-def test_every_knob_of_shape_acts_in_both_lives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = vars(train.shape(kind, vocab=2048, row_tokens=2048))
-    for name, value in {"WIDTH_X": 2.0, "DEPTH_PLUS": 1, "BATCH_X": 0.5, "CONTEXT_X": 0.5}.items():
-        monkeypatch.setattr(train, name, value)
-    after = vars(train.shape(kind, vocab=2048, row_tokens=2048))
+def test_every_knob_of_size_acts_in_both_lives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scaled(**settings: float) -> dict[str, Any]:
+        for name, value in settings.items():
+            monkeypatch.setattr(train, name, value)
+        return asdict(train.scale(train.START[kind], 2048, 4096))
+
+    before = scaled(WIDTH_X=1.0, DEPTH_PLUS=0, BATCH_X=1.0, CONTEXT_X=1.0)
+    after = scaled(WIDTH_X=2.0, DEPTH_PLUS=1, BATCH_X=0.5, CONTEXT_X=0.5)
     assert after["width"] == 2 * before["width"]
     assert after["depth"] == before["depth"] + 1
     assert after["batch_tokens"] == before["batch_tokens"] // 2
     assert after["context"] == before["context"] // 2
+    assert after["micro_batch_tokens"] <= after["batch_tokens"]
+    assert (after["vocab_size"], after["row_tokens"]) == (2048, 4096)
+
+
+def test_a_micro_batch_is_whole_rows_and_at_most_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WIDTH_X", "BATCH_X", "CONTEXT_X"):
+        monkeypatch.setattr(train, name, 1.0)
+    start = sizes(context=64, batch_tokens=1000, micro_batch_tokens=300)
+    assert train.scale(start, 97, 64).micro_batch_tokens == 256
+    assert train.scale(replace(start, batch_tokens=130), 97, 64).micro_batch_tokens == 128
+    small = train.scale(replace(start, batch_tokens=1), 97, 64)
+    assert (small.batch_tokens, small.micro_batch_tokens) == (64, 64)

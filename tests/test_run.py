@@ -1,12 +1,22 @@
 """A campaign as an agent lives it: worktree, hypothesis, edit, run, wait, verdict."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from toy import TRAIN, Toy, slope
+from toy import LEAF, TRAIN, Toy, slope
 
 pytestmark = pytest.mark.children
+ROOT = Path(__file__).resolve().parents[1]
+TOLD = """\
+    from shared import run as runs
+    here = runs.here(__file__)
+    told = [here.profile, here.needs, here.clock, here.budget_s, here.settings]
+    (here.dir / "told.json").write_text(json.dumps([*told, "LAB_DATA" in os.environ]))
+"""
 
 
 def test_a_better_edit_is_replicated_kept_and_the_branch_stays(toy: Toy, campaign: Path) -> None:
@@ -247,3 +257,22 @@ def test_an_export_read_twice_changes_nothing(toy: Toy, campaign: Path, tmp_path
         json.loads(line) for line in path.read_text().splitlines()
     ]
     assert toy.lab("doctor", "--json", **there).json["ok"]
+
+
+def test_a_script_is_told_what_it_would_read_by_hand(toy: Toy, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "shared", toy.root / "shared")
+    data = "[data]\nrows = 9\nwords = 'ü'\n[profiles.smoke]\nbudget_s = 2.5\ndata = {rows = 3}\n"
+    toy.leaf(toml=f"{LEAF}{data}", train=TRAIN.replace('    print("trained")\n', TOLD))
+    toy.commit("a leaf with data of its own")
+    words = ("run", "--baseline", "--leaf", "toy", "--profile", "smoke", "--json")
+    log = Path(toy.lab(*words).json["log"])
+    by_hand = toy.environ(LAB_PROFILE="smoke", LAB_SEED="0", LAB_RUN_DIR=str(tmp_path))
+    subprocess.run(
+        [sys.executable, "-S", "train.py"],
+        cwd=toy.root / "toy",
+        env=by_hand | {"PYTHONPATH": str(toy.root)},
+        check=True,
+    )
+    told = ["smoke", "cpu", "wall", 2.5, {"rows": 3, "words": "ü"}]
+    assert json.loads(log.with_name("told.json").read_text()) == [*told, True]
+    assert json.loads((tmp_path / "told.json").read_text()) == [*told, False]

@@ -123,9 +123,23 @@ def test_a_profile_without_a_table_is_the_top_level(leaf: Path) -> None:
     assert (here.budget_s, here.clock, here.needs) == (300.0, "wall", "gpu")
 
 
+def test_told_by_lab_a_script_reads_no_leaf_toml(tmp_path: Path) -> None:
+    told = {"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "7", "LAB_CLOCK": "steps", "LAB_NEEDS": "none"}
+    told |= {"LAB_RUN_DIR": str(tmp_path / "r"), "LAB_CACHE_DIR": str(tmp_path / "c")}
+    code = (
+        "from shared import run; here = run.here('.')\n"
+        "print(here.needs, here.steps, here.settings, here.by_hand)"
+    )
+    done = child(f"import os; os.chdir({str(tmp_path)!r}); {code}", LAB_DATA='{"steps": 3}', **told)
+    assert done.stdout == "none 3 {'steps': 3} False\n", done.stderr
+    half = child(f"import os; os.chdir({str(tmp_path)!r}); {code}", **told)
+    assert "leaf.toml is missing beside the script" in half.stderr
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
+        ({"LAB_PROFILE": "emtpy"}, "no profile 'emtpy'; its profiles: gpu, cpu, empty, odd"),
         ({"LAB_PROFILE": "empty"}, "no time to train"),
         ({"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "nan"}, "no time to train"),
         ({"LAB_PROFILE": "cpu", "LAB_BUDGET_S": "soon"}, "budget_s is 'soon'"),
@@ -133,13 +147,25 @@ def test_a_profile_without_a_table_is_the_top_level(leaf: Path) -> None:
         ({"LAB_PROFILE": "cpu", "LAB_SEED": "x"}, "LAB_SEED is 'x'"),
         ({"LAB_PROFILE": "cpu", "LAB_CLOCK": "steps"}, "a steps clock needs 1 or more"),
     ],
-    ids=["zero", "nan", "word", "clock", "seed", "no-steps"],
+    ids=["unknown", "zero", "nan", "word", "clock", "seed", "no-steps"],
 )
 def test_what_cannot_be_used_stops_with_a_sentence(
     leaf: Path, environ: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(SystemExit, match=sentence):
         run.here(leaf, environ)
+
+
+@pytest.mark.parametrize(
+    ("profile", "cuda", "chosen"),
+    [("cpu", False, "cpu"), ("cpu", True, "gpu"), ("smoke", False, "gpu")],
+)
+def test_by_hand_it_is_the_profile_for_the_machine_where_the_leaf_has_it(
+    monkeypatch: pytest.MonkeyPatch, profile: str, cuda: bool, chosen: str
+) -> None:
+    monkeypatch.setattr("shared.device.has_cuda", lambda: cuda)
+    told = run.from_toml({"budget_s": 3, "profiles": {profile: {}}})
+    assert told["LAB_PROFILE"] == chosen
 
 
 def test_a_killed_run_keeps_its_whole_lines(tmp_path: Path) -> None:

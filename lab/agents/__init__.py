@@ -1,1 +1,1 @@
-"""What turns the notebook into the next experiment: the built-in tuner, and coding agents."""
+"""Agents: who proposes the next experiment, the built-in tuner or a coding agent."""

@@ -1,9 +1,10 @@
-"""Coding agents: a fresh process a session, watched, ended in time, and never resumed.
+"""Driver of coding agents (`lab loop --agent claude`): a fresh, watched process a session.
 
 Durations, in seconds, may be set in the environment: LAB_SESSION_S (3 hours), LAB_STALL_S (15
 minutes without output, `lab` call or run), LAB_GRACE_S (10 minutes to end by itself once its
-session is over), LAB_BACKOFF_S (15 minutes after a usage limit that names no time), LAB_PAUSE_S
-(10 seconds before a new session after one that did nothing).
+session is over), LAB_BACKOFF_S (15 minutes after a usage limit that names no time), LAB_OUTAGE_S
+(6 hours until a service that does not answer is given up), LAB_PAUSE_S (10 seconds before a new
+session after one that did nothing).
 """
 
 import json
@@ -25,7 +26,8 @@ from ..run import assessment, waiting
 from ..run.watch import Watch
 from ..system import notify, processes
 from ..text import shorten, span
-from . import output_parser
+from . import messages, output_parser
+from .messages import Message
 from .presets import Preset, fill
 from .relay import Relay
 
@@ -35,11 +37,20 @@ POLL_S = 0.1  # between two looks; a relayed command waits as long at worst
 CHUNK = 65_536
 DRAIN_S = 2.0  # for what an ended agent still had in its pipes
 LONGEST_BACKOFF_S = 2 * 3600.0
+FIRST_OUTAGE_S = 60.0  # most are over within minutes; then twice as long each time
+LONGEST_OUTAGE_S = 20 * 60.0  # a service that is back is not left alone for longer
+ENDS = {
+    messages.LIMIT: "usage limit",
+    messages.OUTAGE: "outage",
+    messages.SIGN_IN: "not signed in",
+    messages.ACCOUNT: "not signed in",
+}
 DEFAULTS = {
     "LAB_SESSION_S": sessions.HOURS * 3600,
     "LAB_STALL_S": 15 * 60.0,
     "LAB_GRACE_S": 10 * 60.0,
     "LAB_BACKOFF_S": 15 * 60.0,
+    "LAB_OUTAGE_S": 6 * 3600.0,  # of a night of eight
     "LAB_PAUSE_S": 10.0,
 }
 
@@ -59,8 +70,9 @@ class Driver:
 
     def __init__(self, campaign: Campaign, preset: Preset) -> None:
         self.campaign, self.preset, self.book = campaign, preset, campaign.book
-        self.files = campaign.home / "campaigns" / campaign.name
-        self.idle = self.limited = 0
+        self.files = campaign.home.campaign(campaign.name)
+        self.idle = self.limited = self.outages = 0
+        self.out_since: float | None = None
         self.opening: list[str] = []
 
     # -- Between sessions -----------------------------------------------------------
@@ -88,16 +100,26 @@ class Driver:
             for number in self.campaign.in_flight():
                 self.campaign.stop_run(number)
             raise Over(Ending("stopped", "stopped on request"))
-        if how == "not signed in":
-            raise Failed(f"{self.preset.name}: {session.why}", self._sign_in())
-        if how == "usage limit":
-            return self._wait_for_limit(session.why)
-        self.limited = 0
+        if session.message is not None:
+            return self._cannot_go_on(session.message, session.experiments)
+        self.limited = self.outages = 0
         self._count(session)
 
-    def _sign_in(self) -> str:
+    def _cannot_go_on(self, message: Message, experiments: int) -> None:
+        """Wait for a limit or an outage to end; stop at once for what a person must mend."""
+        if experiments:
+            self.limited = self.outages = 0
+        if message.kind == messages.LIMIT:
+            self._wait_for_limit(message.line)
+        elif message.kind == messages.OUTAGE:
+            self._wait_for_service(message.line)
+        else:
+            raise Failed(f"{self.preset.name}: {message.line}", self._sign_in(message.kind))
+
+    def _sign_in(self, kind: str) -> str:
         how = self.preset.sign_in or f"start {self.preset.command[0]} by hand and sign in"
-        return f"Sign in: {how}; then type the same command again."
+        where = " with an account that may, or mend this one" if kind == messages.ACCOUNT else ""
+        return f"Sign in{where}: {how}; then type the same command again."
 
     def _count(self, session: "Session") -> None:
         """Stop after several sessions in a row that tried nothing."""
@@ -118,16 +140,35 @@ class Driver:
     def _wait_for_limit(self, line: str) -> None:
         """Wait until the vendor's limit is over; twice as long each time that no time is named."""
         now = datetime.now(UTC)
-        until = output_parser.until(line, now)
+        until = messages.until(line, now)
         if until is None or until <= now:
             pause = min(seconds("LAB_BACKOFF_S") * 2**self.limited, LONGEST_BACKOFF_S)
             until, self.limited = datetime.fromtimestamp(time.time() + pause, UTC), self.limited + 1
-        words = f"waiting until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {shorten(line, 200)}"
+        self._wait(max(until.timestamp(), time.time() + seconds("LAB_PAUSE_S")), line)
+
+    def _wait_for_service(self, line: str) -> None:
+        """Try again after growing pauses; give up when hours of them brought nothing."""
+        if not self.outages or self.out_since is None:
+            self.out_since = time.time()
+        gone = time.time() - self.out_since
+        if gone > seconds("LAB_OUTAGE_S"):
+            why = f"nothing but errors of the service for {span(gone)}: {shorten(line, 300)}"
+            raise Over(Ending("stopped", why))
+        first = min(FIRST_OUTAGE_S, seconds("LAB_BACKOFF_S"))
+        pause = min(first * 2**self.outages, LONGEST_OUTAGE_S)
+        self.outages += 1
+        self._wait(time.time() + pause, line)
+
+    def _wait(self, until: float, line: str) -> None:
+        """Wait where everybody can see it, and why."""
+        moment = datetime.fromtimestamp(until, UTC)
+        words = f"waiting until {moment:%Y-%m-%d %H:%M:%S} UTC: {shorten(line, 200)}"
         with self.book.write():
             self.book.event("waiting", self.campaign.name, words)
+        self.campaign.note_waiting(moment)
         self.campaign.progress.say(words)
         notify.tell(f"{self.campaign.name}: {words}")
-        self._sleep(until.timestamp(), words)
+        self._sleep(until, words)
 
     def _sleep(self, until: float, words: str) -> None:
         """Wait, as long as neither a limit nor a person ends the campaign."""
@@ -154,6 +195,7 @@ class Session:
         self.lock = threading.Lock()
         self.began = time.monotonic()
         self.why = ""
+        self.message: Message | None = None  # of the vendor, where that ended it
         self.experiments = 0
         self.exit_code: int | None = None
 
@@ -361,18 +403,14 @@ class Session:
             thread.join(DRAIN_S)
 
     def _judged(self, how: str) -> str:
-        """Tell a usage limit and a missing sign-in from an ordinary end."""
+        """Tell what the vendor refused from an ordinary end."""
         self.experiments = campaigns.made_since(self.book, self.campaign.name, self.before)
         if how != "ended" or (self.exit_code == 0 and self.experiments):
             return how
-        lines = self.ear.error_lines()
-        limit, sign_in = output_parser.hit_limit(lines), output_parser.needs_sign_in(lines)
-        if limit:
-            self.why = limit
-            return "usage limit"
-        if sign_in:
-            self.why = sign_in
-            return "not signed in"
+        self.message = messages.meaning(self.ear.error_lines(failed=bool(self.exit_code)))
+        if self.message is not None:
+            self.why = self.message.line
+            return ENDS[self.message.kind]
         if self.exit_code:
             self.why = self.ear.last()
             return f"failed (exit code {self.exit_code})"

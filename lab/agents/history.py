@@ -1,4 +1,4 @@
-"""Which knobs earlier experiments turned, and what it gave: read from their commits."""
+"""The tuner's history: which knobs earlier experiments turned, and what it gave."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

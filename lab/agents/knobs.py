@@ -1,4 +1,4 @@
-"""Read and write the constants at the top of a Python file; every other byte stays as it was.
+"""Tunable hyperparameters: read and write the constants at the top of a Python file.
 
 A constant is a name bound once at the top level, whose value is a literal or arithmetic on numbers
 (`2**18`). Places come from the syntax tree, never from a pattern, so a comment or a string that

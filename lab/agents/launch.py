@@ -1,4 +1,4 @@
-"""Several campaigns at once, detached: each a loop of its own that survives terminal and logout."""
+"""`lab launch`: several campaigns at once, detached; each survives terminal and logout."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import repo, slots
 from ..campaign import lock
+from ..campaign.loop import Limits
 from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
@@ -25,12 +26,37 @@ NIGHT_H = 8.0
 
 
 @dataclass(frozen=True)
+class Options:
+    """What every campaign of one `lab launch` is started with."""
+
+    agent: str
+    limits: Limits
+    profile: str | None = None
+    runner: str | None = None
+    yolo: bool = False
+
+    def words(self) -> list[str]:
+        """Return the words of `lab loop` that say the same."""
+        options = {
+            "--agent": self.agent,
+            "--experiments": self.limits.experiments,
+            "--hours": self.limits.hours,
+            "--target": self.limits.target,
+            "--max-cost": self.limits.max_cost,
+            "--profile": self.profile,
+            "--on": self.runner,
+        }
+        given = [word for name, v in options.items() if v is not None for word in (name, str(v))]
+        return given + ["--yolo"] * self.yolo
+
+
+@dataclass(frozen=True)
 class Asked:
-    """One campaign to start, and the words of `lab loop` it is started with."""
+    """One campaign to start."""
 
     leaf: str
     name: str
-    words: tuple[str, ...]
+    options: Options
 
     @property
     def campaign(self) -> str:
@@ -38,14 +64,15 @@ class Asked:
         return f"{self.leaf}/{self.name}"
 
 
-def parse(targets: Sequence[str], agent: str, words: Sequence[str]) -> list[Asked]:
+def parse(targets: Sequence[str], options: Options) -> list[Asked]:
     """Return what `LEAF[:NAME]...` asks for; without a name the agent's is taken."""
-    default = Path(agent.split()[0]).name if agent.split() else ""
+    words = options.agent.split()
+    default = Path(words[0]).name if words else ""
     found = []
     for target in targets:
         leaf, _, name = target.partition(":")
         check_name(name or default)
-        found.append(Asked(leaf, name or default, tuple(words)))
+        found.append(Asked(leaf, name or default, options))
     names = [one.campaign for one in found]
     for name in names:
         if names.count(name) > 1:
@@ -70,7 +97,7 @@ def launch(
         own = Workspace(workspace.cwd, leaf=one.leaf)
         _startable(own, one)
         if preset is not None:
-            files = lock.log_of(workspace.place.home, one.campaign).parent
+            files = workspace.place.home.campaign(one.campaign)
             unknown = probe.check(preset, workspace.place, files, own.leaf.folder)
             lines += [unknown] if unknown else []
     for number, one in enumerate(asked):
@@ -105,7 +132,8 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     log = lock.log_of(home, one.campaign)
     log.parent.mkdir(parents=True, exist_ok=True)
     begins = log.stat().st_size if log.exists() else 0
-    argv = [sys.executable, "-P", "-m", "lab", "loop", one.leaf, "--name", one.name, *one.words]
+    argv = [sys.executable, "-P", "-m", "lab", "loop", one.leaf, "--name", one.name]
+    argv += one.options.words()
     more = {"LAB_NOTIFY": notify} if notify else {}
     with log.open("ab") as out, open(os.devnull) as nothing:
         process = subprocess.Popen(
@@ -131,14 +159,14 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     return f"{one.campaign} did not start: {why.removeprefix('Error: ')}"
 
 
-def outlook(workspace: Workspace, asked: Sequence[Asked], hours: float | None) -> str:
+def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     """Return how many runs each campaign can expect, and what one alone would get."""
-    night = hours or NIGHT_H
+    night = asked[0].options.limits.hours or NIGHT_H
     devices = len(slots.accelerators(os.environ)) or int(os.environ.get("LAB_CPU_SLOTS") or 1)
     kind = "GPU" if slots.accelerators(os.environ) else "CPU slot"
     each = []
     for one in asked:
-        settings = Workspace(workspace.cwd, leaf=one.leaf, profile=_profile(one)).settings
+        settings = Workspace(workspace.cwd, leaf=one.leaf, profile=one.options.profile).settings
         each.append(settings.budget_s + settings.startup_s / 2)
     mean = sum(each) / len(each)
     alone = int(night * 3600 / mean)
@@ -147,8 +175,3 @@ def outlook(workspace: Workspace, asked: Sequence[Asked], hours: float | None) -
         f"{len(asked)} campaign{'s' * (len(asked) != 1)}, {devices} {kind}{'s' * (devices != 1)}: "
         f"about {share} runs each in {span(night * 3600)}; one alone would get {alone}"
     )
-
-
-def _profile(one: Asked) -> str | None:
-    words = list(one.words)
-    return words[words.index("--profile") + 1] if "--profile" in words else None

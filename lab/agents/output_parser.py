@@ -1,11 +1,9 @@
-"""What an agent's output says: tokens and cost, a usage limit, a missing sign-in."""
+"""Parse a coding agent's output: tokens, cost, the errors it reports, its last words."""
 
 import json
 import re
 import time
-import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,23 +11,22 @@ LOG_LIMIT = 20_000_000  # bytes of one session's log: a chatty night; the end is
 TAIL = 65_536  # bytes of the end: where an agent says why it stopped
 LONGEST_LINE = 4_000_000  # a JSON line may hold a whole answer; longer ones are nobody's summary
 
-# Each from a message seen in the wild, as the vendors' issue trackers quote them.
-LIMITS = re.compile(
-    r"hit your [\w\- ]{0,30}limit|(?:usage|session|weekly) limit|limit (?:has been )?reached|"
-    r"usage_limit_reached|(?<!learning )rate[_ -]?limit|"
-    r"quota (?:has been )?(?:exceeded|exhausted|limit)|"
-    r"exceeded your current quota|RESOURCE_EXHAUSTED|QUOTA_EXHAUSTED|TerminalQuotaError|"
-    r"Too Many Requests|overloaded_error",
-    re.IGNORECASE,
+LAST_LINES = 8  # of its plain words, in which an agent that failed says why
+LONGEST_BLOCK = 400  # lines of JSON printed for people; more is no error message
+ERRORS_KEPT = 20
+ERROR_TYPES = {"error", "fatal", "turn.failed", "session.failed", "api_error", "stream_error"}
+FAILED = {"error", "failed", "failure", "rejected"}
+ENDINGS = {"result", "turn.completed", "session.completed"}
+# What a tool said on the agent's behalf, or a person: an error in it is not the vendor's.
+NOT_ITS_OWN = {
+    *("user", "tool", "tool_result", "tool_use", "tool_call", "tool_response", "function_call"),
+    *("function_call_output", "command_execution", "mcp_tool_call", "file_change", "web_search"),
+    *("custom_tool_call", "custom_tool_call_output", "local_shell_call", "todo_list"),
+}
+PROSE = {"response", "usage", "modelUsage", "permission_denials", "stack"}
+_FRAME = re.compile(
+    r"\s*at .*[(:]\d+:\d+\)?$|\s*(?:File \".*\", line \d+|[\^~]+$)|\s*node:internal"
 )
-SIGN_IN = re.compile(
-    r"please run /login|run `?(?:codex|claude|gemini) (?:auth )?login|not (?:logged|signed) in|"
-    r"invalid api key|missing api key|api key not valid|incorrect api key|authentication_error|"
-    r"oauth token (?:has )?(?:expired|been revoked)|401 unauthorized|set an auth method|"
-    r"could not resolve authentication|credit balance is too low",
-    re.IGNORECASE,
-)
-ERROR_TYPES = {"error", "turn.failed"}
 
 
 class OutputParser:
@@ -46,6 +43,7 @@ class OutputParser:
         self._line: dict[str, bytes] = {}
         self._errors: list[str] = []
         self._plain: list[str] = []
+        self._block: dict[str, list[str]] = {}  # JSON of several lines, as far as it came
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take in what came on one of the streams."""
@@ -60,29 +58,42 @@ class OutputParser:
         *lines, rest = (self._line.get(stream, b"") + data).split(b"\n")
         self._line[stream] = rest if len(rest) <= LONGEST_LINE else b""
         for line in lines:
-            self._parse_line(line)
+            self._parse_line(stream, line)
 
     def close(self) -> None:
         """Finish the log; when it was cut, its end follows."""
         if self._file.closed:
             return
-        for rest in self._line.values():
-            self._parse_line(rest)
+        for stream, rest in self._line.items():
+            self._parse_line(stream, rest)
         if self._dropped:
             note = f"\n... {self._dropped} bytes left out; the end:\n"
             self._file.write(note.encode() + self._tail)
         self._file.close()
 
-    def _parse_line(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").strip()
-        if not text:
+    def _parse_line(self, stream: str, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        if not text.strip():
             return
-        found = _object(text)
-        if found is None:
-            self._plain = [*self._plain[-19:], text[:2000]]
-            return
-        self._count(found)
-        self._errors = [*self._errors, *_errors(found)][-20:]
+        found = _objects(self._whole(stream, text))
+        if not found:
+            self._plain = [*self._plain, text.strip()[:2000]][-ERRORS_KEPT:]
+        for one in found:
+            self._count(one)
+            errors = [error[:2000] for error in _errors(one)]
+            if not errors and (one.get("type") or one.get("event")) in ENDINGS:
+                self._errors = []  # what went wrong before, it got over
+            self._errors = [*self._errors, *errors][-ERRORS_KEPT:]
+
+    def _whole(self, stream: str, text: str) -> str:
+        """Return a line, or the whole of a JSON text of several lines once its last one came."""
+        block = self._block.setdefault(stream, [])
+        if block or text in ("{", "["):
+            block.append(text)
+        if text in ("}", "]") or len(block) > LONGEST_BLOCK:
+            text = "\n".join(block) or text
+            block.clear()
+        return text
 
     def _count(self, found: Mapping[str, Any]) -> None:
         for rule in self.rules:
@@ -98,23 +109,27 @@ class OutputParser:
             if known or cost is not None:
                 return
 
-    def error_lines(self) -> list[str]:
-        """Return what it said went wrong: errors in its JSON, else its last plain lines."""
-        return [*self._plain, *self._errors]
+    def error_lines(self, failed: bool = True) -> list[str]:
+        """Return what may say why it ended: errors in its JSON; its last words where it failed."""
+        words = [line for line in self._plain if not _FRAME.match(line)][-LAST_LINES:]
+        return [*words, *self._errors] if failed else self._errors
 
     def last(self) -> str:
         """Return the last thing it said that a person could read."""
-        return next(reversed(self.error_lines()), "it said nothing")
+        return next(reversed([*self._plain, *self._errors]), "it said nothing")
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
-        return None
+def _objects(text: str) -> list[dict[str, Any]]:
+    """Return the JSON objects that a line is: one, a list of them, or none."""
+    text = text.strip().removeprefix("data: ")  # as a server sends events
+    if not text.startswith(("{", "[")):
+        return []
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        return []
+    found = found if isinstance(found, list) else [found]
+    return [one for one in found if isinstance(one, dict)]
 
 
 def _at(found: Mapping[str, Any], path: str) -> float | None:
@@ -127,85 +142,33 @@ def _at(found: Mapping[str, Any], path: str) -> float | None:
 
 
 def _errors(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the error messages of one JSON line."""
-    if found.get("is_error") or found.get("type") in ERROR_TYPES or found.get("error"):
-        said = found.get("result") or found.get("error") or found.get("message") or found
-        yield said if isinstance(said, str) else json.dumps(said)
+    """Yield the error messages of one JSON line, however deep they lie."""
+    if NOT_ITS_OWN & {found.get("type"), found.get("role")}:
+        return
+    if _is_error(found):
+        yield _message(found)
+        return
+    for value in found.values():
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from _errors(inner)
 
 
-# -- What it means ------------------------------------------------------------
+def _is_error(found: Mapping[str, Any]) -> bool:
+    """Return whether an object says of itself that it is an error."""
+    return bool(
+        found.get("is_error")
+        or (found.get("error") and found["error"] is not True)
+        or found.get("type") in ERROR_TYPES
+        or str(found.get("status")).lower() in FAILED
+    )
 
 
-def needs_sign_in(lines: Sequence[str]) -> str | None:
-    """Return the line that says it is not signed in, or None."""
-    return next((line for line in reversed(lines) if SIGN_IN.search(line)), None)
-
-
-def hit_limit(lines: Sequence[str]) -> str | None:
-    """Return the line that says a usage limit was hit, or None."""
-    return next((line for line in reversed(lines) if LIMITS.search(line)), None)
-
-
-_EPOCH = re.compile(r"(?:\||resets?_at\"?: ?)(\d{10})\b")
-_SECONDS = re.compile(r"(?:resets?_in_seconds\"?: ?|retry in |retryDelay\"?: ?\"?)([\d.]+)", re.I)
-_SPAN = re.compile(
-    r"(?:in|after) ((?:\d+(?:\.\d+)? ?(?:days?|hours?|minutes?|seconds?|[dhms])[ ,]*)+)", re.I
-)
-_PART = re.compile(r"(\d+(?:\.\d+)?) ?([dhms])", re.I)
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
-_CLOCK = re.compile(
-    r"(?:resets?|at|until)(?: at)? (?:([A-Z][a-z]{2}) (\d{1,2})(?:st|nd|rd|th)?,? (?:(\d{4}),? )?)?"
-    r"(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(([\w/+\-]+)\))?",
-    re.I,
-)
-UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-
-def until(line: str, now: datetime) -> datetime | None:
-    """Return when a limit ends, as far as the message tells; `now` is aware.
-
-    >>> at = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
-    >>> until("try again in 1 day 2 hours", at).isoformat()
-    '2026-03-03T00:00:00+00:00'
-    >>> until("You've hit your session limit · resets 12:50am (UTC)", at).isoformat()
-    '2026-03-02T00:50:00+00:00'
-    """
-    if found := _EPOCH.search(line):
-        return datetime.fromtimestamp(int(found[1]), UTC)
-    if found := _SECONDS.search(line):
-        return now + timedelta(seconds=float(found[1]))
-    if found := _SPAN.search(line):
-        parts = _PART.findall(found[1])
-        return now + timedelta(seconds=sum(float(n) * UNITS[unit.lower()] for n, unit in parts))
-    if found := _ISO.search(line):
-        moment = datetime.fromisoformat(found[1].replace("Z", "+00:00"))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    found = _CLOCK.search(line)
-    return _clock(found, now) if found and (found[5] or found[6]) else None
-
-
-def _clock(found: re.Match[str], now: datetime) -> datetime | None:
-    """Return the next moment that a clock shows this time."""
-    month, day, year, hour, minute, half, zone = found.groups()
-    here = now.astimezone(_zone(zone))
-    hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
-    try:
-        moment = here.replace(hour=hours, minute=int(minute or 0), second=0, microsecond=0)
-        if month and month.lower() in MONTHS:
-            wanted = MONTHS.index(month.lower()) + 1
-            moment = moment.replace(month=wanted, day=int(day), year=int(year or here.year))
-            return moment if moment > here or year else moment.replace(year=here.year + 1)
-    except ValueError:
-        return None
-    return moment if moment > here else moment + timedelta(days=1)
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    """Return the time zone of that name; None is this machine's."""
-    if name is None:
-        return None
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return None
+def _message(found: Mapping[str, Any]) -> str:
+    """Return an error's own words, or all that it holds but for what is nobody's message."""
+    plain = [found.get(name) for name in ("result", "error", "message")]
+    words = [text for text in plain if text]
+    if len(words) == 1 and isinstance(words[0], str):
+        return words[0]
+    kept = {name: value for name, value in found.items() if name not in PROSE}
+    return json.dumps(kept, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Coding agents as data: how each is started, what it may do, where it tells what it used.
+"""Presets of coding agents as data: how each is started, and what it may do.
 
 A preset is a table of `presets.toml`, of `~/.config/lab/agents.toml` (`$XDG_CONFIG_HOME`) or of
 `.lab/agents.toml` in the main checkout; a later file's table replaces an earlier one's:
@@ -113,7 +113,7 @@ def tables(workspace: Workspace) -> dict[str, dict[str, Any]]:
     found = builtin()
     for path in (
         Path(config).expanduser() / "lab/agents.toml",
-        workspace.place.home / "agents.toml",
+        workspace.place.home.agents,
     ):
         if path.is_file():
             found |= _read(path)
@@ -123,7 +123,7 @@ def tables(workspace: Workspace) -> dict[str, dict[str, Any]]:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     hint = 'A preset is a table: [mine] with command = ["my-agent", "{prompt_file}"]'
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise Refused(f"{path}: {error}.", hint) from None
     for name, table in found.items():

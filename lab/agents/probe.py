@@ -1,4 +1,4 @@
-"""Can an agent, as confined as its preset has it, write where its work is recorded?
+"""Probe of an agent's sandbox before launch: can it write where its work is recorded?
 
 A night whose every `lab run` fails on a read-only folder is found out in the morning; so a line is
 written beforehand into each folder that must take one, by the agent's own sandbox where its preset
@@ -31,7 +31,7 @@ def check(preset: Preset, place: repo.Place, files: Path, leaf: Path) -> str | N
     relay = files / "relay"
     relay.mkdir(parents=True, exist_ok=True)
     git = repo.git_dir(place.main) if (place.main / ".git").exists() else place.main  # bare
-    folders = [relay] if preset.relay else [place.home, git, git / "objects", git / "refs"]
+    folders = [relay] if preset.relay else [place.home.path, git, git / "objects", git / "refs"]
     places = {"relay": str(relay), "files": str(files), "home": str(place.home)}
     places |= {"top": str(place.top), "leaf": str(leaf)}
     said = _said([fill(word, places) for word in preset.probe], [leaf, *folders], leaf)
@@ -40,7 +40,7 @@ def check(preset: Preset, place: repo.Place, files: Path, leaf: Path) -> str | N
             raise Environment(
                 f"{preset.name} could not write {folder} from where it would work.",
                 "Allow it that folder (lab doctor names the paths), or give its preset a way "
-                f"out: relay = true in {place.home}/agents.toml",
+                f"out: relay = true in {place.home.agents}",
             )
     if any(f"wrote {folder}" not in said for folder in folders):
         return f"{preset.name}: its sandbox could not be tried ({' '.join(said)[:200]})"

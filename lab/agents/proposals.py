@@ -1,4 +1,4 @@
-"""Which knob to turn next and how far: Optuna's ask and tell, one study a knob.
+"""The tuner's proposals: which knob to turn next and how far, by Optuna's ask and tell.
 
 Each knob has a study of its own, told the values tried so far and how much worse than the best
 known value each was. What other changes gave does not blur it: a gain is always measured against

@@ -1,4 +1,4 @@
-"""`lab` from inside an agent's sandbox, run outside of it.
+"""Relay: `lab` typed inside an agent's sandbox, run outside of it.
 
 A sandbox ends what a command leaves behind, hides the GPU and git's folders. So the agent's `lab`
 writes what was typed into a folder, the driver runs it, and the answer comes back as files: nothing

@@ -1,4 +1,4 @@
-"""The built-in agent: it turns one knob at a time, as Optuna suggests, and keeps what holds.
+"""The tuner (`--agent tuner`): hyperparameter search, one knob at a time, without a key.
 
 Each round is what an agent would type: `lab hypothesis`, an edit, `lab run`, replicates while
 the harness asks for them, `lab result`. All it knows lies in the notebook and the worktree, so a
@@ -13,23 +13,23 @@ from typing import Any
 
 from .. import repo
 from ..campaign.loop import Campaign, Ending, Over, verdict_words
+from ..documents.action import Action
+from ..documents.experiments import Standing
 from ..errors import Failed, Refused
 from ..experiment import verdicts
 from ..experiment.start import Trial
 from ..judge.stagnation import Move
 from ..leaf import Knob
 from ..notebook import campaigns, read, record
-from ..notebook.read import Found
 from ..notebook.state import SAYS_NOTHING
+from ..run.assessment import BASELINE_SEEDS
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import knobs, proposals
 from .history import Change, History
 
-BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
 LOOKS = 12  # at one experiment: at most 6 runs of it, as many of its incumbent
 TRIES = 3  # of a run that failed for reasons outside the idea
-_AGAIN = re.compile(r"lab run e(\d+) --seeds (\d+)")
 _LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
 _CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
 
@@ -135,7 +135,7 @@ class Tuner:
         repo.restore(top, workspace.place.head, paths)
 
     def _set_aside(self, workspace: Workspace, paths: list[str]) -> None:
-        folder = self.campaign.home / "campaigns" / self.campaign.name
+        folder = self.campaign.home.campaign(self.campaign.name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
         path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=workspace.place.top) + "\n")
@@ -256,24 +256,23 @@ class Tuner:
             found = self.campaign.wait(experiment)
             if found["status"] == "failed":
                 return self._failed(experiment, found)
-            again = _AGAIN.fullmatch(found["next"] or "")
-            if again is None:
+            if found["next"].kind != "replicate":
                 break
-            self._again(int(again[1]), int(again[2]))
+            self._replicate(found["next"])
         suggested = found["suggest"] if found["suggest"] in ("keep", "discard") else "discard"
         return self._give(experiment, suggested, self._revision(found, suggested), found)
 
-    def _again(self, experiment: int, seeds: int) -> None:
+    def _replicate(self, action: Action) -> None:
         """Add runs to the candidate or the incumbent."""
-        row = self.book.need(f"e{experiment}", "e")
+        row = self.book.need(f"e{action.experiment}", "e")
         campaign, leaf = self.campaign, row["leaf"]
         workspace = Workspace(
             campaign.folder, leaf=leaf, profile=row["profile"], runner=campaign.runner
         )
-        started = Trial(workspace, self.book, seeds).again(row)
+        started = Trial(workspace, self.book, action.seeds).again(row)
         self.campaign.wait(started.experiment)
 
-    def _failed(self, experiment: int, found: Found) -> None:
+    def _failed(self, experiment: int, found: Standing) -> None:
         """Run it again when the idea is not to blame; else the crash is the verdict."""
         if found["failure"] in SAYS_NOTHING or found["failure"] is None:
             if campaigns.jobs(self.book, experiment) >= TRIES:
@@ -283,7 +282,7 @@ class Tuner:
                     f"{found['failure']} {last}".strip(),
                     "See what is wrong: lab doctor; then type the same command again.",
                 )
-            return self._once_more(int(found["hypothesis"][1:]))
+            return self._once_more(self.book.need(f"e{experiment}", "e")["hypothesis"])
         why = found["detail"].get("last") or found["failure"]
         words = f"{self._claim(found)}: {found['failure']}, {why}"
         return self._give(experiment, "crash", words, found)
@@ -296,7 +295,7 @@ class Tuner:
         write(workspace, parse(self.book.need(f"h{hypothesis}", "h")["claim"]))
         self._run(hypothesis)
 
-    def _give(self, experiment: int, verdict: str, revision: str, found: Found) -> None:
+    def _give(self, experiment: int, verdict: str, revision: str, found: Standing) -> None:
         row = self.book.need(f"e{experiment}", "e")
         asked = verdicts.Asked(verdict=verdict, theory_revision=revision)
         verdicts.give(self.campaign.workspace(), self.book, row, asked)
@@ -304,10 +303,11 @@ class Tuner:
         count = f" ({done} of {of})" if of else f" ({done})"
         self.campaign.progress.say(f"e{experiment} {verdict}: {verdict_words(found)}{count}")
 
-    def _claim(self, found: Found) -> str:
+    def _claim(self, found: Standing) -> str:
+        assert found["hypothesis"] is not None  # no baseline comes here
         return str(self.book.need(found["hypothesis"], "h")["claim"])
 
-    def _revision(self, found: Found, verdict: str) -> str:
+    def _revision(self, found: Standing, verdict: str) -> str:
         """Return what the numbers say about the knob."""
         claim = self._claim(found)
         figures = verdict_words(found)

@@ -1,15 +1,15 @@
-"""One campaign in the foreground, whoever the agent is."""
+"""`lab loop`: one campaign in the foreground, whoever the agent is."""
 
 from ..campaign.loop import Agent, Campaign, Limits
 from ..campaign.progress import Progress
-from ..notebook.read import Found
+from ..documents.campaigns import Summary
 from ..workspace import Workspace
 from .presets import Preset
 
 
 def work(
     workspace: Workspace, agent: str, limits: Limits, *, name: str | None = None, yolo: bool = False
-) -> Found:
+) -> Summary:
     """Run a campaign to its end; return what it did and learned.
 
     What can be refused is refused before anything is made: an unknown agent, a leaf the tuner

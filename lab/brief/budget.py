@@ -1,4 +1,4 @@
-"""Fitting what was found into a budget of tokens: first shorter sentences, then fewer of them."""
+"""Token budget of what agents read: first shorter sentences, then fewer of them."""
 
 import json
 from collections.abc import Callable, Sequence

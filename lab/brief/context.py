@@ -1,11 +1,22 @@
 """`lab context`: where a leaf stands and what to do next, mine first."""
 
 import sqlite3
-from typing import Any
 
+from ..documents.experiments import Entry, Reference
+from ..documents.leaves import (
+    Best,
+    Comparable,
+    Context,
+    Flight,
+    Loss,
+    Mine,
+    Noise,
+    Place,
+    Recent,
+    Win,
+)
 from ..judge import stagnation
 from ..notebook import Notebook, read
-from ..notebook.read import Found
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..workspace import Workspace
 from .budget import SENTENCES, fit_json
@@ -25,7 +36,7 @@ GIVE_WAY = (
 )
 
 
-def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int) -> Found:
+def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int) -> Context:
     """Collect what an agent should know, as the JSON of `lab context`, within `tokens`."""
     leaf, scope, campaign = workspace.leaf, workspace.scope, workspace.place.campaign
     key = (scope.profile, scope.platform, scope.yardstick)
@@ -45,10 +56,12 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         kept=[f"e{row['experiment']}" for row in kept],
         knobs=list(leaf.knobs),
     )
-    counts = read.counts(book, leaf.name)
-    counts["incomparable"] = read.incomparable(book, scope.leaf, *key)
+    counts: Comparable = {
+        **read.counts(book, leaf.name),
+        "incomparable": read.incomparable(book, scope.leaf, *key),
+    }
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
-    found = {
+    found: Context = {
         "leaf": leaf.name,
         "metric": leaf.metric,
         "direction": leaf.direction,
@@ -58,7 +71,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "counts": counts,
         "mine": _mine(book, leaf.name, campaign),
         "incumbent": incumbent,
-        "best": None if best is None else _standing(best) | {"campaign": best["campaign"]},
+        "best": None if best is None else _best(best),
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": outside},
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
         "queue": _queue(workspace),
@@ -68,17 +81,29 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "lessons": read.lessons(book, leaf.name, MANY),
         "axes": axes[: 2 * MANY],
         "since_keep": since,
-        "suggestion": _suggestion(move, incumbent, counts),
+        "suggestion": _suggestion(move, incumbent),
         "recent": [_recent(row) for row in read.log(book, leaf.name, MANY)],
     }
-    return dict(fit_json(found, tokens, GIVE_WAY))
+    fitted: Context = fit_json(found, tokens, GIVE_WAY)
+    return fitted
 
 
-def _failures(book: Notebook, leaf: str, about: str | None) -> list[Found]:
+def _failures(book: Notebook, leaf: str, about: str | None) -> list[Loss]:
     found = read.failures(book, leaf, about, MANY, kind=None if about else "dead_end")
-    texts = ("experiment", "claim", "mechanism", "kind", "failure", "gain", "lesson", "parent")
     return [
-        {name: one[name] for name in (*texts, "mechanism_outcome", "imported", "leaf")}
+        {
+            "experiment": one["experiment"],
+            "claim": one["claim"],
+            "mechanism": one["mechanism"],
+            "kind": one["kind"],
+            "failure": one["failure"],
+            "gain": one["gain"],
+            "lesson": one["lesson"],
+            "parent": one["parent"],
+            "mechanism_outcome": one["mechanism_outcome"],
+            "imported": one["imported"],
+            "leaf": one["leaf"],
+        }
         for one in found
     ]
 
@@ -89,7 +114,7 @@ def _scope(book: Notebook, *key: str) -> int:
     return scope(book, *key)
 
 
-def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Found | None:
+def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Reference | None:
     from ..workspace.incumbent import find_incumbent
 
     row = find_incumbent(workspace, book)
@@ -106,13 +131,18 @@ def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Found | None
     }
 
 
-def _standing(row: sqlite3.Row) -> Found:
-    return {"experiment": f"e{row['experiment']}", "value": row["value"], "runs": row["runs"]}
+def _best(row: sqlite3.Row) -> Best:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "value": row["value"],
+        "runs": row["runs"],
+        "campaign": row["campaign"],
+    }
 
 
-def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Found]:
+def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Mine]:
     """What this campaign has in flight, without a verdict, or written down and never run."""
-    tried = [
+    tried: list[Mine] = [
         {
             "experiment": f"e{row['experiment']}",
             "hypothesis": read.h(row["hypothesis"]),
@@ -123,14 +153,14 @@ def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Found]:
         }
         for row in read.undecided(book, leaf, campaign)
     ]
-    ideas = [
+    ideas: list[Mine] = [
         {"hypothesis": f"h{row['id']}", "claim": row["claim"], "status": "not run"}
         for row in read.open_ideas(book, leaf, campaign)
     ]
     return tried + ideas
 
 
-def _flight(row: sqlite3.Row) -> Found:
+def _flight(row: sqlite3.Row) -> Flight:
     return {
         "experiment": f"e{row['experiment']}",
         "leaf": row["leaf"],
@@ -140,33 +170,45 @@ def _flight(row: sqlite3.Row) -> Found:
     }
 
 
-def _queue(workspace: Workspace) -> list[Found]:
+def _queue(workspace: Workspace) -> list[Place]:
     from ..run.queue_status import snapshot
 
     try:
-        queue: list[Found] = snapshot(workspace.place.home)["queue"]
+        queue = snapshot(workspace.place.home)["queue"]
     except OSError:  # a folder that may only be read: nobody can queue in it
         return []
     return queue[: 2 * MANY]
 
 
-def _kept(row: sqlite3.Row) -> Found:
-    names = ("claim", "value", "gain", "mechanism")
-    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+def _kept(row: sqlite3.Row) -> Win:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "claim": row["claim"],
+        "value": row["value"],
+        "gain": row["gain"],
+        "mechanism": row["mechanism"],
+    }
 
 
-def _recent(row: Found) -> Found:
-    names = ("experiment", "claim", "status", "verdict", "failure", "value", "gain")
-    return {name: row[name] for name in names}
+def _recent(row: Entry) -> Recent:
+    return {
+        "experiment": row["experiment"],
+        "claim": row["claim"],
+        "status": row["status"],
+        "verdict": row["verdict"],
+        "failure": row["failure"],
+        "value": row["value"],
+        "gain": row["gain"],
+    }
 
 
-def _suggestion(move: stagnation.Move | None, incumbent: Found | None, counts: Found) -> str | None:
+def _suggestion(move: stagnation.Move | None, incumbent: Reference | None) -> str | None:
     if incumbent is None:
         return "No baseline here yet: lab run --baseline --seeds 3"
     return move.text if move else None
 
 
-def context_text(found: Found, tokens: int) -> str:
+def context_text(found: Context, tokens: int) -> str:
     """Return the context as text within the budget, the most needed lines first."""
     room = tokens * CHARACTERS_A_TOKEN
     for items in range(MANY, -1, -1):
@@ -177,7 +219,7 @@ def context_text(found: Found, tokens: int) -> str:
     return words[: room - 1]
 
 
-def _lines(found: Found, limit: int, items: int) -> list[str]:
+def _lines(found: Context, limit: int, items: int) -> list[str]:
     counts = found["counts"]
     lines = [
         f"{found['leaf']}: {found['metric']} ({found['direction']}), profile {found['profile']} on "
@@ -222,46 +264,46 @@ def _section(title: str, rows: list[str]) -> list[str]:
     return [f"{title}:", *("  " + row.replace("\n", "\n  ") for row in rows)]
 
 
-def _value(standing: Found | None) -> str:
+def _value(standing: Reference | Best | None) -> str:
     if standing is None:
         return "none yet"
     runs = standing["runs"]
     return f"{standing['experiment']} at {num(standing['value'])} ({runs} run{'s' * (runs != 1)})"
 
 
-def _noise(noise: Found | None) -> str:
+def _noise(noise: Noise | None) -> str:
     if noise is None:
         return "unknown: lab run --baseline --seeds 3"
     without = f" without {', '.join(noise['without'])}, unlike the rest" if noise["without"] else ""
     return f"{num(noise['sd'])} (sd of one run, from {noise['df']} repeats{without})"
 
 
-def _open(one: Found, limit: int) -> str:
-    ids = " ".join(one[name] for name in ("experiment", "hypothesis") if one.get(name))
+def _open(one: Mine, limit: int) -> str:
+    ids = " ".join(filter(None, (one.get("experiment"), one["hypothesis"])))
     return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}"
 
 
-def _running(one: Found, limit: int) -> str:
+def _running(one: Flight, limit: int) -> str:
     whose = one["campaign"] or one["leaf"]
     claim = shorten(one["claim"] or "baseline", limit)
     return f"{one['experiment']} {one['status']} ({whose}): {claim}"
 
 
-def _queued(one: Found) -> str:
+def _queued(one: Place) -> str:
     return f"{one['label']} of {one['campaign']}, waiting {span(one['waiting_s'])}"
 
 
-def _won(one: Found, limit: int) -> str:
+def _won(one: Win, limit: int) -> str:
     outcome = f", mechanism {one['mechanism']}" if one["mechanism"] else ""
     gain = num(one["gain"], sign=True)
     return f"{one['experiment']} gain {gain}{outcome}: {shorten(one['claim'] or 'baseline', limit)}"
 
 
-def _recently(one: Found, limit: int) -> str:
-    what: list[Any] = [one["verdict"] or one["status"]]
+def _recently(one: Recent, limit: int) -> str:
+    what: list[str] = [one["verdict"] or one["status"]]
     if one["failure"]:
         what.append(one["failure"])
     if one["value"] is not None:
         what.append(num(one["value"]))
     claim = shorten(one["claim"] or "baseline", limit)
-    return f"{one['experiment']} {', '.join(map(str, what))}: {claim}"
+    return f"{one['experiment']} {', '.join(what)}: {claim}"

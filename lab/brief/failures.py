@@ -1,15 +1,13 @@
-"""`lab failures` as text and as JSON, each within its budget."""
+"""`lab failures`: what did not work, as text and as JSON, each within its budget."""
 
-from typing import Any
-
-from ..notebook.read import Found
+from ..documents.leaves import Failure, Loss
 from ..text import CHARACTERS_A_TOKEN, num, shorten
 from .budget import SENTENCES, SHORTEST, dump, fit_text
 
 NAMES = {"dead_end": "dead end", "unsettled": "unsettled"}
 
 
-def failures_text(found: list[Found], tokens: int) -> str:
+def failures_text(found: list[Failure], tokens: int) -> str:
     """Return the failures as a person or an agent reads them."""
     if not found:
         return "No failures yet: nothing was discarded or crashed here."
@@ -20,7 +18,7 @@ def failures_text(found: list[Found], tokens: int) -> str:
     return fit_text(render, tokens, len(found))
 
 
-def entry(one: Found, limit: int) -> str:
+def entry(one: Failure | Loss, limit: int) -> str:
     """Return one failure in up to four lines."""
     words = [f"{one['experiment']} {NAMES[one['kind']]}"]
     if one["failure"]:
@@ -31,7 +29,7 @@ def entry(one: Found, limit: int) -> str:
         words.append(f"mechanism {one['mechanism_outcome']}")
     if one["parent"]:
         words.append(f"on {one['parent'][:9]}")
-    if one.get("imported"):
+    if one["imported"]:
         words.append("imported")
     lines = [", ".join(words) + f" ({one['leaf']}): {shorten(one['claim'], limit)}"]
     if one["mechanism"]:
@@ -41,7 +39,7 @@ def entry(one: Found, limit: int) -> str:
     return "\n".join(lines)
 
 
-def fit_failures(found: list[Found], tokens: int) -> list[dict[str, Any]]:
+def fit_failures(found: list[Failure], tokens: int) -> list[Failure]:
     """Return the failures for JSON, shortened and then fewer until they fit."""
     room = tokens * CHARACTERS_A_TOKEN
     most = min(len(found), room // (4 * SHORTEST))
@@ -53,7 +51,14 @@ def fit_failures(found: list[Found], tokens: int) -> list[dict[str, Any]]:
     return []
 
 
-def _cut(one: Found, limit: int) -> Found:
-    texts = {name: one[name] for name in ("claim", "mechanism", "lesson")}
-    long = {name: text for name, text in texts.items() if text and len(text) > limit}
-    return one | {name: shorten(text, limit) for name, text in long.items()}
+def _cut(one: Failure, limit: int) -> Failure:
+    return {
+        **one,
+        "claim": _short(one["claim"], limit),
+        "mechanism": _short(one["mechanism"], limit),
+        "lesson": _short(one["lesson"], limit),
+    }
+
+
+def _short(text: str | None, limit: int) -> str | None:
+    return shorten(text, limit) if text and len(text) > limit else text

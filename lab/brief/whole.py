@@ -1,4 +1,4 @@
-"""`lab brief`: protocol, the leaf's facts, the person's page, context and failures, as one page."""
+"""`lab brief`: an agent's prompt; protocol, facts, the person's page, context, failures."""
 
 from importlib import resources
 

@@ -1,4 +1,4 @@
-"""One campaign in the foreground: its worktree, its limits, its lock, and how it ends."""
+"""The campaign loop: its worktree, its limits (hours, cost, target), and how it ends."""
 
 import contextlib
 import math
@@ -7,14 +7,16 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import repo
+from ..documents.campaigns import How, Summary
+from ..documents.experiments import Standing
 from ..errors import Failed, LabError, Refused, TooDear, Usage
 from ..judge import stagnation
 from ..notebook import Notebook, campaigns, lookup, read, record
-from ..notebook.read import Found
 from ..run import waiting
 from ..run.watch import Watch
 from ..system import locks, notify, processes
@@ -53,9 +55,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a loop is over: `how` is limit, target, stagnation or stopped."""
+    """Why a loop is over."""
 
-    how: str
+    how: How
     why: str
 
 
@@ -108,7 +110,7 @@ class Campaign:
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
-        folder = self.home / "worktrees" / self.name
+        folder = self.home.worktree(self.name)
         row = campaigns.named(self.book, self.name)
         if row is not None:
             if not Path(row["worktree"]).is_dir():
@@ -159,12 +161,19 @@ class Campaign:
                     f"the campaign {self.name} is at work already.",
                     f"Choose another name: --name {self.short}-2; or stop it: lab stop {self.name}",
                 )
-            me = processes.start_id(os.getpid())
-            locks.write_record(fd, {"process": me, "agent": self.agent, "since": self.book.stamp()})
+            self.lock_fd, self.since = fd, self.book.stamp()
+            self.note_waiting(None)
             with self._signals():
                 yield
         finally:
             os.close(fd)
+
+    def note_waiting(self, until: datetime | None) -> None:
+        """Leave in the lock who holds it, and until when it waits, for `lab status` to see."""
+        me = processes.start_id(os.getpid())
+        waiting_until = until and f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        said = {"process": me, "agent": self.agent, "since": self.since}
+        locks.write_record(self.lock_fd, {**said, "waiting_until": waiting_until})
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -265,7 +274,7 @@ class Campaign:
 
     # -- Waiting ---------------------------------------------------------------------
 
-    def wait(self, experiment: int) -> Found:
+    def wait(self, experiment: int) -> Standing:
         """Wait for an experiment, showing how it goes; Over when told to stop meanwhile."""
         settings = self.main.leaf.settings(self.main.profile)
         watch = Watch(self.book, self.home, experiment, settings.budget_s)
@@ -337,7 +346,7 @@ class Campaign:
                 self.note_best()
                 notify.tell(f"{self.name}: kept {now - kept}; now at {self.best}")
 
-    def summary(self, ending: Ending) -> Found:
+    def summary(self, ending: Ending) -> Summary:
         """Return what the loop did and what was learned, as JSON."""
         done = read.judged(self.book, self.leaf, self.name)
         mine = done[len(done) - self.counted :] if self.counted else []
@@ -372,7 +381,7 @@ def _explained(error: LabError | repo.GitFailed) -> tuple[str, str]:
     return f"git: {said[-1]}", "Look with: git status; then type the same command again."
 
 
-def as_text(found: Found) -> str:
+def as_text(found: Summary) -> str:
     """Return the summary for a person."""
     lines = [
         f"{found['campaign']}: {found['ending']} ({found['why']}) after {span(found['seconds'])}: "
@@ -386,7 +395,7 @@ def as_text(found: Found) -> str:
     return "\n".join(lines)
 
 
-def verdict_words(found: Found) -> str:
+def verdict_words(found: Standing) -> str:
     """Return a judged experiment's figures in one clause."""
     if found["gain"] is None:
         return f"{found['failure'] or found['status']}"

@@ -1,4 +1,4 @@
-"""What a campaign or a run prints, to its end or as it comes."""
+"""`lab output`: what a campaign or a run prints, to its end or as it comes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ def source(workspace: Workspace, book: Notebook, what: str) -> tuple[Path, Calla
     if what[:1].lower() == "e" and what[1:].isdigit():
         number = book.need(what, "e")["id"]
         runs = [run for run in lookup.runs(book, number) if run["log"] or not run["ended"]]
-        folder = home / "runs" / f"e{number}"
+        folder = home.experiment(number)
         path = folder / str(runs[-1]["id"]) / "run.log" if runs else folder / "run.log"
         return path, lambda: lookup.open_job(book, number) is not None
     names = [row["name"] for row in lookup.campaigns(book)]

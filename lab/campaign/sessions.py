@@ -1,4 +1,4 @@
-"""One session of a coding agent: when it is over, and what its environment says of it.
+"""Sessions of a coding agent: when one is over, its heartbeat and its limits.
 
 The driver puts these into the agent's environment, and `lab result` reads them there:
 

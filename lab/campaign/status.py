@@ -1,24 +1,21 @@
-"""What is alive now: campaigns, runs, devices and their queue."""
+"""`lab status`: live campaigns, runs, devices and the queue."""
 
-import re
 import sqlite3
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from ..documents.campaigns import Campaign, LiveRun, Session, State, Status, Value
 from ..notebook import Notebook, campaigns, lookup, read
-from ..notebook.read import Found
 from ..run import queue_status, watch
 from ..text import num, plain, shorten, span
 from ..workspace import Workspace
 from . import lock
 
 MOST = 64  # campaigns that one page shows, newest first
-UNTIL = re.compile(r"waiting until (\S+ \S+) UTC")
 
 
-def status(workspace: Workspace, book: Notebook) -> Found:
+def status(workspace: Workspace, book: Notebook) -> Status:
     """Return the JSON of `lab status`."""
     seen = queue_status.snapshot(workspace.place.home)
     runs = [_run(workspace, book, row, seen) for row in read.in_flight(book)]
@@ -35,20 +32,28 @@ def status(workspace: Workspace, book: Notebook) -> Found:
 # -- Campaigns ------------------------------------------------------------------
 
 
-def _campaign(workspace: Workspace, book: Notebook, row: sqlite3.Row, runs: list[Found]) -> Found:
+def _campaign(
+    workspace: Workspace, book: Notebook, row: sqlite3.Row, runs: list[LiveRun]
+) -> Campaign:
     name = row["name"]
     newest = read.newest(book, row["leaf"], name)
     experiments, keeps = lookup.done_by(book, name, row["leaf"])
     first, now = campaigns.ends(book, name)
     alive = lock.is_alive(workspace.place.home, name)
     mine = [one for one in runs if one["campaign"] == name]
+    said = campaigns.heading(book, name)
+    session = campaigns.last_session(book, row["id"])
+    until = _waiting_until(workspace, name, session) if alive else None
     return {
         "campaign": name,
         "leaf": row["leaf"],
         "agent": row["agent"],
         "worktree": row["worktree"],
         "alive": alive,
-        **_standing(book, row, alive),
+        "state": _state(said, alive, until is not None),
+        "why": said["detail"] if said is not None and said["verb"] != "loop" else None,
+        "waiting_until": until,
+        "session": _session(session, alive) if session is not None else None,
         "experiments": experiments,
         "keeps": keeps,
         "experiment": read.e(newest["experiment"]) if newest else None,
@@ -62,37 +67,25 @@ def _campaign(workspace: Workspace, book: Notebook, row: sqlite3.Row, runs: list
     }
 
 
-def _standing(book: Notebook, row: sqlite3.Row, alive: bool) -> Found:
-    """Return how the campaign stands by evidence: its lock, its session, the loop's last word."""
-    said = campaigns.heading(book, row["name"])
-    session = campaigns.last_session(book, row["id"])
-    open_session = session is not None and session["ended"] is None
-    until = _waiting_until(said) if alive and not open_session else None
-    return {
-        "state": _state(said, alive, until is not None),
-        "why": said["detail"] if said is not None and said["verb"] != "loop" else None,
-        "waiting_until": until,
-        "session": _session(session, alive) if session is not None else None,
-    }
-
-
-def _waiting_until(said: sqlite3.Row | None) -> str | None:
+def _waiting_until(workspace: Workspace, name: str, session: sqlite3.Row | None) -> str | None:
     """Return the time until which a usage limit holds, if that is to come."""
-    found = UNTIL.search(said["detail"]) if said is not None and said["verb"] == "waiting" else None
-    until = f"{found[1].replace(' ', 'T')}Z" if found else ""
+    if session is not None and session["ended"] is None:
+        return None
+    until = lock.waiting_until(workspace.place.home, name)
     return until if until and _epoch(until) > time.time() else None
 
 
-def _state(said: sqlite3.Row | None, alive: bool, waits: bool) -> str:
-    """Return working, waiting, ended, stopped, dead (its process is gone) or by hand (no loop)."""
+def _state(said: sqlite3.Row | None, alive: bool, waits: bool) -> State:
+    """Return how a campaign stands by evidence: its lock, and the loop's last word."""
     if alive:
         return "waiting" if waits else "working"
     if said is None:
         return "by hand"
-    return {"loop ended": "ended", "loop stopped": "stopped"}.get(said["verb"], "dead")
+    ends: dict[str, State] = {"loop ended": "ended", "loop stopped": "stopped"}
+    return ends.get(said["verb"], "dead")
 
 
-def _session(row: sqlite3.Row, alive: bool) -> Found:
+def _session(row: sqlite3.Row, alive: bool) -> Session:
     open_, began = row["ended"] is None, _epoch(row["at"])
     return {
         "number": row["id"],
@@ -105,7 +98,7 @@ def _session(row: sqlite3.Row, alive: bool) -> Found:
     }
 
 
-def _value(row: sqlite3.Row | None) -> Found | None:
+def _value(row: sqlite3.Row | None) -> Value | None:
     return None if row is None else {"experiment": f"e{row['experiment']}", "value": row["value"]}
 
 
@@ -119,8 +112,8 @@ def _last_line(path: Path) -> str | None:
 
 
 def _run(
-    workspace: Workspace, book: Notebook, row: sqlite3.Row, seen: dict[str, list[Any]]
-) -> Found:
+    workspace: Workspace, book: Notebook, row: sqlite3.Row, seen: queue_status.Snapshot
+) -> LiveRun:
     label = f"e{row['experiment']}/{row['seed']}"
     mine = [
         one for one in seen["queue"] if (one["label"], one["home"]) == (label, _home(workspace))
@@ -151,7 +144,7 @@ def _epoch(stamp: str) -> float:
 # -- As text --------------------------------------------------------------------
 
 
-def status_text(found: Found) -> str:
+def status_text(found: Status) -> str:
     """Return the same for a person."""
     lines = [line for one in found["campaigns"] for line in _campaign_lines(one)]
     lines += [_run_line(one) for one in found["runs"]]
@@ -164,14 +157,14 @@ def status_text(found: Found) -> str:
     return "\n".join(lines) or "Nothing is alive."
 
 
-def _run_line(one: Found) -> str:
+def _run_line(one: LiveRun) -> str:
     place = "" if one["position"] is None else f", place {one['position']} in the queue"
     claim = shorten(one["claim"] or "baseline", 80)
     whose = one["campaign"] or one["leaf"]
     return f"{one['stage']}{place}, for {span(one['for_s'])} ({whose}): {claim}"
 
 
-def _campaign_lines(one: Found) -> list[str]:
+def _campaign_lines(one: Campaign) -> list[str]:
     """Return what a campaign is at, and below it why it is not at work, or what it said last."""
     agent = f" by {one['agent']}" if one["agent"] else ""
     counts = f"{one['experiments']} experiments, {one['keeps']} kept"
@@ -187,14 +180,14 @@ def _campaign_lines(one: Found) -> list[str]:
     return lines
 
 
-def _at(one: Found) -> str:
+def _at(one: Campaign) -> str:
     session = one["session"]
     if one["state"] == "working" and session and session["alive"]:
         return f"working (session {session['number']} for {span(session['for_s'])})"
-    return str(one["state"])
+    return one["state"]
 
 
-def _figures(one: Found) -> str:
+def _figures(one: Campaign) -> str:
     """Return best then and now, and the cost."""
     words = ""
     if one["best"] is not None:

@@ -1,4 +1,4 @@
-"""Ending what is alive: a run by its supervisor, a campaign by its driver."""
+"""`lab stop`: end a run by its supervisor, a campaign by its driver."""
 
 import os
 import signal

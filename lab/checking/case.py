@@ -1,4 +1,4 @@
-"""The leaf under proof: its clone, its smoke settings, and what earlier checks measured."""
+"""The leaf under test: its clone, its smoke settings, what earlier checks measured."""
 
 import functools
 import os
@@ -11,6 +11,7 @@ from .. import leaf as leaves
 from .. import slots
 from ..errors import Environment
 from ..experiment.verdicts import KEPT_FILES
+from ..notebook import number
 from .clone import Answer, Clone, copies
 from .finding import Broken, Unproven
 
@@ -115,7 +116,8 @@ class Case:
 
     def run_dir(self, found: Mapping[str, Any], run: int = 0) -> Path:
         """Return the folder of one of an experiment's runs."""
-        return self.clone.home / "runs" / str(found["experiment"]) / str(found["runs"][run]["run"])
+        experiment = number(found["experiment"], "e")
+        return self.clone.home.run(experiment, found["runs"][run]["run"])
 
     def keep_artefact(self, found: Mapping[str, Any], name: str, run: int = 0) -> list[Path]:
         """Copy what a run left for its yardstick aside; return the files."""

@@ -1,4 +1,4 @@
-"""Planted changes: one of nothing, one that is surely bad, and edits of what is frozen."""
+"""Negative controls: a change of nothing, a known bad one, edits of frozen files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

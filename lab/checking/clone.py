@@ -1,4 +1,4 @@
-"""A temporary clone with the working tree as it stands laid over it, and `lab` typed in it."""
+"""Temporary clone for `lab check`, the working tree laid over it, `lab` typed in it."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import repo
+from ..system.home import Home
 from . import offline
 
 KEPT = ("LAB_PYTHON", "LAB_SLOTS_DIR")  # of a person's own settings; the rest could mislead
@@ -46,7 +47,7 @@ class Clone:
 
     def __init__(self, top: Path, base: Path) -> None:
         self.top, self.base = top, base
-        self.root, self.home = base / "clone", base / "home"
+        self.root, self.home = base / "clone", Home(base / "home")
         self.network_log = base / "network.jsonl"
         repo.git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(top),
                  str(self.root), cwd=base)  # fmt: skip
@@ -91,7 +92,7 @@ class Clone:
 
     def stop(self) -> None:
         """End whatever still runs here."""
-        if (self.home / "notebook.db").exists():
+        if self.home.notebook.exists():
             self.lab("stop", "--all")
 
     def _environ(self) -> dict[str, str]:

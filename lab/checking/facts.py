@@ -1,4 +1,4 @@
-"""What can be told from the files alone: the table is complete, and what it names is there."""
+"""Static checks of leaf.toml: the table is complete, and what it names is there."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a check found: its state, the evidence, what to do; and a leaf's findings together."""
+"""Findings of `lab check`: state, evidence, what to do; a leaf's findings together."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""What a leaf's files import: their own, `shared`, Python's and what `requires` names."""
+"""Check of imports: a leaf uses its own files, `shared`, Python's and `requires`."""
 
 import ast
 import functools

@@ -1,4 +1,4 @@
-"""No network for a leaf's run: taken away where the system permits, and every try written down.
+"""No network during a check: taken away where possible, every try written down.
 
 On Linux a network namespace of its own, with nothing but loopback, holds whatever program the
 leaf starts. Everywhere a `sitecustomize.py` in the clone's root, which is on the path of a leaf's

@@ -1,4 +1,4 @@
-"""`lab check`: every check of one leaf, in an order in which each can rely on those before it."""
+"""`lab check`: every check of one leaf, in an order in which each can rely on the last."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""The five conditions of a good loop, each with what was seen of it."""
+"""Readiness of a leaf: the five conditions of a good loop, with what was seen."""
 
 from ..text import num, span
 from .case import Case

@@ -1,4 +1,4 @@
-"""Smoke runs of what is committed: on a CPU, without network, within their limits, twice."""
+"""Smoke runs of what is committed: on a CPU, without network, within limits, twice."""
 
 import json
 import os

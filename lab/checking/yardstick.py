@@ -1,4 +1,4 @@
-"""What `evaluate` makes of an artefact that is the same, missing, foreign or another.
+"""Check of the evaluator: artefacts that are the same, missing, foreign, another.
 
 Training is replaced by a stand-in that leaves a given folder as its artefact; all else is the
 real run, by the same supervisor.
@@ -120,11 +120,12 @@ def stand_in(case: Case, source: Path) -> None:
     (leaf.folder / "leaf.toml").write_text(as_toml(table), encoding="utf-8")
     case.clone.commit(f"a stand-in that leaves {source.name}")
     other = leaves.read(case.clone.root, case.name)
-    caches = case.clone.home / "cache" / case.name / PROFILE
-    old, new = leaves.cache_key(leaf, settings), leaves.cache_key(other, other.settings(PROFILE))
-    if old != new and (caches / f"{old}.ready").is_file():
-        (caches / new).symlink_to(caches / old)
-        shutil.copy2(caches / f"{old}.ready", caches / f"{new}.ready")
+    keys = leaves.cache_key(leaf, settings), leaves.cache_key(other, other.settings(PROFILE))
+    old, new = (case.clone.home.cache(case.name, PROFILE, key) for key in keys)
+    ready = old.with_name(f"{old.name}.ready")
+    if old != new and ready.is_file():
+        new.symlink_to(old)
+        shutil.copy2(ready, new.with_name(f"{new.name}.ready"))
 
 
 def as_toml(table: dict[str, Any]) -> str:

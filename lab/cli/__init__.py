@@ -1,5 +1,6 @@
 """The command line: parse, call one verb, print."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -13,6 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import Environment, LabError, Usage
+from ..system import terminal
 
 # Who each command is for, in the order of `lab --help`; its module, and what it does in a line.
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -54,7 +56,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("data", "every record as JSON Lines"),
         "import": ("data", "read an export, or another tool's log"),
         "doctor": ("data", "prove that the notebook is whole"),
-        "gc": ("tree", "remove old worktrees and artefacts"),
+        "gc": ("data", "remove old worktrees and artefacts"),
     },
 }
 HOME = {name: where for group in COMMANDS.values() for name, (where, _) in group.items()}
@@ -80,6 +82,15 @@ class Lab(click.Group):
             return None
         named = (getattr(module, name, None) for name in (f"{cmd_name}_", cmd_name))
         return next((found for found in named if isinstance(found, click.Command)), None)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; that nobody reads what it says any more is no failure of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            terminal.hang_up(sys.stdout)
+            terminal.hang_up(sys.stderr)
+            return 0
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -118,13 +129,14 @@ def cli() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run `lab` as a program: every refusal is two lines and an exit code, never a traceback."""
     words = list(sys.argv[1:] if args is None else args) or ["--help"]
+    terminal.prepare()
     try:
         code = _agents_own(words)
         if code is None:
             code = cli.main(words, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.hang_up(sys.stdout)
         code = 0
     except (click.Abort, KeyboardInterrupt):
         code = 130
@@ -155,9 +167,10 @@ def _refuse(error: Exception, words: list[str]) -> int:
             raise error
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         refusal = LabError(f"lab itself failed ({what}).", "See where: LAB_DEBUG=1 lab ...")
-    refusal.show()
-    if "--json" in words:
-        click.echo(refusal.as_json(), err=True)
+    with contextlib.suppress(BrokenPipeError):
+        refusal.show()
+        if "--json" in words:
+            click.echo(refusal.as_json(), err=True)
     return refusal.exit_code
 
 

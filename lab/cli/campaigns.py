@@ -1,9 +1,10 @@
-"""Campaigns: somebody at work on a leaf until a limit."""
+"""`lab loop`, `launch`, `output`: somebody at work on a leaf until a limit."""
 
 from pathlib import Path
 
 import click
 
+from ..system import terminal
 from ..text import block
 from ..workspace import Workspace
 from . import emit
@@ -71,7 +72,8 @@ def loop(
     limits.check()
     workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
     found = work(workspace, agent, limits, name=name, yolo=yolo)
-    emit(found) if json_ else click.echo(campaigns.as_text(found))
+    with terminal.read_or_not():
+        emit(found) if json_ else click.echo(campaigns.as_text(found))
     if found["ending"] == "stopped":
         raise click.exceptions.Exit(1)
 
@@ -108,22 +110,13 @@ def launch(
     from ..agents import presets
     from ..campaign import loop as campaigns
 
-    campaigns.Limits(experiments, hours, target, max_cost).check()
-    options = {
-        "--agent": agent,
-        "--experiments": experiments,
-        "--hours": hours,
-        "--target": target,
-        "--max-cost": max_cost,
-        "--profile": profile,
-        "--on": runner,
-    }
-    words = [word for name, v in options.items() if v is not None for word in (name, str(v))]
-    asked = launching.parse(leaves, agent, words + ["--yolo"] * yolo)
+    limits = campaigns.Limits(experiments, hours, target, max_cost)
+    limits.check()
+    asked = launching.parse(leaves, launching.Options(agent, limits, profile, runner, yolo))
     workspace = Workspace(Path.cwd())
     preset = None if agent == "tuner" else presets.find(workspace, agent, yolo)
     with workspace.open(write=True) as book:
-        click.echo(launching.outlook(workspace, asked, hours), err=True)
+        click.echo(launching.outlook(workspace, asked), err=True)
         for line in launching.launch(workspace, book, asked, preset, notify):
             click.echo(line)
 

@@ -1,6 +1,8 @@
-"""What commands share: the options for leaf, profile and JSON, and ids as people type them."""
+"""Options that commands share (`--leaf`, `--profile`, `--json`) and ids as people type them."""
 
 import functools
+import itertools
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,11 +10,71 @@ from typing import Any, TypeVar
 import click
 
 from .. import leaf as leaves
-from ..errors import Environment
+from ..errors import Environment, Usage
 from ..notebook import read
+from ..text import plain
 from ..workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class TakesText(click.Command):
+    """A command whose argument is anybody's text, which may begin with a dash: "-5% decay"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set what can be no option behind `--`; where it could be one, say how to type it."""
+        words, texts, unknown = self._apart(args)
+        try:
+            return super().parse_args(ctx, [*words, "--", *texts] if texts else words)
+        except click.UsageError as error:
+            if not unknown:
+                raise
+            raise Usage(
+                plain(error.format_message()),
+                f"A text that begins with a dash comes last, behind --: {ctx.command_path} "
+                f"... -- {shlex.quote(unknown[0])}",
+            ) from None
+
+    def _apart(self, args: list[str]) -> tuple[list[str], list[str], list[str]]:
+        """Return words, texts (behind `--`, or like no option there is), and unknown options."""
+        words: list[str] = []
+        texts: list[str] = []
+        unknown: list[str] = []
+        rest = iter(args)
+        for word in rest:
+            if word == "--":
+                texts += rest
+            elif self._takes_value(word):
+                words += [word, *itertools.islice(rest, 1)]
+            elif self._is_text(word, args):
+                texts.append(word)
+            else:
+                words.append(word)
+                unknown += [word] if word[:1] == "-" and not self._is_ours(word) else []
+        return words, texts, unknown
+
+    def _options(self) -> dict[str, click.Option]:
+        own = (param for param in self.params if isinstance(param, click.Option))
+        return {name: option for option in own for name in option.opts}
+
+    def _takes_value(self, word: str) -> bool:
+        option = self._options().get(word)
+        return option is not None and not option.is_flag
+
+    def _is_ours(self, word: str) -> bool:
+        """Return whether a word is an option of this command, its value perhaps attached."""
+        known = {*self._options(), "--help", "-h"}
+        return word.partition("=")[0] in known or (word[1:2] != "-" and word[:2] in known)
+
+    def _is_text(self, word: str, args: list[str]) -> bool:
+        """Return whether a word begins with a dash and yet can only be a text.
+
+        "-momentum off" is no `-m` with its value attached where the option stands apart as well.
+        """
+        like = word[:1] == "-" and (word[1:2].isdigit() or word[1:2] == "." or " " in word)
+        option = self._options().get(word[:2])
+        twice = option is not None and any(name in args for name in option.opts)
+        return like and (not self._is_ours(word) or twice)
 
 
 def folder() -> Path:

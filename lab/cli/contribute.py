@@ -1,4 +1,4 @@
-"""For contributors: make a leaf, and prove that it keeps its contract."""
+"""`lab new`, `check`: make a leaf, and prove that it keeps its contract."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Data in and out, and the health of the notebook."""
+"""`lab export`, `import`, `doctor`, `gc`: data in and out, health, and room."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ import click
 from ..errors import Failed
 from ..importers import Wish
 from ..notebook import proof
+from ..system import output_file
 from ..text import plain
 from ..workspace import Workspace
 from . import emit
@@ -34,11 +35,9 @@ def export(workspace: Workspace, output: Path | None) -> None:
             for line in transfer.export(book):
                 sys.stdout.write(f"{line}\n")
             return
-        part = output.with_name(f"{output.name}.part")
-        with part.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in transfer.export(book))
-        part.replace(output)
-    click.echo(f"wrote {output}")
+        with output_file.opened(output) as file:
+            file.writelines(f"{line}\n".encode() for line in transfer.export(book))
+    click.echo(f"wrote {output}", err=output_file.is_stream(output))
 
 
 @click.command(name="import")
@@ -133,3 +132,24 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
             click.echo(f"problem: {plain(line)}")
     if problems:
         raise Failed(f"{len(problems)} problems.", "Mend it: lab doctor --fix")
+
+
+@click.command()
+@click.option("--days", default=14.0, show_default=True, help="Idle this long is old.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@as_json
+@here
+def gc(workspace: Workspace, days: float, dry_run: bool, json_: bool) -> None:
+    """Remove old worktrees and the artefacts of what lost; records, commits and logs stay.
+
+    Examples:
+
+    \b
+        lab gc --dry-run
+        lab gc --days 3
+    """
+    from ..maintenance.gc import as_text, collect
+
+    with workspace.open(write=workspace.place.notebook.exists()) as book:
+        found = collect(workspace, book, days, dry_run)
+    emit(found) if json_ else click.echo(as_text(found))

@@ -1,4 +1,4 @@
-"""Writing down: hypotheses, experiments that run elsewhere, verdicts, lessons."""
+"""`lab hypothesis`, `experiment`, `result`, `lesson`: what is written down."""
 
 import os
 
@@ -12,10 +12,10 @@ from ..notebook import Notebook, read, record
 from ..text import num, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import as_json, here
+from .common import TakesText, as_json, here
 
 
-@click.command()
+@click.command(cls=TakesText)
 @click.argument("claim")
 @click.option("-m", "--mechanism", required=True, help="Why this should work.")
 @click.option("--observe", metavar="EXPR", help='What would show it: "steps > 1.1x".')
@@ -211,7 +211,7 @@ def _optional(what: str, words: str | None) -> str | None:
     return None if words is None else record.text(what, words, f"{option} TEXT")
 
 
-@click.command()
+@click.command(cls=TakesText)
 @click.argument("text")
 @click.option("--evidence", required=True, metavar="e3,e7", help="The experiments that show it.")
 @click.option("--everywhere", is_flag=True, help="Show it on every leaf.")

@@ -1,19 +1,22 @@
-"""Looking: context, failures, log, board, one experiment or several, the leaves."""
+"""`lab context`, `failures`, `log`, `board`, `show`, `leaves`, `brief`: looking."""
 
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .. import leaf as leaves
+from ..documents.experiments import Event, Experiment, Hypothesis
 from ..errors import LabError
 from ..judge import Policy
 from ..notebook import Notebook, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import as_json, here, here_with_profile, named_leaf
+from .common import TakesText, as_json, here, here_with_profile, named_leaf
 
 
 @click.command()
@@ -40,7 +43,7 @@ def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -
     emit(found) if json_ else click.echo(brief.context_text(found, tokens))
 
 
-@click.command()
+@click.command(cls=TakesText)
 @click.argument("text", required=False)
 @click.option("--all-leaves", is_flag=True, help="Look beyond this leaf.")
 @click.option("-n", default=10, show_default=True, type=click.IntRange(1, 1000), help="At most.")
@@ -97,7 +100,7 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
         emit(found)
         return
     for row in found:
-        outcome = row["verdict"] or row["status"]
+        outcome: str = row["verdict"] or row["status"]
         if row["failure"]:
             outcome += f" ({row['failure']})"
         mark = " imported" if row["imported"] else ""
@@ -110,7 +113,7 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
         click.echo("Nothing yet. Begin with: lab run --baseline --seeds 3")
 
 
-def _print_events(found: list[read.Found], json_: bool) -> None:
+def _print_events(found: list[Event], json_: bool) -> None:
     if json_:
         emit(found)
         return
@@ -141,13 +144,13 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     click.echo(_side_by_side(found) if len(found) > 1 else _page(found[0]))
 
 
-def _one(book: Notebook, word: str) -> read.Found:
+def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
     if word[:1].lower() == "h":
         return read.idea(book, book.need(word, "h"))
     return read.whole(book, book.need(word, "e"))
 
 
-def _page(found: read.Found) -> str:
+def _page(found: Mapping[str, object]) -> str:
     lines = []
     for name, value in found.items():
         if isinstance(value, list):
@@ -174,7 +177,7 @@ def _figure(value: object) -> str:
     return num(value) if isinstance(value, float) else str(value)
 
 
-def _side_by_side(found: list[read.Found]) -> str:
+def _side_by_side(found: Sequence[Mapping[str, Any]]) -> str:
     """Return several experiments as columns, a row for each thing that is known."""
     names = list(dict.fromkeys(name for one in found for name in one))
     rows = []

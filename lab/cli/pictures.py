@@ -1,4 +1,4 @@
-"""Pictures: progress as a plot."""
+"""`lab plot`: progress as a picture."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import click
 
 from .. import leaf as leaves
 from ..errors import LabError
+from ..system import output_file
 from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
@@ -43,7 +44,7 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
     if found["left_out"]:
         words = f"{found['left_out']} experiments of other profiles, platforms or yardsticks"
         click.echo(f"{words} are not comparable and not shown.", err=True)
-    click.echo(found["file"])
+    click.echo(found["file"], err=output_file.is_stream(path))
 
 
 def _name(workspace: Workspace) -> str:

@@ -1,6 +1,6 @@
-"""The report: everything that happened as one page, or as a write-up."""
+"""`lab report`: everything that happened as one page, or as a write-up."""
 
-import os
+import contextlib
 import time
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from .. import leaf as leaves
 from ..errors import LabError, Usage
 from ..notebook import read
 from ..notebook.read import Found
+from ..system import output_file, terminal
 from ..workspace import Workspace
 from . import emit
 from .common import as_json, here, named_leaf
@@ -60,11 +61,10 @@ def report(
     while True:
         found, text = _written(workspace, name, since, markdown, pause)
         if path is not None:
-            replace(path, text)
-        if json_:
-            emit(_summary(found, path))
-        else:
-            click.echo(text if path is None else path, nl=path is not None)
+            with output_file.opened(path) as file:
+                file.write(text.encode("utf-8", "backslashreplace"))
+        with terminal.read_or_not() if pause else contextlib.nullcontext():
+            _say(found, text, path, json_)
         if not pause:
             return
         found, text = {}, ""
@@ -84,6 +84,16 @@ def _written(
     return found, reports.write_up(found) if markdown else reports.page(found, every)
 
 
+def _say(found: Found, text: str, path: Path | None, json_: bool) -> None:
+    """Print what was written: the summary, the write-up itself or the file's name."""
+    if json_:
+        emit(_summary(found, path))
+    elif path is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(path, err=output_file.is_stream(path))
+
+
 def _wait(workspace: Workspace, pause: float) -> None:
     """Wait; a notebook that is busy for a while is tried again, not a reason to stop."""
     time.sleep(pause)
@@ -94,19 +104,6 @@ def _wait(workspace: Workspace, pause: float) -> None:
         except LabError as error:
             error.show()
             time.sleep(pause)
-
-
-def replace(path: Path, text: str) -> None:
-    """Put a file in place whole: a reader sees the old one or the new one."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise Usage(f"{path} is a folder.", f"Type: -o {path}/report.html")
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _summary(found: Found, path: Path | None) -> Found:

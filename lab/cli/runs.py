@@ -1,4 +1,4 @@
-"""Running: a worktree, a run, waiting for it, stopping it, what is alive."""
+"""`lab run`, `wait`, `stop`, `status`, `worktree`: running and what is alive."""
 
 import sqlite3
 import sys

@@ -1,4 +1,4 @@
-"""Along the tree of experiments: what changed, samples, move, apply, reproduce, making room."""
+"""`lab diff`, `samples`, `move`, `apply`, `reproduce`: along the tree."""
 
 import math
 import sys
@@ -11,7 +11,6 @@ from ..errors import NotFound, Refused, Usage
 from ..experiment import branches
 from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
-from ..maintenance import gc as upkeep
 from ..notebook import lookup
 from ..run import waiting
 from ..text import block
@@ -71,7 +70,7 @@ def samples(workspace: Workspace, experiment: str, n: int, json_: bool) -> None:
     with workspace.open() as book:
         row = book.need(experiment, "e")
         runs = lookup.runs(book, row["id"])[::-1]
-    folder = workspace.place.home / "runs" / f"e{row['id']}"
+    folder = workspace.place.home.experiment(row["id"])
     paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
     newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
     found = sampling.pick(newest, row["id"], n)
@@ -175,22 +174,3 @@ def reproduce(workspace: Workspace, experiment: str, seed: int | None, json_: bo
     emit(found) if json_ else click.echo(repetition.as_text(found))
     sys.stdout.flush()
     sys.exit(1 if found["again"] is None else 0)
-
-
-@click.command()
-@click.option("--days", default=14.0, show_default=True, help="Idle this long is old.")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@as_json
-@here
-def gc(workspace: Workspace, days: float, dry_run: bool, json_: bool) -> None:
-    """Remove old worktrees and the artefacts of what lost; records, commits and logs stay.
-
-    Examples:
-
-    \b
-        lab gc --dry-run
-        lab gc --days 3
-    """
-    with workspace.open(write=workspace.place.notebook.exists()) as book:
-        found = upkeep.collect(workspace, book, days, dry_run)
-    emit(found) if json_ else click.echo(upkeep.as_text(found))

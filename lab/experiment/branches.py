@@ -1,8 +1,7 @@
-"""Moving along the tree: continue a campaign elsewhere, bring kept changes to a branch."""
+"""`lab move`, `lab apply`: reset a campaign to an experiment; cherry-pick kept changes."""
 
 import contextlib
 import sqlite3
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -246,7 +245,7 @@ def _pick(side: Path, row: sqlite3.Row) -> None:
 @contextlib.contextmanager
 def _side_checkout(place: repo.Place) -> Iterator[Path]:
     """Check HEAD out beside, so that a conflict leaves the branch and its files as they were."""
-    side = place.home / "exports" / f"apply-{uuid.uuid4().hex}"
+    side = place.home.side_checkout()
     side.parent.mkdir(parents=True, exist_ok=True)
     repo.git("worktree", "add", "--quiet", "--detach", str(side), str(place.head), cwd=place.top)
     try:

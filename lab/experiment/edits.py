@@ -1,4 +1,4 @@
-"""What an edit is about: the constant or function it touches, and how much code it adds."""
+"""Diff statistics of an edit: the constant or function it touches, lines it adds."""
 
 import ast
 import io

@@ -1,4 +1,4 @@
-"""Whether the preflight is fit to run on: every reason for which `lab run` does nothing."""
+"""Preflight checks of `lab run`: every reason it refuses to start."""
 
 import os
 import sqlite3

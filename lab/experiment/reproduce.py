@@ -1,4 +1,4 @@
-"""Run an experiment again from its commit, seed and profile, and say whether the number held."""
+"""`lab reproduce`: run an experiment again, and say whether the number held."""
 
 import json
 import sqlite3

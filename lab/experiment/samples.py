@@ -1,4 +1,4 @@
-"""The samples a run left: the best, the worst, and some drawn at random."""
+"""`lab samples`: completions that a run left; the best, the worst, some at random."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Turn an edit into an experiment: the row, the commit, the supervisor."""
+"""`lab run`: turn an edit into an experiment; the row, the commit, the supervisor."""
 
 import contextlib
 import functools
@@ -8,7 +8,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .. import repo
@@ -17,6 +16,7 @@ from ..notebook import Notebook, lookup, new_uid, read, record
 from ..notebook.state import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
+from ..system.home import Home
 from ..workspace import Workspace
 from . import edits
 from .preflight import Preflight
@@ -305,7 +305,7 @@ class Trial:
 
 
 @contextlib.contextmanager
-def _held(home: Path, uid: str) -> Iterator[int]:
+def _held(home: Home, uid: str) -> Iterator[int]:
     """Hold a job's lock until its supervisor has inherited it, or until we fail."""
     lock = recovery.take_lock(home, uid)
     try:

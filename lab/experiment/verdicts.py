@@ -1,4 +1,4 @@
-"""Giving a verdict: the record first, then the branch, then the agent's notes."""
+"""`lab result`: keep, discard or crash; the record first, then branch and notes."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def give(
         )
         moved = worktree.settle(asked)
     if asked.verdict != "keep":
-        remove_artefacts(workspace.place.home / "runs" / f"e{number}")
+        remove_artefacts(workspace.place.home.experiment(number))
     state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",

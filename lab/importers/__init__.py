@@ -1,4 +1,4 @@
-"""Read other tools' experiment logs: a `results.tsv`, JSON Lines, a PraxLab `experiments.db`.
+"""`lab import` of other tools' logs: tables, JSON Lines, a PraxLab `experiments.db`.
 
 Real logs are messy: written by agents over nights, edited by hand, cut off by a full disk. So a
 line is either a row or a `Problem` that names it, never an exception; only a file that is no such

@@ -1,4 +1,4 @@
-"""Read a PraxLab `experiments.db`: its hypotheses, experiments and results."""
+"""PraxLab importer: hypotheses, experiments and results of an `experiments.db`."""
 
 import json
 import math

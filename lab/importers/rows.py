@@ -1,4 +1,4 @@
-"""What the readers yield: an experiment of another tool's log, or what is wrong with a line."""
+"""Rows that importers yield: an experiment of another tool, or a bad line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

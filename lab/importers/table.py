@@ -1,4 +1,4 @@
-"""Read a table, such as a tab-separated `results.tsv`, whatever its columns are called."""
+"""Table importer: such as a tab-separated `results.tsv`, whatever its columns are called."""
 
 import re
 from collections import Counter

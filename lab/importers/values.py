@@ -1,4 +1,4 @@
-"""What the words and figures of other tools' logs mean: verdicts, numbers, times, directions."""
+"""Cell values in other tools' logs: verdicts, numbers, times, directions."""
 
 import math
 import re

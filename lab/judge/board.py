@@ -1,4 +1,4 @@
-"""What a chain of kept changes is truly worth: its claimed gain, less what luck added to it."""
+"""Winner's curse: what a chain of kept changes claims, less what luck added to it."""
 
 import math
 from collections.abc import Sequence

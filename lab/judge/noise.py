@@ -1,4 +1,4 @@
-"""What a change of seed alone does to the metric, and the runs an incumbent is known by."""
+"""Noise: what a change of seed alone does to the metric, pooled over replicates."""
 
 import math
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""The thresholds of judging, each with its reason; `[judge]` in leaf.toml may set them."""
+"""Thresholds of judging (keep, discard), each with its reason; `[judge]` sets them."""
 
 import math
 from collections.abc import Mapping

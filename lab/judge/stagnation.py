@@ -1,4 +1,4 @@
-"""When nothing was kept for a while: one concrete move, each bolder than the one before."""
+"""Stagnation: nothing was kept for a while, so one concrete move, each bolder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What to do with an idea, given its numbers: keep, replicate or discard, and why."""
+"""Significance of a gain: keep, replicate or discard, and why."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Read `leaf.toml` and refuse what is wrong in it, naming file, key and what to type."""
+"""Fields of `leaf.toml`: read them, refuse what is wrong, naming file, key, remedy."""
 
 import math
 import re
@@ -162,7 +162,7 @@ class _Page:
         import tomllib  # commands that read no leaf do not pay for it
 
         try:
-            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8"))
+            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as fault:
             self.refuse("not TOML", str(fault))
         except OSError as fault:

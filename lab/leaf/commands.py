@@ -1,4 +1,4 @@
-"""Which interpreter and which words a leaf's commands run with, and whether it has the parts."""
+"""Commands and requirements of a leaf: which interpreter, which words, is it installed."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Hashes of what makes numbers comparable (the yardstick) and of what makes data (the cache)."""
+"""Hashes: of what makes numbers comparable (the yardstick), and of data (the cache)."""
 
 import hashlib
 import json

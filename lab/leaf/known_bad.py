@@ -1,4 +1,4 @@
-"""`[check]` of leaf.toml: a change that is surely bad, which `lab check` plants to see it lose.
+"""`[check]` of leaf.toml: a known bad change, which `lab check` plants to see it lose.
 
     [check.set]                 # constants of the mutable files
     LEARNING_RATE = 0.003

@@ -1,5 +1,6 @@
-"""What a leaf is once its `leaf.toml` is read: settings by profile, knobs, conditions."""
+"""Settings of a leaf once `leaf.toml` is read: profiles, knobs, constraints."""
 
+import json
 import math
 import operator
 import re
@@ -120,6 +121,17 @@ class Settings:
     def limit_s(self) -> float:
         """Return the longest that training and the yardstick may take together, in seconds."""
         return self.timeout_s + self.eval_timeout_s
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Return what the leaf's commands are told of the profile; by hand `shared.run` says it."""
+        return {
+            "LAB_PROFILE": self.profile,
+            "LAB_BUDGET_S": f"{self.budget_s:g}",
+            "LAB_CLOCK": self.clock,
+            "LAB_NEEDS": self.needs,
+            "LAB_DATA": json.dumps(dict(self.data), default=str),  # TOML's dates become texts
+        }
 
 
 @dataclass(frozen=True)

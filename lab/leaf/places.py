@@ -1,4 +1,4 @@
-"""Which leaves a checkout has, and in which one somebody stands."""
+"""Discovery of leaves: which a checkout has, and in which one somebody stands."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Versions and paths, for `lab doctor` and for every run's record."""
+"""`lab doctor`: versions and paths, stray sandboxes."""
 
 import importlib.metadata
 import os
@@ -17,8 +17,6 @@ PACKAGES = ("click", "sqlite-utils", "rich", "optuna", "matplotlib", "torch", "m
 
 def versions(workspace: Workspace, book: Notebook) -> dict[str, Any]:
     """Return what a bug report needs: versions, paths, journal mode, schema."""
-    from .. import slots
-
     return {
         "lab": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -31,9 +29,19 @@ def versions(workspace: Workspace, book: Notebook) -> dict[str, Any]:
         "home": str(workspace.place.home),
         "worktree": str(workspace.place.top),
         "campaign": workspace.place.campaign,
-        "devices": [str(one) for one in slots.accelerators(os.environ)],
+        "devices": _devices(),
         "packages": {name: _installed(name) for name in PACKAGES},
     }
+
+
+def _devices() -> list[str]:
+    """Return the accelerators, or what keeps them from being listed."""
+    from .. import slots
+
+    try:
+        return [str(one) for one in slots.accelerators(os.environ)]
+    except LabError as error:
+        return [error.message]
 
 
 def _installed(name: str) -> str | None:

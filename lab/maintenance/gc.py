@@ -1,4 +1,4 @@
-"""Making room: artefacts of what lost, left-over exports, worktrees that nobody uses any more."""
+"""`lab gc`: remove artefacts of rejected experiments, stale exports, idle worktrees."""
 
 import time
 from pathlib import Path
@@ -14,10 +14,10 @@ from ..workspace import Workspace
 def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dict[str, Any]:
     """Remove what can be made again; records, commits, logs, steps and samples stay."""
     home = workspace.place.home
-    before = _size(home)
-    folders = [home / "runs" / f"e{number}" for number in lookup.lost_ones(book)]
+    before = _size(home.path)
+    folders = [home.experiment(number) for number in lookup.lost_ones(book)]
     remove_artefacts = [path for path in folders if path.is_dir() and _has_artefacts(path)]
-    exports = [] if _busy(book) else list((home / "exports").glob("*"))
+    exports = [] if _busy(book) else home.exported()
     worktrees = _idle(workspace, book, days)
     if not dry:
         for path in remove_artefacts:
@@ -31,7 +31,7 @@ def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dic
         "artefacts": [str(path) for path in remove_artefacts],
         "exports": len(exports),
         "worktrees": [str(path) for path in worktrees],
-        "freed_mb": 0.0 if dry else round((before - _size(home)) / 1e6, 1),
+        "freed_mb": 0.0 if dry else round((before - _size(home.path)) / 1e6, 1),
         "dry_run": dry,
     }
 

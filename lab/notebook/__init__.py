@@ -1,4 +1,4 @@
-"""The notebook on disk: one SQLite file, opened safely and written in whole transactions.
+"""The notebook: one SQLite file, opened safely, written in whole transactions.
 
 `record` writes what happened, `state` keeps the derived tables true, `read` answers questions,
 `search` finds ideas by their words, `transfer` moves records in and out. No other room has SQL.
@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from ..errors import Environment, NotFound, NotYet, Usage
+from ..system import locks
 from . import write_lock
 from .migrations import STEPS
 
@@ -64,6 +65,7 @@ class Notebook:
         try:
             self.db = self._connect()
             self.db.row_factory = sqlite3.Row
+            self._check_locks()
             self.db.execute("pragma foreign_keys = on")
             self.db.execute("pragma mmap_size = 0")  # a mapped file turns a full disk into SIGBUS
             self._migrate()
@@ -165,6 +167,18 @@ class Notebook:
             return sqlite3.connect(uri, uri=True, isolation_level=None)
         return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
 
+    def _check_locks(self) -> None:
+        """Refuse a file system without locks at once: SQLite takes it for a crowd and waits."""
+        self.db.execute("pragma busy_timeout = 0")
+        try:
+            self._version()
+        except sqlite3.OperationalError as error:
+            fault = locks.record_lock_fault(Path(self.path).parent) if _is_busy(error) else None
+            if fault is not None:
+                raise locks.without_locks(self.path, fault) from None
+        finally:
+            self.db.execute(f"pragma busy_timeout = {BUSY_S * 1000}")
+
     def _migrate(self) -> None:
         version = self._version()
         if version > len(STEPS):
@@ -227,10 +241,14 @@ def _sqlite_utils() -> ModuleType:
             sys.modules.pop(name, None)
 
 
+def _is_busy(error: sqlite3.Error) -> bool:
+    return "locked" in str(error) or "busy" in str(error)
+
+
 def explain(error: sqlite3.Error, path: Path | str) -> Exception:
     """Turn SQLite's error into one line that says what is wrong and one that says what to type."""
     text = str(error)
-    if "locked" in text or "busy" in text:
+    if _is_busy(error):
         return NotYet(
             f"{path} was busy for {BUSY_S} s.", "Type the same command again in a moment."
         )

@@ -1,4 +1,4 @@
-"""What the notebook knows of campaigns: how far each came, what it owes, what it cost."""
+"""Queries about campaigns: how far each came, what it owes, what it cost."""
 
 import json
 import sqlite3

@@ -1,9 +1,26 @@
-"""What a board and a plot are drawn from: experiments in order, and what won the kept ones."""
+"""Queries of board and plot: experiments in order, and what won the kept ones."""
 
 import sqlite3
-from typing import Any
+from typing import TypedDict, cast
 
 from . import Notebook
+
+
+class Point(TypedDict):
+    """One experiment of a board's line or a plot."""
+
+    experiment: int
+    status: str
+    verdict: str | None
+    value: float | None
+    gain: float | None
+    claimed: int
+    failure: str | None
+    kind: str
+    metric: str | None
+    direction: str | None
+    claim: str | None
+
 
 # The judgement that stood when a change was last kept: what was claimed for it, and how surely.
 KEEP = """
@@ -52,7 +69,7 @@ def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
     return None
 
 
-def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[dict[str, Any]]:
+def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[Point]:
     """Return the newest `n` experiments of one scope (all when negative), oldest first."""
     rows = book.all(
         "select s.experiment, s.status, s.verdict, s.value, s.gain, s.claimed, s.failure, "
@@ -61,4 +78,4 @@ def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[dict[str,
         "where s.leaf = ? and s.scope = ? order by s.experiment desc limit ?",
         *(leaf, scope, n),
     )
-    return [dict(row) for row in reversed(rows)]
+    return [cast(Point, dict(row)) for row in reversed(rows)]

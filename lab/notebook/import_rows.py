@@ -1,4 +1,4 @@
-"""Other tools' logs on their way in: each row becomes a hypothesis, an experiment, a verdict.
+"""Imported rows: each becomes a hypothesis, an experiment, a verdict.
 
 They carry no platform and no yardstick, so none of them is ever anybody's incumbent. A row that was
 open and comes in settled is the same experiment: what is new of it is added.

@@ -1,4 +1,4 @@
-"""One thing at a time: an experiment, its state, its jobs and its verdict, by id or by content."""
+"""Queries about one thing: an experiment, its state, jobs, verdict, by id or content."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Proof that what is derived follows from the records, and making it anew when it does not."""
+"""Consistency: derived tables follow from the records, or are made anew."""
 
 import math
 from collections.abc import Iterator

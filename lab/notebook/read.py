@@ -1,9 +1,20 @@
-"""Questions agents and people ask all day; each is answered by an index, whatever the size."""
+"""Queries of `lab context`, `failures`, `log`: each answered by an index at any size."""
 
 import json
 import sqlite3
-from typing import Any
+from typing import Any, cast
 
+from ..documents.experiments import (
+    Entry,
+    Event,
+    Experiment,
+    Hypothesis,
+    JudgementRecord,
+    ReportedRecord,
+    ResultRecord,
+    RunRecord,
+)
+from ..documents.leaves import Axis, Counts, Failure, Lesson
 from ..judge import Group, Noise, Side, mean, pooled
 from . import Notebook
 
@@ -26,10 +37,10 @@ def e(number: int | None) -> str | None:
     return None if number is None else f"e{number}"
 
 
-def entry(row: sqlite3.Row) -> Found:
+def entry(row: sqlite3.Row) -> Entry:
     """Return one line of `lab log --json`."""
     return {
-        "experiment": e(row["experiment"]),
+        "experiment": f"e{row['experiment']}",
         "hypothesis": h(row["hypothesis"]),
         "claim": row["claim"],
         "status": row["status"],
@@ -47,17 +58,26 @@ def entry(row: sqlite3.Row) -> Found:
     }
 
 
-def log(book: Notebook, leaf: str | None, n: int) -> list[Found]:
+def log(book: Notebook, leaf: str | None, n: int) -> list[Entry]:
     """Return the newest experiments, newest first."""
     where = "where s.leaf = ?" if leaf else "where ? is null"
     rows = book.all(f"{ENTRY} {where} order by s.experiment desc limit ?", leaf, n)
     return [entry(row) for row in rows]
 
 
-def events(book: Notebook, n: int) -> list[Found]:
+def events(book: Notebook, n: int) -> list[Event]:
     """Return who did what, when; newest first."""
     rows = book.all("select at, who, verb, subject, detail from events order by id desc limit ?", n)
-    return [dict(row) for row in rows]
+    return [
+        {
+            "at": row["at"],
+            "who": row["who"],
+            "verb": row["verb"],
+            "subject": row["subject"],
+            "detail": row["detail"],
+        }
+        for row in rows
+    ]
 
 
 def leaves(book: Notebook) -> list[str]:
@@ -65,11 +85,16 @@ def leaves(book: Notebook) -> list[str]:
     return [row[0] for row in book.all("select leaf from tallies order by leaf")]
 
 
-def counts(book: Notebook, leaf: str) -> Found:
+def counts(book: Notebook, leaf: str) -> Counts:
     """Return how many experiments there were and what became of them."""
     row = book.one("select * from tallies where leaf = ?", leaf)
-    names = ("experiments", "keep", "discard", "crash", "overruled")
-    return {name: row[name] if row else 0 for name in names}
+    return {
+        "experiments": row["experiments"] if row else 0,
+        "keep": row["keep"] if row else 0,
+        "discard": row["discard"] if row else 0,
+        "crash": row["crash"] if row else 0,
+        "overruled": row["overruled"] if row else 0,
+    }
 
 
 def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardstick: str) -> int:
@@ -192,7 +217,7 @@ def in_flight(book: Notebook) -> list[sqlite3.Row]:
     )
 
 
-def lessons(book: Notebook, leaf: str, n: int) -> list[Found]:
+def lessons(book: Notebook, leaf: str, n: int) -> list[Lesson]:
     """Return lessons for a leaf and those meant for everywhere, newest first, with evidence."""
     rows = book.all(
         "select * from (select * from (select * from lessons where leaf = ?1 order by id desc "
@@ -205,7 +230,7 @@ def lessons(book: Notebook, leaf: str, n: int) -> list[Found]:
             "lesson": row["text"],
             "leaf": row["leaf"],
             "evidence": [
-                e(found[0])
+                f"e{found[0]}"
                 for found in book.all(
                     "select experiment from evidence where lesson = ? order by id", row["id"]
                 )
@@ -215,7 +240,7 @@ def lessons(book: Notebook, leaf: str, n: int) -> list[Found]:
     ]
 
 
-def axes(book: Notebook, leaf: str) -> list[Found]:
+def axes(book: Notebook, leaf: str) -> list[Axis]:
     """Return the axes tried and how often each gave a change that was kept."""
     rows = book.all("select * from axes where leaf = ? and tried > 0 order by axis", leaf)
     return [{"axis": row["axis"], "tried": row["tried"], "kept": row["kept"]} for row in rows]
@@ -257,10 +282,10 @@ def lesson_of(book: Notebook, experiment: int) -> str | None:
 
 def failures(
     book: Notebook, leaf: str | None, text: str | None, n: int, *, kind: str | None = None
-) -> list[Found]:
+) -> list[Failure]:
     """Return dead ends and unsettled experiments: nearest to `text`, else the most telling."""
     rows = _nearest(book, leaf, text, n) if text else _telling(book, leaf, n, kind)
-    found: list[Found] = []
+    found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for row, score in rows:
         key = (row["leaf"], row["claim"] or "")
@@ -296,9 +321,9 @@ def _telling(
     return [(row, None) for row in rows]
 
 
-def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Found:
+def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Failure:
     return {
-        "experiment": e(row["experiment"]),
+        "experiment": f"e{row['experiment']}",
         "hypothesis": h(row["hypothesis"]),
         "claim": row["claim"],
         "mechanism": row["because"],
@@ -398,11 +423,12 @@ def known_metrics(book: Notebook, leaf: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def whole(book: Notebook, experiment: sqlite3.Row) -> Found:
+def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
     """Return everything that is known of one experiment, for `lab show`."""
     number = experiment["id"]
     row = book.all(f"{ENTRY} where s.experiment = ?", number)[0]
-    found = entry(row) | {
+    return {
+        **entry(row),
         "mechanism": row["because"],
         "mechanism_outcome": row["mechanism"],
         "mechanism_source": row["mechanism_source"],
@@ -419,27 +445,49 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Found:
         "lines_changed": experiment["lines_changed"],
         "lesson": lesson_of(book, number),
         "measured": metrics(book, number),
+        "runs": [
+            cast(RunRecord, {**dict(run), "metrics": run_metrics(book, run["id"])})
+            for run in _records(book, "runs", number)
+        ],
+        "judgements": [
+            cast(JudgementRecord, _unpacked(row)) for row in _records(book, "judgements", number)
+        ],
+        "results": [
+            cast(ResultRecord, _unpacked(row)) for row in _records(book, "results", number)
+        ],
+        "reported": [
+            cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
+        ],
+        "outside_noise": number in outside_noise(book, row["scope"]),
     }
-    found["runs"] = [
-        dict(run) | {"metrics": run_metrics(book, run["id"])}
-        for run in book.all("select * from runs where experiment = ? order by id", number)
-    ]
-    found["outside_noise"] = number in outside_noise(book, row["scope"])
-    for table in ("judgements", "results", "reported"):
-        rows = book.all(f"select * from {table} where experiment = ? order by id", number)
-        found[table] = [_unpacked(dict(row)) for row in rows]
-    return found
 
 
-def idea(book: Notebook, hypothesis: sqlite3.Row) -> Found:
+def _records(book: Notebook, table: str, experiment: int) -> list[sqlite3.Row]:
+    return book.all(f"select * from {table} where experiment = ? order by id", experiment)
+
+
+def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
     """Return a hypothesis with every experiment made for it."""
     query = f"{ENTRY} where s.hypothesis = ? order by s.experiment"
     tried = [entry(row) for row in book.all(query, hypothesis["id"])]
-    kept = {key: hypothesis[key] for key in hypothesis.keys() if key not in ("id", "uid")}  # noqa: SIM118 (a Row)
-    return {"hypothesis": h(hypothesis["id"])} | kept | {"experiments": tried}
+    return {
+        "hypothesis": f"h{hypothesis['id']}",
+        "leaf": hypothesis["leaf"],
+        "claim": hypothesis["claim"],
+        "mechanism": hypothesis["mechanism"],
+        "observe": hypothesis["observe"],
+        "min_effect": hypothesis["min_effect"],
+        "axis": hypothesis["axis"],
+        "campaign": hypothesis["campaign"],
+        "source": hypothesis["source"],
+        "at": hypothesis["at"],
+        "experiments": tried,
+    }
 
 
-def _unpacked(row: Found) -> Found:
+def _unpacked(record: sqlite3.Row) -> dict[str, Any]:
+    """Return a record with what it has as JSON read."""
+    row = dict(record)
     for name in ("metrics", "mechanism"):
         if isinstance(row.get(name), str) and row[name].startswith("{"):
             row[name] = json.loads(row[name])

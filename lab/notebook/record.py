@@ -1,4 +1,4 @@
-"""Everything that is ever written down: one function a fact, each a part of one transaction."""
+"""Inserts: everything that is ever written down, one function a fact."""
 
 import json
 import math

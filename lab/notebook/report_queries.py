@@ -1,4 +1,4 @@
-"""What the report asks: what came since a moment, who worked, what every experiment was worth."""
+"""Queries of the report: what came since a moment, who worked, what it was worth."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def firsts(book: Notebook, experiment: int, since: str) -> Firsts:
 
 
 def first_since(book: Notebook, table: str, since: str) -> int:
-    """Return the number of a table's first record since a moment; imports tell no time.
+    """Return the number of a table's first record since a moment, imports aside.
 
     A record from the future, whose clock was ahead, is as old as its neighbours: it is never hidden.
     """

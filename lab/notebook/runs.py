@@ -1,4 +1,4 @@
-"""Questions about runs: how long they take, and whether two of them are the same."""
+"""Queries about runs: how long they take, and whether two of them are the same."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Find the ideas nearest to a text with SQLite's own full-text index.
+"""Full-text search of ideas with SQLite's FTS5; near-duplicates of a claim.
 
 One FTS5 row an idea, its rowid the hypothesis's number. The index holds the words as `words`
 reduces them (stems, numbers in one spelling), not the text itself, so ranking never reads a
@@ -12,7 +12,6 @@ among a million other ideas by the index itself. Writers call, inside their own 
 
     put(db, 12, claim=..., mechanism=..., leaf="pretrain")     when the hypothesis is registered
     put(db, 12, claim=..., mechanism=..., lesson=..., leaf=..., failed=True)  when a lesson comes
-    mark(db, 12, leaf="pretrain", failed=True)                 when only the state changed
 """
 
 import sqlite3
@@ -22,10 +21,6 @@ from itertools import combinations
 from ..search import concepts
 from ..search.tokens import words
 
-DDL = (
-    "CREATE VIRTUAL TABLE ideas USING fts5("
-    "claim, mechanism, lesson, tags, tokenize = 'ascii', detail = none, columnsize = 0)"
-)
 CLAIM_CHARS, OTHER_CHARS = (
     2_000,
     2_000,
@@ -61,11 +56,6 @@ def put(
         " VALUES (?, ?, ?, ?, ?)",
         row,
     )
-
-
-def mark(db: sqlite3.Connection, hypothesis: int, *, leaf: str, failed: bool) -> None:
-    """Say whether an indexed idea has failed; its words stay as they are."""
-    db.execute("UPDATE ideas SET tags = ? WHERE rowid = ?", (tags(leaf, failed), hypothesis))
 
 
 def tags(leaf: str, failed: bool) -> str:

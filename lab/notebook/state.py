@@ -1,4 +1,4 @@
-"""Derived state: what follows from the records, kept in the same transaction as they are.
+"""Derived state: what follows from the records, kept in the same transaction.
 
 `derive` is the whole rule and touches no database; `refresh` applies it to one experiment after
 a write, and `differences` applies it to all of them for `lab doctor`.

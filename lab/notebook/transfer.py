@@ -1,4 +1,4 @@
-"""Records in and out as JSON Lines: what one notebook wrote, another can take in."""
+"""`lab export`, `lab import` of records as JSON Lines: merge or sync two notebooks."""
 
 import json
 import math
@@ -11,8 +11,7 @@ from typing import Any
 
 from .. import importers
 from ..errors import NotFound, Usage
-from . import Notebook, import_rows, record, state
-from .migrations import RECORDS
+from . import Notebook, import_rows, record, schema, state
 
 # Where a record points at another one: exported as that one's unique id.
 POINTERS = {
@@ -39,16 +38,11 @@ Row = dict[str, Any]
 NO_WISH = importers.Wish()
 
 
-def columns(book: Notebook, table: str) -> list[str]:
-    """Return a table's columns."""
-    return [row["name"] for row in book.all(f"pragma table_info({table})")]
-
-
 def export(book: Notebook) -> Iterator[str]:
     """Yield every record as one line of JSON, oldest first, ids replaced by unique ids."""
     book.db.execute("begin")  # one moment of the notebook, whoever writes meanwhile
     try:
-        for table in RECORDS:
+        for table in schema.records(book):
             for row in book.db.execute(_query(book, table)):
                 found = {name: row[name] for name in row.keys() if _is_told(row[name])}  # noqa: SIM118
                 if table == "events":
@@ -66,7 +60,7 @@ def _is_told(value: Any) -> bool:
 def _query(book: Notebook, table: str) -> str:
     """Return the question for a table's records, pointers as unique ids."""
     names = []
-    for name in columns(book, table):
+    for name in schema.columns(book, table):
         target = _target(table, name)
         if target:
             names.append(f'(select uid from {target} where id = t."{name}") as "{name}"')
@@ -115,7 +109,7 @@ class Import:
 
     def __init__(self, book: Notebook, path: Path) -> None:
         self.book, self.path = book, path
-        self.known = {table: columns(book, table) for table in RECORDS}
+        self.known = {table: schema.columns(book, table) for table in schema.records(book)}
         self.counts = {"new": 0, "known": 0, "skipped": 0}
         self.problems: list[str] = []
         self.experiments: set[int] = set()  # whose state must be derived anew

@@ -1,10 +1,11 @@
-"""The door of the notebook: one writer at a time, in the order they came.
+"""A fair (first come, first served) write lock for the notebook.
 
 SQLite's own waiting is a lottery, and so is a plain lock: on a busy machine those who just left
 take it again before those who wait were scheduled, and of 64 writers half waited over a minute.
 Here each writer draws a number and waits for the one before it, whom nobody else waits for. The
 door is only for order: what keeps writers apart is still SQLite's BEGIN IMMEDIATE, so a writer
-that dies in the queue, or a file system without locks, costs fairness and nothing else.
+that dies in the queue costs fairness and nothing else. A file system without locks is refused
+before anybody comes here.
 """
 
 import contextlib

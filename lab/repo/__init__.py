@@ -1,4 +1,4 @@
-"""Every call of git: where we stand, what changed, and moving a branch without losing anything."""
+"""Git: where we stand, what changed, and moving a branch without losing anything."""
 
 from .command import GitFailed, carrying, git, git_dir, identity, remove_dead_indexes
 from .contents import (

@@ -1,4 +1,4 @@
-"""One at a time in a checkout: whoever moves its branch or its files holds its lock.
+"""Lock of a checkout: whoever moves its branch or its files holds it.
 
 Every git that they start holds it too, so that one which outlives its killed caller is waited for.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from .. import repo
 from ..errors import NotYet
 from ..system import locks
+from ..system.home import Home
 
 PATIENCE_S = 20.0  # a start or a verdict takes a tenth of a second
 PAUSE_S = 0.05
@@ -19,12 +20,12 @@ _mine: set[Path] = set()  # what this process holds: claiming it again is no wai
 
 
 @contextlib.contextmanager
-def locked(home: Path, campaign: str | None) -> Iterator[bool]:
+def locked(home: Home, campaign: str | None) -> Iterator[bool]:
     """Hold the lock of a campaign's worktree (None: the main checkout); NotYet when others do.
 
     Gives whether it had to be waited for: then branch and files may have moved meanwhile.
     """
-    path = home / "locks" / f"{(campaign or 'main').replace('/', '+')}.lock"
+    path = home.lock(campaign or "main")
     if path in _mine:
         yield False
         return

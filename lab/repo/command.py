@@ -1,4 +1,4 @@
-"""Running git: patient with its locks, deaf to hooks and settings that are not ours."""
+"""Git subprocess: patient with its locks, deaf to hooks and settings not ours."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""What files hold, here and in commits, and what differs between the two."""
+"""Blobs and diffs: what files hold, here and in commits, and what differs."""
 
 import functools
 import hashlib

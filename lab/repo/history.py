@@ -1,4 +1,4 @@
-"""Commits, refs, branches and exports: moved without losing anything."""
+"""Commits, refs, branches and archives: moved without losing anything."""
 
 import subprocess
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where we stand: this checkout, the main one, and the notebook's folder."""
+"""Paths: this checkout, the main one, and the notebook's folder."""
 
 import os
 import pwd
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Environment, NotFound
+from ..system.home import Home
 from .command import GitFailed, git
 
 
@@ -16,22 +17,19 @@ class Place:
 
     main: Path  # top of the main checkout, or the bare repository
     top: Path  # top of the checkout one stands in
-    home: Path  # the `.lab` folder
+    home: Home  # the `.lab` folder
     branch: str | None  # None on a detached HEAD
     head: str | None  # None before the first commit
 
     @property
     def campaign(self) -> str | None:
         """Return `LEAF/NAME` inside a campaign's worktree, by where it lies."""
-        base = self.home / "worktrees"
-        if self.top == base or base not in self.top.parents:
-            return None
-        return self.top.relative_to(base).as_posix()
+        return self.home.campaign_at(self.top)
 
     @property
     def notebook(self) -> Path:
         """Return the notebook's file."""
-        return self.home / "notebook.db"
+        return self.home.notebook
 
     @property
     def who(self) -> str:
@@ -102,16 +100,16 @@ def _checkout(part: str) -> _Checkout:
     return _Checkout(Path(words["worktree"]), "bare" in words, branch, None if none_yet else head)
 
 
-def _home(main: Path) -> Path:
+def _home(main: Path) -> Home:
     chosen = os.environ.get("LAB_HOME")
-    return Path(os.path.realpath(chosen)) if chosen else main / ".lab"
+    return Home(Path(os.path.realpath(chosen)) if chosen else main / ".lab")
 
 
 def make_home(where: Place) -> None:
     """Make the notebook's folder and let git ignore it, without touching a tracked file."""
     if not os.environ.get("LAB_HOME"):
         _ignore_home(where)
-    where.home.mkdir(parents=True, exist_ok=True)
+    where.home.path.mkdir(parents=True, exist_ok=True)
 
 
 def _ignore_home(where: Place) -> None:

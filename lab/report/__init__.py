@@ -1,4 +1,4 @@
-"""The morning's report: collected as plain data, written as one page of HTML or as Markdown."""
+"""`lab report`: collected as plain data, written as one page of HTML or as Markdown."""
 
 from .collect import collect, leaf_report
 from .markdown import write_up

@@ -1,4 +1,4 @@
-"""Samples, lessons with their evidence, and how to measure the best again."""
+"""Report section: samples, lessons with their evidence, how to measure the best again."""
 
 from ..notebook.read import Found
 from ..text import num, shorten

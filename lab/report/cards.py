@@ -1,4 +1,4 @@
-"""Kept changes, each as a card: gain, replicates, mechanism, diff, how to repeat it."""
+"""Report section: kept changes as cards; gain, replicates, mechanism, diff."""
 
 from ..notebook.read import Found
 from ..text import num, shorten
@@ -45,7 +45,7 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
     p_better = (
         f"; P(better) {words.probability(row['p_better'])}" if row["p_better"] is not None else ""
     )
-    strip = replicates(row["replicates"], row["incumbent"])
+    strip = replicates(row["replicates"], row["incumbent_runs"])
     why = row["mechanism"] or row["outcome"]
     name = f"e{row['experiment']}"
     again = f"lab reproduce {name}" if row["kind"] == "run" else f"lab show {name}"

@@ -1,8 +1,8 @@
-"""What a report shows, collected as plain data; how it looks is decided elsewhere."""
+"""Data of a report, plain; how it looks is decided elsewhere."""
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .. import __version__
 from .. import leaf as leaves
@@ -11,6 +11,7 @@ from ..errors import LabError
 from ..experiment import samples
 from ..judge import Policy, total
 from ..notebook import Notebook, history, read, report_queries
+from ..notebook.history import Point
 from ..notebook.read import Found
 from ..views import board
 from ..workspace import Workspace
@@ -128,9 +129,10 @@ def _best(book: Notebook, name: str, scope: Any) -> Found | None:
     return report_queries.row(book, row["experiment"]) if row else None
 
 
-def _points(rows: Sequence[Found], scope: Any) -> list[Found]:
+def _points(rows: Sequence[Found], scope: Any) -> list[Point]:
     """Return the experiments that may be compared with the newest result."""
-    return board.as_reported([row for row in rows if scope and row["scope"] == scope["id"]])
+    points = [cast(Point, row) for row in rows if scope and row["scope"] == scope["id"]]
+    return board.as_reported(points)
 
 
 # -- Since you left ------------------------------------------------------------
@@ -190,7 +192,7 @@ def _samples(workspace: Workspace, book: Notebook, name: str, best: Found | None
     """Return samples of the best experiment, or of the newest that left any."""
     first = report_queries.runs(book, best["experiment"])[::-1] if best else []
     for run in [*first, *report_queries.newest_runs(book, name, LOOKED_AT)]:
-        path = workspace.place.home / "runs" / f"e{run['experiment']}" / str(run["id"])
+        path = workspace.place.home.run(run["experiment"], run["id"])
         if (path / "samples.jsonl").is_file():
             try:
                 return samples.pick(path / "samples.jsonl", run["experiment"], SAMPLES)

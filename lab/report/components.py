@@ -1,4 +1,4 @@
-"""What the parts of a leaf's report share: links to experiments, headings, tables."""
+"""Components of report sections: links to experiments, headings, tables."""
 
 import re
 from collections.abc import Sequence

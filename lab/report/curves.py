@@ -1,4 +1,4 @@
-"""Loss curves from step logs: which runs, which number, and few enough points to draw."""
+"""Data of loss curves: which runs, which number, few enough points to draw."""
 
 import itertools
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..notebook.read import Found
+from ..system.home import Home
 
 POINTS = 160  # a curve is at most some 900 pixels wide
 WHOLE = 4 << 20  # bytes; of a longer log only some lines are read, evenly spaced
@@ -16,13 +17,13 @@ SERIES = ("loss", "train_loss", "reward")  # what is drawn, the first that is th
 CLOCK = ("step", "elapsed_s")
 
 
-def curves(home: Path, runs: list[Found], first: int | None) -> Found | None:
+def curves(home: Home, runs: list[Found], first: int | None) -> Found | None:
     """Return the curves of the experiment `first` and of the newest `runs` that left a step log."""
     chosen = [run for run in runs if run["experiment"] == first][:1]
     chosen += [run for run in runs if run["experiment"] != first]
     found: list[Found] = []
     for run in chosen:
-        path = home / "runs" / f"e{run['experiment']}" / str(run["id"]) / "steps.jsonl"
+        path = home.run(run["experiment"], run["id"]) / "steps.jsonl"
         steps = read(path)
         if steps:
             found.append({**run, "steps": steps})

@@ -1,4 +1,4 @@
-"""The frame of a figure: inline SVG, words beside it, values to hover over.
+"""Frame of a figure: inline SVG, words beside it, values to hover over.
 
 A figure is drawn on 1000 by 1000 units and stretched to the page; strokes keep their width, so a
 dot (a line of no length with round ends) stays round, and words are HTML beside it, so they stay

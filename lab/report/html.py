@@ -1,4 +1,4 @@
-"""HTML by construction: text is escaped when it enters a tag, so no caller can forget to."""
+"""HTML by construction: text is escaped when it enters a tag."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""How a leaf grew: the way to the best, what lost beside it, and the other branches."""
+"""Report section: how a leaf grew, what lost beside it, the other branches."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Loss curves, and the runs of a change beside those of its incumbent."""
+"""Report section: loss curves, and a change's runs beside its incumbent's."""
 
 from collections.abc import Sequence
 

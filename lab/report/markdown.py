@@ -1,4 +1,4 @@
-"""The same report as Markdown: for a paper's appendix or a pull request."""
+"""`lab report -o night.md`: the same report as Markdown."""
 
 import re
 from collections.abc import Iterator, Sequence

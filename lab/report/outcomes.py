@@ -1,4 +1,4 @@
-"""What was kept, what nearly was and what was not, of the experiments on a page."""
+"""Data of kept, near-missed and rejected experiments on a page."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Fo
                 "diff": shown or None,
                 "cut": bool(diff) and len(diff or "") > len(shown or ""),
                 "replicates": _replicates(book, number),
-                "incumbent": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
+                "incumbent_runs": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
                 "lesson": read.lesson_of(book, number),
                 "because": report_queries.because(book, number),
             }

@@ -1,4 +1,4 @@
-"""The page: one self-contained file of HTML, without a request to anywhere."""
+"""Page of a report: its sections in order, one file of HTML without a request."""
 
 import base64
 import hashlib

@@ -1,7 +1,9 @@
-"""The staircase: every comparable experiment a mark, and the best so far."""
+"""Report section: progress chart; every experiment a mark, the best a staircase."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from ..notebook.history import Point
 from ..notebook.read import Found
 from ..text import num, shorten
 from ..views.board import best_so_far
@@ -23,7 +25,9 @@ def staircase(leaf: Found) -> Safe:
     points = leaf["points"]
     rises = leaf["direction"] == "maximize"
     start = {"verdict": "keep", "value": leaf["level"], "claimed": 0, "kind": "run"}
-    first = [start | {"direction": leaf["direction"]}] if leaf["level"] is not None else []
+    first: list[Any] = (
+        [start | {"direction": leaf["direction"]}] if leaf["level"] is not None else []
+    )
     low, high = interesting([*first, *points]) if points else (0.0, 1.0)
     shown = [p["value"] for p in [*first, *points] if _inside(p["value"], low, high)]
     if not shown:
@@ -51,7 +55,7 @@ def _inside(value: float | None, low: float, high: float) -> bool:
     return value is not None and low <= value <= high
 
 
-def _mark(point: Found, at: int, count: int, axis: Axis, rises: bool) -> Found:
+def _mark(point: Point, at: int, count: int, axis: Axis, rises: bool) -> Found:
     """Return where a mark stands and what it is; a value that is off the axis stands at its end."""
     value, kind = point["value"], kind_of(point)
     if value is not None and not axis.low <= value <= axis.high:

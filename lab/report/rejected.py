@@ -1,4 +1,4 @@
-"""What was not kept: near-misses and how to combine them, dead ends, failures."""
+"""Report section: rejected experiments; near-misses, dead ends, failures."""
 
 from ..text import num, shorten
 from . import words

@@ -1,4 +1,4 @@
-"""Every experiment as a row of a table that sorts."""
+"""Report section: every experiment as a row of a table that sorts."""
 
 from ..notebook.read import Found
 from ..text import num, shorten, span

@@ -1,4 +1,4 @@
-"""An axis: where a value lies between its two ends, and which round numbers are written there."""
+"""Axis of a figure: where a value lies, and which round numbers are written there."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Moments as people type them: `8h`, `e34`, `2026-01-31T22:00`; and spans: `10m`."""
+"""`--since`: moments as people type them (`8h`, `e34`, a date); spans (`10m`)."""
 
 import re
 from dataclasses import dataclass

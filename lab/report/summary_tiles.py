@@ -1,4 +1,4 @@
-"""Since you left: best then and now, gains, counts, and why each campaign stopped."""
+"""Report section: since you left; best then and now, counts, why campaigns stopped."""
 
 from ..notebook.read import Found
 from ..text import num, plain, span

@@ -1,4 +1,4 @@
-"""The tree of experiments by parent: what was built on what, and the way to the best."""
+"""Data of the tree of experiments by parent, and the way to the best."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Sentences that the page and the write-up share."""
+"""Wording that the page and the write-up share."""
 
 import math
 from datetime import datetime

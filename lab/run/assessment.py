@@ -1,4 +1,4 @@
-"""How an experiment stands now: judged against its incumbent, and told as JSON or as text."""
+"""Assess an experiment against its incumbent; the JSON and text of `lab run` and `wait`."""
 
 import json
 import sqlite3
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import judge as judging
+from .. import slots
+from ..documents.action import Action
+from ..documents.experiments import Detail, Mechanism, Reference, Replicate, Standing
 from ..errors import Refused
 from ..leaf import Condition
 from ..notebook import Notebook, lookup, read, record
-from ..notebook.read import Found
 from ..notebook.state import SAYS_NOTHING
 from ..text import num, plain, span
 
 SIGN = {"minimize": -1.0, "maximize": 1.0}
+BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Assessment:
 
     judgement: judging.Judgement
     values: tuple[float, ...]
-    incumbent: Found | None
-    mechanism: Found | None
+    incumbent: Reference | None
+    mechanism: Mechanism | None
     broken: tuple[str, ...]
 
 
@@ -65,12 +68,15 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             broken=broken,
             lines_changed=experiment["lines_changed"],
         )
-    known = None
-    if incumbent is not None:
-        runs = incumbent.record(policy)
-        name = f"e{experiment['incumbent']}"
-        known = {"experiment": name, "value": judging.mean(runs), "runs": len(runs)}
+    known = None if incumbent is None else reference(experiment["incumbent"], incumbent, policy)
     return Assessment(verdict, values, known, mechanism(book, experiment), broken)
+
+
+def reference(experiment: int, side: judging.Side, policy: judging.Policy) -> Reference:
+    """Return an experiment by the mean of the runs that count for it."""
+    runs = side.record(policy)
+    value = judging.mean(runs) if runs else None
+    return {"experiment": f"e{experiment}", "value": value, "runs": len(runs)}
 
 
 def _broken(book: Notebook, number: int) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ def _idea(book: Notebook, experiment: sqlite3.Row) -> sqlite3.Row | None:
     return lookup.hypothesis(book, experiment["hypothesis"])
 
 
-def mechanism(book: Notebook, experiment: sqlite3.Row) -> Found | None:
+def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
     """Return what the measured metrics say of the observable, else what was claimed."""
     idea = _idea(book, experiment)
     observable = idea["observe"] if idea else None
@@ -90,8 +96,11 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Found | None:
         incumbent = read.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
         seen = Condition.parse(observable).holds(read.metrics(book, experiment["id"]), incumbent)
         if seen is not None:
-            outcome = "confirmed" if seen else "refuted"
-            return {"outcome": outcome, "source": "measured", "observable": observable}
+            return {
+                "outcome": "confirmed" if seen else "refuted",
+                "source": "measured",
+                "observable": observable,
+            }
     claim = lookup.last_result(book, experiment["id"])
     if claim and claim["mechanism"]:
         return {"outcome": claim["mechanism"], "source": "claimed", "observable": observable}
@@ -101,10 +110,8 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Found | None:
 def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge, and record the judgement so that what was said can be read later."""
     standing = assess(book, experiment, policy)
-    verdict = standing.judgement
-    measured = (
-        standing.mechanism if (standing.mechanism or {}).get("source") == "measured" else None
-    )
+    verdict, seen = standing.judgement, standing.mechanism
+    measured = seen if seen is not None and seen["source"] == "measured" else None
     record.judgement(
         book,
         experiment["id"],
@@ -124,8 +131,13 @@ def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Po
     return standing
 
 
-def as_json(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Found:
-    """Return the JSON of `lab run` and `lab wait` for one experiment."""
+def as_json(
+    book: Notebook,
+    experiment: sqlite3.Row,
+    policy: judging.Policy,
+    queued: slots.Entry | None = None,
+) -> Standing:
+    """Return the JSON of `lab run` and `lab wait` for one experiment; `queued`: in the queue."""
     number = experiment["id"]
     state = lookup.state(book, number)
     standing = assess(book, experiment, policy)
@@ -133,10 +145,10 @@ def as_json(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> 
     runs = lookup.runs(book, number)
     last = runs[-1] if runs else None
     done = state["status"] in ("finished", "failed")
-    detail = json.loads(last["detail"]) if last and last["detail"] else {}
+    detail: Detail = json.loads(last["detail"]) if last and last["detail"] else {}
     noise = read.noise(book, state["scope"])
     judged = done and experiment["kind"] == "run"
-    found: Found = {
+    return {
         "experiment": f"e{number}",
         "hypothesis": read.h(experiment["hypothesis"]),
         "leaf": experiment["leaf"],
@@ -166,9 +178,9 @@ def as_json(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> 
         "log": last["log"] if last else None,
         "seconds": state["seconds"],
         "cost_usd": _cost(runs),
-        "position": None,
-        "eta_s": None,
-        "next": None,
+        "position": queued.position if queued else None,
+        "eta_s": queued.eta_s if queued else None,
+        "next": _next(experiment, state, verdict),
         "verdict": state["verdict"],
         "why": verdict.why if judged else None,
         "bar": verdict.bar if judged else None,
@@ -177,8 +189,6 @@ def as_json(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> 
         "setup_s": last["setup_s"] if last else None,
         "waited_s": last["waited_s"] if last else None,
     }
-    found["next"] = _next(found, verdict)
-    return found
 
 
 def _cost(runs: list[sqlite3.Row]) -> float | None:
@@ -186,46 +196,39 @@ def _cost(runs: list[sqlite3.Row]) -> float | None:
     return sum(known) if known else None
 
 
-def _run(run: sqlite3.Row) -> Found:
-    status = run["status"] or ("running" if run["started"] else "queued")
-    names = ("seed", "value", "seconds", "device")
-    return (
-        {"run": run["id"]}
-        | {name: run[name] for name in names}
-        | {
-            "status": status,
-            "failure": run["failure"],
-        }
-    )
+def _run(run: sqlite3.Row) -> Replicate:
+    return {
+        "run": run["id"],
+        "seed": run["seed"],
+        "value": run["value"],
+        "seconds": run["seconds"],
+        "device": run["device"],
+        "status": run["status"] or ("running" if run["started"] else "queued"),
+        "failure": run["failure"],
+    }
 
 
-def _next(found: Found, verdict: judging.Judgement) -> str:
-    """Return the line to type."""
-    name = found["experiment"]
-    if found["status"] in ("queued", "running"):
-        return f"lab wait {name}"
-    if found["hypothesis"] is None:
-        return (
-            "lab hypothesis CLAIM -m MECHANISM"
-            if found["value"] is not None
-            else ("lab run --baseline --seeds 3")
-        )
-    if found["verdict"] in ("keep", "discard"):  # run again after its verdict, for another's sake
-        return "lab wait" if found["verdict"] == "keep" else "lab context"
-    if found["status"] == "failed":
-        again = f"lab run {found['hypothesis']}"
-        return (
-            again
-            if found["failure"] in SAYS_NOTHING
-            else f"{again}  (or: lab result {name} -v crash)"
-        )
+def _next(experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement) -> Action:
+    """Return what to do with the experiment now."""
+    number, idea = experiment["id"], experiment["hypothesis"]
+    if state["status"] in ("queued", "running"):
+        return Action("wait", experiment=number)
+    if idea is None:
+        measured = state["value"] is not None and not state["claimed"]
+        return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
+    if state["verdict"] in ("keep", "discard"):  # run again after its verdict, for another's sake
+        return Action("wait" if state["verdict"] == "keep" else "look")
+    if state["status"] == "failed":
+        crash = Action("judge", experiment=number, verdict="crash")
+        blameless = state["failure"] in SAYS_NOTHING
+        return Action("run", hypothesis=idea, otherwise=None if blameless else crash)
     if verdict.suggest == "replicate":
-        who = found["incumbent"]["experiment"] if verdict.target == "incumbent" else name
-        return f"lab run {who} --seeds {verdict.more}"
-    return f"lab result {name} -v {verdict.suggest}"
+        who = experiment["incumbent"] if verdict.target == "incumbent" else number
+        return Action("replicate", experiment=who, seeds=verdict.more)
+    return Action("judge", experiment=number, verdict=verdict.suggest)
 
 
-def as_text(found: Found) -> str:
+def as_text(found: Standing) -> str:
     """Return the same as text, for agents and people who read rather than parse."""
     if found["status"] in ("queued", "running"):
         return _told_waiting(found)
@@ -255,7 +258,7 @@ def as_text(found: Found) -> str:
     return "\n".join([*lines, f"next: {found['next']}"])
 
 
-def _remarks(found: Found) -> list[str]:
+def _remarks(found: Standing) -> list[str]:
     lines = []
     if found["constraints"]["broken"]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
@@ -267,19 +270,18 @@ def _remarks(found: Found) -> list[str]:
     return lines
 
 
-def _told_waiting(found: Found) -> str:
+def _told_waiting(found: Standing) -> str:
     where = "" if found["position"] is None else f", place {found['position']} in the queue"
     eta = "" if found["eta_s"] is None else f", about {span(found['eta_s'])} to go"
     return f"{found['experiment']} {found['status']}{where}{eta}\nnext: {found['next']}"
 
 
-def _told_failure(found: Found) -> str:
+def _told_failure(found: Standing) -> str:
     detail = found["detail"]
     place = f" at {detail['place']}" if detail.get("place") else ""
     lines = [f"{found['experiment']} failed: {found['failure'] or 'lost'}{place}"]
-    for name in ("last", "says", "hint"):
-        if detail.get(name):
-            lines.append(f"  {plain(detail[name])}")
+    said = (detail.get("last"), detail.get("says"), detail.get("hint"))
+    lines += [f"  {plain(words)}" for words in said if words]
     if found["log"]:
-        lines.append(f"  log: {found['log']}")
+        lines.append(f"  log: {detail.get('log') or found['log']}")
     return "\n".join([*lines, f"next: {found['next']}"])

@@ -1,4 +1,4 @@
-"""One execution of an experiment with one seed, from the export of its commit to its record."""
+"""Execution of one experiment with one seed: from its commit's export to its record."""
 
 import contextlib
 import dataclasses
@@ -20,6 +20,8 @@ from ..errors import LabError
 from ..notebook import Notebook, record, runs
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system import processes
+from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, queue_status
 from .exports import exports
 from .stages import NotPrepared, Stages, outcome_from
@@ -33,7 +35,7 @@ class JobContext:
     """What a supervisor has in hand for all runs of its job."""
 
     book: Notebook
-    home: Path  # the notebook's folder
+    home: Home  # the notebook's folder
     source: Path  # the main checkout, whose git has the commit
     experiment: sqlite3.Row
     job: sqlite3.Row
@@ -46,9 +48,9 @@ class Execution:
     def __init__(self, order: JobContext, run: int, seed: int) -> None:
         self.order, self.book, self.run, self.seed = order, order.book, run, seed
         self.experiment = order.experiment
-        self.dir = order.home / "runs" / f"e{order.experiment['id']}" / str(run)
+        self.dir = order.home.run(order.experiment["id"], run)
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.log = self.dir / "run.log"
+        self.log = self.failed_in = self.dir / "run.log"  # and where the words of a failure stand
         self.began = time.monotonic()
         self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
         self.worth_retrying = True
@@ -83,6 +85,7 @@ class Execution:
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
             stages.device, self.facts["device"] = lease.env, lease.device.name
+            self.facts["machine"] = json.dumps(_machine())
             trained = stages.train()
             failure, first = self._trained(trained, stages.tampered())
             if failure is not None:
@@ -152,13 +155,13 @@ class Execution:
 
     def say(self, words: str) -> None:
         """Leave a line in the run's log for whoever looks."""
-        with (self.dir / "keeper.log").open("a") as log:
+        with (self.dir / KEEPER_LOG).open("a") as log:
             log.write(f"{words}\n")
 
     def _stages(self, leaf: leaves.Leaf) -> Stages:
         """Return the stages on this machine."""
         key = leaves.cache_key(leaf, self.settings)
-        cache = self.order.home / "cache" / leaf.name / self.settings.profile / key
+        cache = self.order.home.cache(leaf.name, self.settings.profile, key)
         plan = self._plan(leaf)
         return Stages(plan, self.exports, self.dir, cache, Local(), self.order.stop)
 
@@ -177,10 +180,8 @@ class Execution:
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
             said={
-                "LAB_BUDGET_S": f"{settings.budget_s:g}",
-                "LAB_CLOCK": settings.clock,
+                **settings.environ,
                 "LAB_SEED": str(self.seed),
-                "LAB_PROFILE": settings.profile,
                 "LAB_EXPERIMENT": f"e{self.experiment['id']}",
             },
             python=python,
@@ -226,7 +227,10 @@ class Execution:
         found = summary.parse(outcome.tail)
         self.facts["exit_code"] = outcome.exit_code
         printed = self.settings.metric in found
-        failure = self._classify(outcome, self.dir / "evaluate.log", metrics_ok=printed)
+        log = self.dir / "evaluate.log"
+        failure = self._classify(outcome, log, metrics_ok=printed)
+        if failure is not None:
+            self.failed_in = log
         mutable = self.settings.mutable
         if failure is not None and failure.place and failure.place.split(":")[0] not in mutable:
             left = f"See what {mutable[0]} left in {self.dir}: {failure.place} could not use it"
@@ -247,6 +251,7 @@ class Execution:
             outcome,
             log.read_text(errors="replace") if log.exists() else "",
             metrics_ok=metrics_ok,
+            metric=self.settings.metric,
             tampered=tampered,
             folders=folders,
             source=source.read_text(errors="replace") if source.is_file() else "",
@@ -262,6 +267,8 @@ class Execution:
         value = metrics.get("evaluate", {}).get(name) if failure is None else None
         rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
         detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
+        if failure is not None and self.failed_in != self.log:
+            detail["log"] = str(self.failed_in)
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
@@ -322,6 +329,11 @@ class Execution:
 def _plain_failure(kind: str, last: str) -> failures.Failure:
     """Return a failure that no log tells: the machinery's own, or a request to stop."""
     return failures.Failure(kind, "", last, failures.SAYS[kind], "Run it again")
+
+
+def _machine() -> dict[str, str]:
+    """Return which computer this is, and since which start of it."""
+    return {"host": os.uname().nodename, "boot": processes.boot()}
 
 
 def _versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from .. import repo
+from ..system.home import Home
 
 MEMORY = Path("/dev/shm")  # Linux's own memory file system; a sandboxed one is small
 SPARE = 1 << 30  # bytes of it that stay free for others
@@ -19,14 +20,9 @@ LARGEST = 64 << 20  # bytes of an export that may lie in memory
 WHERE = "where"  # the file that names the exports, so that whoever comes later can remove them
 
 
-def folder_of(home: Path, job: int) -> Path:
-    """Return the folder that stands for the exports of a job, wherever they lie."""
-    return home / "exports" / f"job-{job}"
-
-
-def exports(source: Path, commit: str, home: Path, job: int) -> tuple[Path, Path]:
+def exports(source: Path, commit: str, home: Home, job: int) -> tuple[Path, Path]:
     """Return two fresh exports of a commit, to train in and to evaluate in."""
-    folder = folder_of(home, job)
+    folder = home.exports(job)
     remove(folder)  # of an earlier run of this job
     folder.mkdir(parents=True)
     packed = folder / "commit.tar"

@@ -1,4 +1,4 @@
-"""What to try after a failure, in terms of the constants of the file that failed."""
+"""Hints after a failure, in terms of the constants of the file that failed."""
 
 import ast
 

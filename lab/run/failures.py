@@ -1,11 +1,14 @@
-"""Why a run failed, and what that says about the idea: exit code and signals first, then text."""
+"""Failure classes: why a run failed (oom, diverged, ...), what that says of the idea."""
 
+import math
 import re
 import signal as signals
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from shared import summary
 
 from . import tracebacks
 from .failure_hints import hint
@@ -91,14 +94,16 @@ def classify(
     log_text: str,
     *,
     metrics_ok: bool = True,
+    metric: str = "",
     tampered: Sequence[str] = (),
     folders: Sequence[Path] = (),
     source: str = "",
 ) -> Failure | None:
     """Return why a command failed, None when it did not.
 
-    `metrics_ok`: whether the metric was printed, for `evaluate`; `tampered`: files that may not
-    change and did; `folders`: where the leaf's files lay; `source`: the mutable file, for hints.
+    `metrics_ok`: whether the metric was printed, for `evaluate`, and `metric` its name; `tampered`:
+    files that may not change and did; `folders`: where the leaf's files lay; `source`: the mutable
+    file, for hints.
     """
     trace = tracebacks.last(log_text)
     failed = outcome.exit_code != 0
@@ -108,8 +113,28 @@ def classify(
     if not kind:
         return None
     last = _last_words(kind, outcome, trace, log_text, tampered)
+    if kind == "no_metric" and metric:
+        last = unread(log_text, metric) or last
     place = trace.place(folders) if trace and failed and kind in ("bug", "oom", "diverged") else ""
     return Failure(kind, place, last[:LAST_LENGTH], SAYS[kind], hint(kind, place, source))
+
+
+def unread(log: str, metric: str) -> str:
+    """Return the line that should have given the metric and why it does not, "" without one."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    named = re.compile(rf"(?<![\w./-]){re.escape(metric)}(?![\w./-])", re.IGNORECASE)
+    wrong = next((line for line in reversed(lines) if named.search(line)), "")
+    found = summary.ROW.fullmatch(wrong)
+    if not wrong:
+        near = summary.parse(log)
+        return f"the block has no {metric}, only {', '.join(near)}" if near else ""
+    if not found or found[1] != metric:
+        return f"not read, write `{metric}: NUMBER` in the block: {wrong}"
+    if not summary.NUMBER.fullmatch(found[2]):
+        return f"not a finite number: {wrong}"
+    if not math.isfinite(float(found[2])):
+        return f"too large for a number: {wrong}"
+    return f"not in a whole block between two lines of ---: {wrong}"
 
 
 def _by_facts(outcome: Facts) -> str:

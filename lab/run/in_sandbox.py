@@ -1,4 +1,4 @@
-"""What runs inside a rented sandbox: the stages of one run, and its output as it comes.
+"""Entry point inside a rented sandbox: the stages of one run, output as it comes.
 
     python -m lab.run.in_sandbox start      # begins, once, in a session of its own
     python -m lab.run.in_sandbox follow '{"run.log": 120}'   # from these offsets on, as JSON Lines

@@ -1,4 +1,4 @@
-"""What a folder holds, and what a run changed in it. Standard library only: it travels."""
+"""Manifest of a folder, and what a run changed in it. Standard library only: it travels."""
 
 import os
 from collections.abc import Mapping

@@ -1,24 +1,33 @@
-"""Who holds which device, who waits, and for how long: the queue as this notebook sees it."""
+"""Queue status: who holds which device, who waits, and for how long."""
 
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from .. import slots
+from ..documents.leaves import Place
+from ..system.home import Home
 from ..text import span
 
 MOST_TOLD = 3  # of those who have the devices, in one line
 
 
-def queue(home: Path) -> slots.Queue:
+class Snapshot(TypedDict):
+    """Who has the devices, and who waits for one, in turn."""
+
+    slots: list[Place]
+    queue: list[Place]
+
+
+def queue(home: Home) -> slots.Queue:
     """Return the machine's devices and queue for the notebook in `home`."""
-    return slots.Queue(home / "slots", None, os.environ)
+    return slots.Queue(home.slots, None, os.environ)
 
 
-def snapshot(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return `{"slots": holders, "queue": those waiting, in turn}`."""
-    if not home.is_dir():
+def snapshot(home: Home) -> Snapshot:
+    """Return holders and those waiting."""
+    if not home.path.is_dir():
         return {"slots": [], "queue": []}
     devices = queue(home)
     return {
@@ -27,14 +36,14 @@ def snapshot(home: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def place_of(home: Path, run_dir: Path) -> slots.Entry | None:
+def place_of(home: Home, run_dir: Path) -> slots.Entry | None:
     """Return the queue's entry of one run, or None when it neither waits nor holds a device."""
     devices = queue(home)
     entries = [*devices.waiting(), *devices.holders()]
     return next((one for one in entries if one.run_dir == str(run_dir)), None)
 
 
-def as_text(home: Path, experiment: int) -> str | None:
+def as_text(home: Home, experiment: int) -> str | None:
     """Return in words that an experiment waits while others have the device; None when it does not.
 
     A run that is next for a free device is not told: it will have it in a moment.
@@ -52,11 +61,11 @@ def as_text(home: Path, experiment: int) -> str | None:
     return f"waits for the {one.kind}, place {one.position}{eta}; it is {busy} that has it"
 
 
-def _is_of(one: slots.Entry, home: Path, label: str) -> bool:
+def _is_of(one: slots.Entry, home: Home, label: str) -> bool:
     return one.home == str(home) and one.experiment.startswith(label)
 
 
-def _entry(one: slots.Entry) -> dict[str, Any]:
+def _entry(one: slots.Entry) -> Place:
     now = time.time()
     return {
         "label": one.experiment,

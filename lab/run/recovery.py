@@ -1,4 +1,4 @@
-"""What a killed process left behind: found by the next command, ended, recorded, put back."""
+"""Crash recovery: close jobs whose supervisor was killed; end orphans, restore the branch."""
 
 import contextlib
 import json
@@ -17,18 +17,19 @@ from ..notebook import Notebook, lookup, record, runs
 from ..notebook.state import SAYS_NOTHING
 from ..repo import checkout_lock
 from ..system import locks, processes
+from ..system.home import Home
 from . import exports
 from .spawn import spawn_supervisor
 
 SUPERVISORS = 3  # that may take over one job; more would mean that it is the job which kills them
 
 
-def lock_path(home: Path, uid: str) -> Path:
+def lock_path(home: Home, uid: str) -> Path:
     """Return the lock that a job's supervisor, or whoever is about to start it, holds."""
-    return home / "locks" / f"{uid}.lock"
+    return home.lock(uid)
 
 
-def take_lock(home: Path, uid: str) -> int:
+def take_lock(home: Home, uid: str) -> int:
     """Make and hold a job's lock before the job is written down; return its descriptor."""
     path = lock_path(home, uid)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +51,9 @@ def recover(book: Notebook, place: repo.Place) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(home: Path) -> Any:
+def _exclusive(home: Home) -> Any:
     """Let one process at a time clean up."""
-    path = home / "locks" / "sweep.lock"
+    path = home.lock("sweep")
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = locks.open_lock(path)
     try:
@@ -88,7 +89,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         processes.end_group(job["keeper"])
     left = [run for run in runs.of_job(book, job["id"]) if run["ended"] is None]
     for run in left:
-        processes.end_by_run_dir(place.home / "runs" / f"e{number}" / str(run["id"]))
+        processes.end_by_run_dir(place.home.run(number, run["id"]))
     restore = json.loads(job["restore"] or "{}")
     finished = lookup.has_number(book, number)
     try:
@@ -147,7 +148,7 @@ def _made(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> str | None:
     return head if subject.startswith(f"e{experiment['id']}: ") else None
 
 
-def restore_branch(home: Path, experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
+def restore_branch(home: Home, experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
     """Put branch and index at the parent after a run without a metric; the edit stays in the file.
 
     Does nothing when the branch has moved on, or when the run made no commit of its own.
@@ -164,9 +165,8 @@ def restore_branch(home: Path, experiment: sqlite3.Row, restore: Mapping[str, An
             repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
 
 
-def remove_exports(book: Notebook, home: Path) -> None:
+def remove_exports(book: Notebook, home: Home) -> None:
     """Remove the exports of every job that is closed, also of those whose supervisor was killed."""
-    for folder in (home / "exports").glob("job-*"):
-        job = folder.name.removeprefix("job-")
-        if not job.isdigit() or not lookup.is_open(book, int(job)):
+    for job, folder in home.exported_jobs():
+        if job is None or not lookup.is_open(book, job):
             exports.remove(folder)

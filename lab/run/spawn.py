@@ -1,13 +1,14 @@
-"""Starting a supervisor: the process that owns a run from here on."""
+"""Spawn the supervisor process that owns a run."""
 
 import os
 import sys
 from pathlib import Path
 
 from ..errors import Environment
+from ..system.home import Home
 
 
-def spawn_supervisor(home: Path, job: int, lock: int) -> None:
+def spawn_supervisor(home: Home, job: int, lock: int) -> None:
     """Start the process that owns the run from here on, with the job's lock in its hands."""
     source = str(Path(__file__).resolve().parents[1])
     paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -15,7 +16,7 @@ def spawn_supervisor(home: Path, job: int, lock: int) -> None:
     os.set_inheritable(lock, True)
     try:
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        log = os.open(home / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        log = os.open(home.keeper_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         streams = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ((0, nothing), (1, log), (2, log))]
         os.posix_spawn(
             sys.executable,

@@ -1,4 +1,4 @@
-"""What happens between export and record: prepare, train, look for tampering, evaluate.
+"""Stages of a run: prepare, train, look for tampering, evaluate; budgets and limits.
 
 Nothing here knows of the notebook, of git or of this machine's devices, and all it imports is the
 standard library and its own kind: the same code runs in a supervisor and inside a rented sandbox.

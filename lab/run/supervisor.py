@@ -1,4 +1,4 @@
-"""The process that owns a run: its ticket, its children, its limits and its record.
+"""The run supervisor: a detached process that queues, runs, judges, records one job.
 
     python -P -m lab.run.supervisor HOME JOB LOCK_FD
 
@@ -21,6 +21,7 @@ from ..errors import LabError
 from ..notebook import Notebook, lookup, record, runs
 from ..runner import Stopped
 from ..system import processes
+from ..system.home import KEEPER_LOG, Home
 from . import recovery
 from .execution import Execution, JobContext
 
@@ -30,24 +31,24 @@ INFRA_PAUSE_S = float(os.environ.get("LAB_INFRA_PAUSE_S") or 5.0)
 
 def main() -> None:
     """Run the job named on the command line to its end."""
-    home, job, fd = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    home, job, fd = Home(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     os.set_inheritable(fd, False)  # the lock must die with this process, not with a child
-    os.chdir(home)
+    os.chdir(home.path)
     os.environ.pop("LAB_RUN_DIR", None)  # it marks what belongs to a run, which we do not
     processes.become_subreaper()
-    with Notebook(home / "notebook.db", who="keeper") as book:
+    with Notebook(home.notebook, who="keeper") as book:
         Supervisor(book, home, job).run()
 
 
 class Supervisor:
     """One job: the runs of one experiment, one after the other."""
 
-    def __init__(self, book: Notebook, home: Path, job: int) -> None:
+    def __init__(self, book: Notebook, home: Home, job: int) -> None:
         self.book, self.home = book, home
         self.job = lookup.job(book, job)
         self.experiment = lookup.experiment(book, self.job["experiment"])
         self.number = self.experiment["id"]
-        self.folder = home / "runs" / f"e{self.number}"
+        self.folder = home.experiment(self.number)
         self.restore: dict[str, Any] = json.loads(self.job["restore"] or "{}")
         self.asked_to_stop = False
         source = Path(self.restore["main"])
@@ -60,7 +61,7 @@ class Supervisor:
 
     def stop(self) -> bool:
         """Return whether somebody asked for this job to stop."""
-        return self.asked_to_stop or (self.folder / f"stop-{self.job['id']}").exists()
+        return self.asked_to_stop or self.home.stop_request(self.number, self.job["id"]).exists()
 
     def run(self) -> None:
         """Run every seed, judge after each, and close the job with the truth."""
@@ -128,7 +129,7 @@ class Supervisor:
 
     def _log(self, words: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "keeper.log").open("a") as file:
+        with (self.folder / KEEPER_LOG).open("a") as file:
             file.write(f"{words}\n")
 
 

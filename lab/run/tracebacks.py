@@ -1,4 +1,4 @@
-"""Find the last Python traceback in a log: its exceptions, and its place in the leaf's files."""
+"""Tracebacks in a log: the last one's exceptions, its place in the leaf's files."""
 
 import os
 import re

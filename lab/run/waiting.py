@@ -1,20 +1,20 @@
-"""Waiting for a run that a supervisor owns: to its end, for a while, or not at all."""
+"""`lab wait`: wait for a run to its end, for a while, or not at all."""
 
 import math
 import os
 import sqlite3
 import sys
 import time
-from pathlib import Path
 
 import click
 
-from .. import repo
+from .. import repo, slots
+from ..documents.experiments import Standing
 from ..errors import Usage
 from ..leaf import Leaf
 from ..notebook import Notebook, lookup
-from ..notebook.read import Found
 from ..system import locks
+from ..system.home import Home
 from ..text import span
 from . import assessment, queue_status, recovery
 from .watch import Watch
@@ -111,32 +111,30 @@ def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
     return lookup.open_job(book, experiment)
 
 
-def stop(home: Path, experiment: int, job: int) -> None:
+def stop(home: Home, experiment: int, job: int) -> None:
     """Ask a job's supervisor to end its run and close the record."""
-    folder = home / "runs" / f"e{experiment}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"stop-{job}").touch()
+    request = home.stop_request(experiment, job)
+    request.parent.mkdir(parents=True, exist_ok=True)
+    request.touch()
 
 
-def outcome(book: Notebook, home: Path, leaf: Leaf | None, experiment: int) -> Found:
+def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Standing:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
     table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
-    found = assessment.as_json(book, row, assessment.policy_of(table))
-    if found["status"] in ("queued", "running"):
-        _where(home, found)
-    return found
+    queued = _queued(book, home, experiment)
+    return assessment.as_json(book, row, assessment.policy_of(table), queued)
 
 
-def _where(home: Path, found: Found) -> None:
-    """Add the place in the queue and the expected wait, in seconds."""
-    run = found["runs"][-1]["run"] if found["runs"] else None
-    entry = queue_status.place_of(home, home / "runs" / found["experiment"] / str(run))
-    if entry is not None:
-        found["position"], found["eta_s"] = entry.position, entry.eta_s
+def _queued(book: Notebook, home: Home, experiment: int) -> slots.Entry | None:
+    """Return the place of the newest run in the queue, while it is not done."""
+    if lookup.state(book, experiment)["status"] not in ("queued", "running"):
+        return None
+    runs = lookup.runs(book, experiment)
+    return queue_status.place_of(home, home.run(experiment, runs[-1]["id"])) if runs else None
 
 
-def exit_code(found: Found) -> int:
+def exit_code(found: Standing) -> int:
     """Return 0 for a metric, 1 without one, 5 while it runs."""
     if found["status"] in ("queued", "running"):
         return 5

@@ -1,10 +1,11 @@
-"""One run at work: its stage, how much of its budget is gone, the newest number it logged."""
+"""Watch one run: its stage, how much of its budget is gone, the newest loss."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from ..notebook import Notebook, lookup
+from ..system.home import KEEPER_LOG, Home
 from ..text import num, span
 
 TAIL_BYTES = 4096  # of a step log or an output: one line is far shorter
@@ -14,7 +15,7 @@ class Watch:
     """One experiment at work: its stage, how much of its budget is gone, the loss so far."""
 
     def __init__(
-        self, book: Notebook, home: Path, experiment: int, budget_s: float | None = None
+        self, book: Notebook, home: Home, experiment: int, budget_s: float | None = None
     ) -> None:
         self.book, self.home, self.experiment = book, home, experiment
         self.budget_s = budget_s
@@ -26,7 +27,7 @@ class Watch:
         name = f"e{self.experiment}"
         if row is None:
             return (name, "starting"), f"{name} starting"
-        folder = self.home / "runs" / name / str(row["id"])
+        folder = self.home.run(self.experiment, row["id"])
         stage = _stage(row["started"], folder)
         words = [f"{name} seed {row['seed']} {stage}"]
         step = last_step(folder / "steps.jsonl") if stage == "training" else None
@@ -36,7 +37,7 @@ class Watch:
 
 
 def _stage(started: str | None, folder: Path) -> str:
-    said = folder / "keeper.log"  # what a rented run waits for
+    said = folder / KEEPER_LOG  # what a rented run waits for
     if not (folder / "run.log").exists() and said.is_file():
         return next(reversed(said.read_text(errors="replace").splitlines()), "starting")
     if started is None:

@@ -1,4 +1,4 @@
-"""What a runner is told (`Command`) and what it gives back (`Outcome`), wherever it runs."""
+"""Runners: how a run's commands are carried out, here or rented; `Command`, `Outcome`."""
 
 import json
 from collections.abc import Callable

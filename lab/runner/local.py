@@ -1,4 +1,4 @@
-"""Run a job on this machine: a child in a session of its own, bounded, and ended to the last."""
+"""Local runner: a child in a session of its own, with a timeout, ended to the last."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Whether the kernel ended a process because memory ran out, as far as this machine tells."""
+"""Out of memory: whether the kernel ended a process for it."""
 
 import contextlib
 import os

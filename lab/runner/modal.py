@@ -1,4 +1,4 @@
-"""Runs on Modal: one sandbox a run, found again by its id, ended whatever happens.
+"""Modal runner: one sandbox a run, found again by its id, ended whatever happens.
 
 The two exports, the plan and the few modules that carry it out (`lab.run.in_sandbox`) are uploaded
 together; everything in the sandbox is relative to its working directory. Only this module imports

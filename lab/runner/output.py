@@ -1,4 +1,4 @@
-"""What a job prints and logs, kept within bounds: a capped log, a tail, a watch on the steps."""
+"""Output of a run, bounded: a capped log, a tail, early stop of a diverged step log."""
 
 import json
 import math

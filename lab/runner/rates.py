@@ -1,4 +1,4 @@
-"""What a rented device costs: a dated table, the user's own above it; every figure an estimate."""
+"""Prices of rented devices: a dated table, the user's own above it; estimates."""
 
 import tomllib
 from importlib import resources
@@ -6,16 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Refused, TooDear
+from ..system.home import Home
 
 
-def table(home: Path) -> dict[str, Any]:
+def table(home: Home) -> dict[str, Any]:
     """Return US dollars an hour by device, and `dated`."""
     found = tomllib.loads(resources.files(__package__).joinpath("rates.toml").read_text())
-    own = home / "rates.toml"
-    return found | (tomllib.loads(own.read_text()) if own.is_file() else {})
+    own = home.rates
+    return found | (_own(own) if own.is_file() else {})
 
 
-def cost(home: Path, device: str, seconds: float) -> float:
+def _own(path: Path) -> dict[str, Any]:
+    """Return the user's table; Refused, and named, when it is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: {error}.", "A rate is a line: H100 = 4.00") from None
+
+
+def cost(home: Home, device: str, seconds: float) -> float:
     """Return about how many US dollars so many seconds of a device cost."""
     rates = table(home)
     name, _, count = device.partition(":")
@@ -24,12 +33,12 @@ def cost(home: Path, device: str, seconds: float) -> float:
         known = ", ".join(key for key in rates if key != "dated")
         raise Refused(
             f"no rate is known for {name} (known: {known}).",
-            f"Write one into {home}/rates.toml: {name} = 4.00",
+            f"Write one into {home.rates}: {name} = 4.00",
         )
     return float(rates[name]) * many * seconds / 3600
 
 
-def check(home: Path, device: str, limit_s: float, most: float | None) -> None:
+def check(home: Home, device: str, limit_s: float, most: float | None) -> None:
     """Refuse an unknown device, and a run that could cost more than is left, before spending."""
     worst = cost(home, device, limit_s)
     if most is not None and worst > most:

@@ -1,4 +1,4 @@
-"""Compare ideas by what they mean: the field's vocabulary, and a score. No SQL here.
+"""Semantic match of two ideas: the field's vocabulary, and a score. No SQL here.
 
 `parse` turns a question into weighted concepts, each with every spelling the vocabulary knows;
 `Concept.match` is its full-text expression; `score` ranks a candidate; `similarity` says how far

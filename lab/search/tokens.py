@@ -1,4 +1,4 @@
-"""Reduce a text to comparable tokens: stems, and numbers by value however they are written.
+"""Tokenize a text: stems, and numbers by value however they are written.
 
 This is what the search index holds, so a change here asks for the index to be written anew; what
 words mean is `vocabulary`'s business and may change freely.

@@ -1,4 +1,4 @@
-"""What this field's words mean: one idea a line, its spellings, and the words that hint at it.
+"""Synonyms of the field: one idea a line, its spellings, words that hint at it.
 
     name: spelling, spelling ~ hint, hint
 

@@ -18,8 +18,10 @@ from typing import Any
 from .. import errors
 from ..system import processes
 from ..system.locks import read_record
+from ..text import shorten
 from .folder import shared_folder
 
+COMPLAINT_LENGTH = 200  # of what nvidia-smi says; its advice may go on for lines
 NAME_LENGTH = 60  # a platform's name is read in tables
 KEPT_S = 600  # a GPU that fell off the bus is noticed after ten minutes
 SMI_TIMEOUT_S = 20  # without persistence mode the driver takes seconds to load
@@ -47,17 +49,22 @@ class Gpu:
 
 
 def accelerators(environ: Mapping[str, str]) -> list[Device]:
-    """Return the GPUs a run may use: those within CUDA_VISIBLE_DEVICES, in its order."""
+    """Return the GPUs a run may use: those within CUDA_VISIBLE_DEVICES, in its order.
+
+    Environment where `nvidia-smi` is there and fails without listing any: a CPU is no answer.
+    """
     if sys.platform == "darwin":
         own = [Device("gpu", "mps", tidy(_sysctl("machdep.cpu.brand_string") + " GPU"))]
         return own if platform.machine() == "arm64" else []
+    if environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):  # none is wanted, whatever there is
+        return []
     gpus = parse(_listed(environ))
     chosen = visible(gpus, environ.get("CUDA_VISIBLE_DEVICES"))
     return [Device("gpu", g.uuid, g.name, {"CUDA_VISIBLE_DEVICES": g.uuid}) for g in chosen]
 
 
 def _listed(environ: Mapping[str, str]) -> str:
-    """Return what `nvidia-smi -L` prints, "" where there is none.
+    """Return what `nvidia-smi -L` lists, "" where there is none; say what it complained of.
 
     Kept for a while in the shared folder: without persistence mode asking costs seconds.
     """
@@ -68,11 +75,25 @@ def _listed(environ: Mapping[str, str]) -> str:
     key = [program, os.stat(program).st_mtime_ns, processes.boot()]
     record = _own_record(kept)
     if record.get("key") == key and 0 <= time.time() - record.get("at", 0) < KEPT_S:
-        return str(record.get("listing", ""))
-    listing = _ask(program)
-    if listing:
-        _keep(kept, {"key": key, "at": time.time(), "listing": listing})
+        listing, complaint = str(record.get("listing", "")), str(record.get("complaint", ""))
+    else:
+        listing, complaint = _ask(program)
+        if complaint and not parse(listing):
+            raise errors.Environment(
+                f"{program} -L failed ({complaint}), so that nobody knows of this machine's GPUs.",
+                "Mend the driver (look with: nvidia-smi); or do without: --profile cpu",
+            )
+        if listing:
+            record = {"key": key, "at": time.time(), "listing": listing, "complaint": complaint}
+            _keep(kept, record)
+    if complaint:
+        _say_once(f"note: {program} -L failed in part ({complaint}); its other GPUs are used")
     return listing
+
+
+@functools.cache
+def _say_once(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _own_record(path: Path) -> dict[str, Any]:
@@ -90,8 +111,8 @@ def _keep(path: Path, record: Mapping[str, Any]) -> None:
         own.replace(path)
 
 
-def _ask(program: str) -> str:
-    """Return the listing of GPUs; "" when the driver does not answer."""
+def _ask(program: str) -> tuple[str, str]:
+    """Return the listing of GPUs, and in a line what went wrong, "" when nothing did."""
     try:
         asked = subprocess.run(
             [program, "-L"],
@@ -100,9 +121,19 @@ def _ask(program: str) -> str:
             timeout=SMI_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return asked.stdout if asked.returncode == 0 else ""
+    except OSError as error:
+        return "", error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {SMI_TIMEOUT_S} s"
+    if asked.returncode == 0:
+        return asked.stdout, ""
+    return asked.stdout, tidy_words(asked.stdout, asked.stderr) or f"exit code {asked.returncode}"
+
+
+def tidy_words(*texts: str) -> str:
+    """Return in a line what was printed beside the list of GPUs."""
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    return shorten("; ".join(line for line in lines if not parse(line)), COMPLAINT_LENGTH)
 
 
 def parse(listing: str) -> list[Gpu]:

@@ -1,4 +1,4 @@
-"""A run in the queue as others see it: who, since when, at which place, and for how long still."""
+"""Queue entries: who waits, since when, at which place, for how long still."""
 
 import heapq
 import math

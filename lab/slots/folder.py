@@ -1,4 +1,4 @@
-"""Where the locks of this machine's GPUs lie: one folder for all clones and users."""
+"""Lock folder of this machine's GPUs: one for all clones and users."""
 
 import os
 import stat

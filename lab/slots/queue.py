@@ -1,4 +1,4 @@
-"""The queue for a device: a locked ticket file for each waiting run, campaigns in turn.
+"""Device queue: a locked ticket file for each waiting run, campaigns in turn.
 
 A folder holds `device-KEY.lock` for each device, `turn.lock` for deciding who is next, a
 `ticket-*.json` for each run that waits or holds a device, and a `served-*` file for each campaign,
@@ -86,9 +86,16 @@ class Queue:
 
     def _entries(self) -> list[Entry]:
         pools = [self.pool("cpu")]
-        if accelerators(self.environ):
+        if self._has_gpus():
             pools.append(self.pool("gpu"))
         return [entry for pool in pools for entry in pool.entries()]
+
+    def _has_gpus(self) -> bool:
+        """Return whether there is a queue for GPUs; whoever only looks is not refused."""
+        try:
+            return bool(accelerators(self.environ))
+        except errors.Environment:
+            return False
 
 
 class Pool:

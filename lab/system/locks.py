@@ -1,16 +1,22 @@
-"""Locks of the operating system on files that several users may share; a dead holder's are free."""
+"""File locks that several users may share; a dead holder's are free."""
 
 import contextlib
 import errno
 import fcntl
 import json
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import Environment
+
+SLOTS = Path(tempfile.gettempdir()) / "lab-slots"  # of devices, unless LAB_SLOTS_DIR says else
 TRIES = 50  # half a second
+# A network or FUSE file system without locks, by what it answers; a lock that is held is EAGAIN.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EIO}
 RECORD_BYTES = 2048  # records are padded to this, so that one write replaces one whole
 
 
@@ -33,12 +39,44 @@ def open_lock(path: Path) -> int:
 
 
 def try_lock(fd: int) -> bool:
-    """Take the lock if it is free."""
+    """Take the lock if it is free; Environment where the file system has none."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise without_locks(_name(fd), error) from None
     return True
+
+
+def without_locks(path: Path | str, error: OSError) -> Environment:
+    """Return the refusal of a file whose file system cannot lock it, which no waiting mends."""
+    shared = Path(path).parent in (Path(os.environ.get("LAB_SLOTS_DIR") or "."), SLOTS)
+    variable = "LAB_SLOTS_DIR" if shared else "LAB_HOME"
+    return Environment(
+        f"{path} cannot be locked: its file system has no locks ({error.strerror}).",
+        f"Keep it on a local disk: export {variable}=/a/folder/on/a/local/disk",
+    )
+
+
+def record_lock_fault(folder: Path) -> OSError | None:
+    """Return why no part of a file in `folder` can be locked, as SQLite does; None when it can.
+
+    Tried on a file of its own: closing a file lets go of all locks that this process has on it.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error if error.errno in NO_LOCKS else None
+    return None
+
+
+def _name(fd: int) -> str:
+    """Return the path behind a descriptor, where the system tells."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{fd}")
+    return "a file of the notebook"
 
 
 def unlock(fd: int) -> None:
@@ -65,6 +103,8 @@ def is_held(path: Path) -> bool:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise without_locks(path, error) from None
     finally:
         os.close(fd)
     return False

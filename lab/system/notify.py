@@ -1,4 +1,4 @@
-"""One line to a command of the user's own when something happens in a campaign."""
+"""`--notify`: one line to a command of the user's own when something happens."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""End every process of a run, also those that left its session, and never anybody else's.
+"""End every process of a run, also those that left its session, and nobody else's.
 
 On Linux a run's processes are found by parent, session and `LAB_RUN_DIR` in their environment; a
 subreaper inherits those whose parent died. Elsewhere the parents and the process group must do.

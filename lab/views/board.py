@@ -1,19 +1,20 @@
-"""The board: counts, what was kept, and what it claims beside what is truly to be expected."""
+"""`lab board`: counts, what was kept, the claimed gain beside the expected one."""
 
 import math
 import sqlite3
 from collections.abc import Sequence
 
+from ..documents.leaves import Board, Going, Leader, Row
 from ..judge import Kept, Noise, Policy, expected_gain, finite, mean, total
 from ..notebook import Notebook, history, read
-from ..notebook.read import Found
+from ..notebook.history import Point
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
 SIGN = {"minimize": -1.0, "maximize": 1.0}
 DEFAULT = Policy()
 
 
-def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) -> Found:
+def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) -> Board:
     """Return the JSON of `lab board` for one leaf; `policy` is the leaf's own."""
     rows = read.experiments(book, leaf, n)
     rows.reverse()
@@ -28,10 +29,11 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "leaf": leaf,
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
-        "experiments": [_row(row) | {"se": errors.get(row["experiment"])} for row in rows],
+        "experiments": [_row(row, errors.get(row["experiment"])) for row in rows],
         "claimed_gain": total(row["gain"] for row in won) if won else None,
         "expected_gain": expected(book, won, policy),
-        "counts": counts | {"imported": sum(row["made"] == "import" for row in rows)},
+        "counts": counts,
+        "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
         "best": _best(book, scope),
         "best_so_far": [value for value in best_so_far(shown) if value is not None],
@@ -44,7 +46,7 @@ def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
     return [row for row in rows if row["made"] != "import"] or rows
 
 
-def _row(row: sqlite3.Row) -> Found:
+def _row(row: sqlite3.Row, error: float | None) -> Row:
     return {
         "experiment": f"e{row['experiment']}",
         "claim": row["claim"],
@@ -60,30 +62,41 @@ def _row(row: sqlite3.Row) -> Found:
         "runs": row["runs"],
         "claimed": bool(row["claimed"]),
         "imported": row["made"] == "import",
+        "se": error,
     }
 
 
-def _flight(row: sqlite3.Row) -> Found:
-    names = ("campaign", "status", "claim")
-    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+def _flight(row: sqlite3.Row) -> Going:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "campaign": row["campaign"],
+        "status": row["status"],
+        "claim": row["claim"],
+    }
 
 
-def _best(book: Notebook, scope: sqlite3.Row | None) -> Found | None:
+def _best(book: Notebook, scope: sqlite3.Row | None) -> Leader | None:
     row = read.best(book, scope["id"]) if scope else None
     if row is None:
         return None
-    names = ("value", "runs", "campaign", "profile", "platform")
-    return {"experiment": f"e{row['experiment']}"} | {name: row[name] for name in names}
+    return {
+        "experiment": f"e{row['experiment']}",
+        "value": row["value"],
+        "runs": row["runs"],
+        "campaign": row["campaign"],
+        "profile": row["profile"],
+        "platform": row["platform"],
+    }
 
 
-def as_reported(points: list[Found]) -> list[Found]:
+def as_reported(points: list[Point]) -> list[Point]:
     """Return points of which none was measured here, such as an imported log, as if they were."""
     if any(point["value"] is not None and not point["claimed"] for point in points):
         return points
-    return [point | {"claimed": 0} for point in points]
+    return [{**point, "claimed": 0} for point in points]
 
 
-def best_so_far(points: Sequence[Found]) -> list[float | None]:
+def best_so_far(points: Sequence[Point]) -> list[float | None]:
     """Return, at each point, the best measured mean of those kept until then (or a baseline's).
 
     >>> row = {"verdict": "keep", "claimed": 0, "direction": "minimize"}

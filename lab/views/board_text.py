@@ -1,8 +1,8 @@
-"""The board as text: plain where a program reads it, coloured on a person's terminal."""
+"""`lab board` as text: plain where a program reads it, coloured on a terminal."""
 
 from typing import TYPE_CHECKING
 
-from ..notebook.read import Found
+from ..documents.leaves import Board, Row
 from ..text import num, shorten, span
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ LONGEST_SPARK = 60  # bars: the eye compares no more
 STYLES = {"keep": "bold blue", "discard": "default", "crash": "red", "running": "cyan"}
 
 
-def text(found: Found, width: int = 100) -> str:
+def text(found: Board, width: int = 100) -> str:
     """Return the board for `width` columns, without colour."""
     width = max(NARROWEST, width)
     lines = [line for line, _ in _lines(found, width)]
     return "\n".join(shorten(line, width) if len(line) > width else line for line in lines)
 
 
-def show(boards: list[Found], console: "Console") -> None:
+def show(boards: list[Board], console: "Console") -> None:
     """Print boards on a terminal; `NO_COLOR` and a dumb terminal are the console's to respect."""
     for number, found in enumerate(boards):
         if number:
@@ -33,7 +33,7 @@ def show(boards: list[Found], console: "Console") -> None:
         console.print(_panel(found, max(NARROWEST, console.width)))
 
 
-def _panel(found: Found, width: int) -> "RenderableType":
+def _panel(found: Board, width: int) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
@@ -43,7 +43,7 @@ def _panel(found: Found, width: int) -> "RenderableType":
     return Group(*(line(words, style) for words, style in _lines(found, width)))
 
 
-def _lines(found: Found, width: int) -> list[tuple[str, str]]:
+def _lines(found: Board, width: int) -> list[tuple[str, str]]:
     """Return each line with its style."""
     if not found["counts"]["experiments"]:
         return _wrapped(f"{found['leaf']}: nothing yet.", "bold", width) + _wrapped(
@@ -60,15 +60,15 @@ def _lines(found: Found, width: int) -> list[tuple[str, str]]:
     return lines
 
 
-def _head(found: Found, width: int) -> list[tuple[str, str]]:
+def _head(found: Board, width: int) -> list[tuple[str, str]]:
     counts = found["counts"]
     metric = f"{found['metric'] or 'no metric yet'} ({found['direction'] or '-'})"
     tally = (
         f"{counts['experiments']} experiments: {counts['keep']} kept, {counts['discard']} "
         f"discarded, {counts['crash']} crashed"
     )
-    if counts["imported"]:
-        tally += f"; {counts['imported']} of them imported"
+    if found["imported"]:
+        tally += f"; {found['imported']} of them imported"
     lines = _wrapped(f"{found['leaf']}: {metric}", "bold", width) + _wrapped(
         tally, "default", width
     )
@@ -88,14 +88,14 @@ def _head(found: Found, width: int) -> list[tuple[str, str]]:
     return lines
 
 
-def _worth(found: Found) -> str:
+def _worth(found: Board) -> str:
     claimed, expected = found["claimed_gain"], found["expected_gain"]
     truly = "unknown: no noise measured" if expected is None else num(expected, sign=True)
     return f"claimed gain {num(claimed, sign=True)}, expected {truly}"
 
 
 def _table(
-    title: str, rows: list[Found], count: int, width: int, *, gains: bool = False
+    title: str, rows: list[Row], count: int, width: int, *, gains: bool = False
 ) -> list[tuple[str, str]]:
     """Return a heading and a line for each experiment; narrow terminals lose columns first."""
     if not rows:
@@ -112,14 +112,14 @@ def _table(
     return lines
 
 
-def _gain(row: Found, width: int) -> str:
+def _gain(row: Row, width: int) -> str:
     gain = num(row["gain"], sign=True) if row["gain"] is not None else "-"
     error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
     wide = 22 if width >= 60 else 0
     return f"{row['experiment']:>5} {gain + error:<{wide}}"
 
 
-def _figures(row: Found, width: int) -> str:
+def _figures(row: Row, width: int) -> str:
     verdict = row["verdict"] or row["status"]
     value = num(row["value"]) + ("?" if row["claimed"] else "")
     words = f"{row['experiment']:>5} {verdict:<8} {value:>9}"

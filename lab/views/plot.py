@@ -1,14 +1,17 @@
-"""The picture of a leaf: every experiment a point, the best so far a staircase."""
+"""`lab plot`: every experiment a point, the best so far a staircase."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from ..documents.leaves import Picture
 from ..errors import Environment, Usage
 from ..notebook import Notebook, history, read
-from ..notebook.read import Found
+from ..notebook.history import Point
+from ..system import output_file
 from ..text import shorten
 from .board import as_reported, best_so_far
 
@@ -44,9 +47,10 @@ KINDS: dict[str, Style] = {
 }
 
 
-def plot(book: Notebook, leaf: str, path: Path) -> Found:
+def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     """Draw one leaf's newest scope into `path`; return what is in the picture."""
-    if path.suffix.lower() not in ENDINGS:
+    ending = path.suffix.lower() or (".png" if output_file.is_stream(path) else "")
+    if ending not in ENDINGS:
         raise Usage(
             f"{path.name}: the ending says which picture to make.", "Type: -o plot.png or plot.svg"
         )
@@ -57,18 +61,24 @@ def plot(book: Notebook, leaf: str, path: Path) -> Found:
     where = [scope["profile"], scope["platform"]] if scope else []
     reported = ["as reported elsewhere"] if points is not found and points else []
     title = ", ".join([leaf, *filter(None, where), *reported])
-    with _quiet():
+    undated: Style = {"metadata": {"Date": None}} if ending == ".svg" else {}
+    with _quiet(), output_file.opened(path) as file:
         figure = draw(points, title, noise.sd if noise else None)
-        figure.savefig(path, dpi=DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(file, dpi=DPI, format=ending[1:], **undated)
     total = read.counts(book, leaf)["experiments"]
     return {"leaf": leaf, "file": str(path), "shown": len(points), "left_out": total - len(points)}
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Refuse in two lines where matplotlib is missing; a letter no font has is no warning."""
+    """Refuse in two lines where matplotlib is missing; a letter no font has is no warning.
+
+    A person's own settings of matplotlib are for another program: a notebook's backend may not be
+    installed here, and LaTeX for every text neither.
+    """
     try:
-        import matplotlib
+        with _without_settings():
+            import matplotlib
     except ImportError as error:
         raise Environment(
             f"a plot needs matplotlib, which cannot be imported ({error}).",
@@ -79,7 +89,19 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def draw(points: Sequence[Found], title: str, noise: float | None) -> "Figure":
+@contextlib.contextmanager
+def _without_settings() -> Iterator[None]:
+    """Hide what the environment and the home say of matplotlib while it is imported."""
+    own = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update({name: value for name, value in own.items() if value is not None})
+
+
+def draw(points: Sequence[Point], title: str, noise: float | None) -> "Figure":
     """Return the figure of experiments in order; `noise` is the sd of one run, where known."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -107,7 +129,7 @@ def _empty(figure: "Figure", axes: "Axes") -> "Figure":
     return figure
 
 
-def _words(figure: "Figure", axes: "Axes", points: Sequence[Found]) -> None:
+def _words(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> None:
     """Name the axes and the marks."""
     better = "higher" if _rises(points) else "lower"
     metric = shorten(points[-1]["metric"], 40)
@@ -119,14 +141,14 @@ def _words(figure: "Figure", axes: "Axes", points: Sequence[Found]) -> None:
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
 
 
-def _rises(points: Sequence[Found]) -> bool:
+def _rises(points: Sequence[Point]) -> bool:
     return bool(points[-1]["direction"] == "maximize")
 
 
 # -- The scale -----------------------------------------------------------------
 
 
-def _scale(axes: "Axes", points: Sequence[Found], noise: float) -> tuple[float, float]:
+def _scale(axes: "Axes", points: Sequence[Point], noise: float) -> tuple[float, float]:
     """Set the vertical axis; return the values between which points are drawn where they are."""
     low, high = interesting(points)
     values = [p["value"] for p in points if p["value"] is not None and low <= p["value"] <= high]
@@ -148,18 +170,21 @@ def _scale(axes: "Axes", points: Sequence[Found], noise: float) -> tuple[float, 
     return low, high
 
 
-def interesting(points: Sequence[Found]) -> tuple[float, float]:
+def interesting(points: Sequence[Point]) -> tuple[float, float]:
     """Return the lowest and highest value worth a place on the axis; (0, 1) without any.
 
     All of them, unless a bad one lies so far off that it would flatten the rest: then the axis ends
     with the kept ones and the better nine tenths, and the bad one is drawn at its edge.
     """
     sign = 1.0 if points and _rises(points) else -1.0
-    points = [point for point in points if is_drawn(point["value"])]
-    good = sorted(sign * point["value"] for point in points)
+    good = sorted(sign * point["value"] for point in points if is_drawn(point["value"]))
     if not good:
         return 0.0, 1.0
-    kept = [sign * point["value"] for point in points if point["verdict"] == "keep"]
+    kept = [
+        sign * point["value"]
+        for point in points
+        if is_drawn(point["value"]) and point["verdict"] == "keep"
+    ]
     floor = min([good[len(good) // 10], *kept])
     edge = floor - BEYOND * (good[-1] - floor) if good[-1] > floor else good[0]
     worst = next(value for value in good if value >= edge)
@@ -167,7 +192,7 @@ def interesting(points: Sequence[Found]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def is_drawn(value: float | None) -> bool:
+def is_drawn(value: float | None) -> TypeGuard[float]:
     """Say whether a value can have its own place on an axis."""
     return value is not None and abs(value) <= DRAWN
 
@@ -189,7 +214,7 @@ def scale_of(values: Sequence[float]) -> str:
 # -- What is drawn -------------------------------------------------------------
 
 
-def kind_of(point: Found) -> str:
+def kind_of(point: Point) -> str:
     """Return which kind of mark an experiment gets."""
     if point["value"] is None:
         return "crashed" if point["status"] == "failed" or point["verdict"] else "undecided"
@@ -201,7 +226,7 @@ def kind_of(point: Found) -> str:
     return verdicts[point["verdict"]]
 
 
-def _staircase(axes: "Axes", points: Sequence[Found], noise: float | None) -> None:
+def _staircase(axes: "Axes", points: Sequence[Point], noise: float | None) -> None:
     """Draw the best so far, and around it what a change of seed alone does."""
     best = best_so_far(points)
     steps = [(at, v) for at, v in enumerate(best, 1) if v is not None and is_drawn(v)]
@@ -216,7 +241,7 @@ def _staircase(axes: "Axes", points: Sequence[Found], noise: float | None) -> No
         band.set(linewidth=0, zorder=1, label=f"noise of a run ±{noise:.2g}")
 
 
-def _marks(axes: "Axes", points: Sequence[Found], low: float, high: float) -> None:
+def _marks(axes: "Axes", points: Sequence[Point], low: float, high: float) -> None:
     """Draw the points; those without a number, or off the axis, at its worse edge."""
     up = _rises(points)
     edge = axes.get_ylim()[0 if up else 1]
@@ -236,24 +261,24 @@ def _marks(axes: "Axes", points: Sequence[Found], low: float, high: float) -> No
 # -- Names ---------------------------------------------------------------------
 
 
-def _labels(axes: "Axes", points: Sequence[Found]) -> None:
+def _labels(axes: "Axes", points: Sequence[Point]) -> None:
     """Name kept changes where there is room, the largest gains first; no two names touch."""
     kept = [
-        (at, point)
+        ((at, point["value"]), point)
         for at, point in enumerate(points, 1)
         if point["verdict"] == "keep" and point["claim"] and is_drawn(point["value"])
     ]
     kept.sort(key=lambda pair: -(pair[1]["gain"] or 0.0))
     down = -1 if _rises(points) else 1
-    taken = [_mark_box(axes, at, point["value"]) for at, point in kept[: 4 * LABELS]]
-    for at, point in kept[:LABELS]:
+    taken = [_mark_box(axes, *spot) for spot, _ in kept[: 4 * LABELS]]
+    for spot, point in kept[:LABELS]:
         words = f"e{point['experiment']} {shorten(point['claim'], LABEL_CHARACTERS)}"
-        label = _label(axes, words, (at, point["value"]))
+        label = _label(axes, words, spot)
         where = _place(label, axes.get_window_extent(), taken, down)
         if where is None:
             label.remove()
         else:
-            _thread(axes, (at, point["value"]), where)
+            _thread(axes, spot, where)
 
 
 def _mark_box(axes: "Axes", x: float, y: float) -> "BboxBase":

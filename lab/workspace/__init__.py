@@ -1,4 +1,4 @@
-"""Where a command stands: its checkout, its leaf, the profile and platform, the notebook."""
+"""Workspace of a command: checkout, leaf, profile, platform, notebook."""
 
 import contextlib
 import functools
@@ -132,11 +132,10 @@ class Workspace:
         """
         if not write and not self.place.notebook.exists():
             return Notebook(":memory:", who=self.place.who)
-        if not self.place.home.is_dir():
+        if not self.place.home.path.is_dir():
             repo.make_home(self.place)
         book = Notebook(self.place.notebook, who=self.place.who)
-        left = self.place.home / "exports"
-        if book.has_open_jobs() or (left.is_dir() and any(left.iterdir())):
+        if book.has_open_jobs() or self.place.home.exported():
             from ..run import recovery
 
             recovery.recover(book, self.place)
@@ -154,5 +153,5 @@ class Workspace:
         for top in (self.place.main, self.place.top):
             path = top / self.leaf.prefix / "program.md"
             if path.is_file():
-                return path.read_text(encoding="utf-8", errors="replace")
+                return path.read_text(encoding="utf-8-sig", errors="replace")
         return f"# {self.leaf_name}\n\n{self.leaf.purpose}\n"

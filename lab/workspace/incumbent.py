@@ -1,4 +1,4 @@
-"""Whom a change must beat: the nearest kept or baseline experiment among its own ancestors."""
+"""The incumbent: the nearest kept or baseline experiment among a commit's ancestors."""
 
 import sqlite3
 

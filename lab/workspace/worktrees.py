@@ -1,4 +1,4 @@
-"""A campaign's worktree: a checkout and a branch of its own, made under the notebook's folder."""
+"""`lab worktree`: a campaign's checkout and branch, made under the notebook's folder."""
 
 import contextlib
 import re
@@ -28,7 +28,7 @@ def make(
     check_name(name)
     place, leaf = workspace.place, workspace.leaf
     campaign = f"{leaf.name}/{name}"
-    folder, branch = place.home / "worktrees" / campaign, repo.branch_of(campaign)
+    folder, branch = place.home.worktree(campaign), repo.branch_of(campaign)
     with checkout_lock.locked(place.home, campaign):
         if lookup.campaign(book, campaign):
             raise Refused(

@@ -10,7 +10,7 @@ from lab import importers
 from lab.errors import Environment, LabError, NotFound, Usage
 from lab.importers import ImportedRow, Problem
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "notebooks"
+DATA = Path(__file__).parent / "data"
 HEAD = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
 KEEP = "a1b2c3d\t0.9979\t44.0\tkeep\tbaseline\n"
 
@@ -297,25 +297,24 @@ def test_a_database_that_is_not_praxlabs_is_refused(tmp_path, damage):
     assert (refused.value.exit_code, bool(refused.value.hint)) == (2, True)
 
 
-# -- Real logs ------------------------------------------------------------------
+# -- Whole logs ------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="shared/data/notebooks is not beside this checkout")
 @pytest.mark.parametrize(
     ("name", "counts", "metric", "without_value"),
     [
         ("autoresearch-h100-mar8.tsv", (23, 102, 1), "val_bpb", 1),
-        ("praxlab-sft.tsv", (69, 21, 0), "eval_loss", 16),
-        ("praxlab-rl.tsv", (2, 3, 0), "eval_reward_mean", 0),
-        ("praxlab-prime.tsv", (8, 2, 1), "eval_reward_mean", 0),
-        ("praxlab-gepa.tsv", (10, 4, 0), "val_score", 0),
+        ("lookalike-sft.tsv", (21, 19, 0), "eval_loss", 10),
+        ("lookalike-rl.tsv", (3, 3, 0), "eval_reward_mean", 0),
+        ("lookalike-tools.tsv", (5, 3, 1), "eval_reward_mean", 0),
+        ("lookalike-prompts.tsv", (5, 4, 0), "val_score", 0),
     ],
 )
-def test_real_logs_are_read_whole(name, counts, metric, without_value):
-    found = rows(REAL / name)
+def test_a_whole_log_is_read_to_its_end(name, counts, metric, without_value):
+    found = rows(DATA / name)
     verdicts = [row.verdict for row in found]
     assert tuple(map(verdicts.count, ("keep", "discard", "crash"))) == counts
     assert {row.metric for row in found} == {metric}
     assert sum(row.value is None for row in found) == without_value
-    assert not any(skipped for _, _, skipped in problems(REAL / name))
+    assert not any(skipped for _, _, skipped in problems(DATA / name))
     assert len({row.uid_seed for row in found}) == len(found)

@@ -9,20 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.notebook import search
+from lab.notebook import Notebook, search
 from lab.search import concepts, vocabulary
 from lab.search.tokens import words
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).parent / "data"
 LEAF = "pretrain"
 
 
 @pytest.fixture
 def db():
-    connection = sqlite3.connect(":memory:")
-    connection.execute(search.DDL)
-    yield connection
-    connection.close()
+    with Notebook(":memory:") as book:
+        yield book.db
 
 
 def fill(db: sqlite3.Connection, *claims: str, **more: object) -> None:
@@ -190,9 +188,9 @@ def test_leaf_and_failure_narrow_a_search(db):
 def test_a_verdict_moves_an_idea_into_the_failures_and_out_again(db):
     search.put(db, 1, claim="warmup", leaf=LEAF)
     assert best(db, "warmup") is None
-    search.mark(db, 1, leaf=LEAF, failed=True)
+    search.put(db, 1, claim="warmup", leaf=LEAF, failed=True)
     assert best(db, "warmup") == 1
-    search.mark(db, 1, leaf=LEAF, failed=False)
+    search.put(db, 1, claim="warmup", leaf=LEAF)
     assert best(db, "warmup") is None
 
 
@@ -266,8 +264,7 @@ def test_any_question_is_answered(db, text):
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80))
 def test_an_idea_with_any_words_at_all_finds_itself(text):
-    db = sqlite3.connect(":memory:")
-    db.execute(search.DDL)
+    db = Notebook(":memory:").db
     fill(db, *OTHERS, text)
     found = search.search(db, text, leaf=LEAF, failed=True)
     assert (5 in [idea for idea, _ in found]) == bool(words(text))
@@ -282,29 +279,20 @@ def test_a_megabyte_of_mechanism_is_indexed_by_its_start(db):
     assert stored <= search.OTHER_CHARS
 
 
-# -- Real questions -------------------------------------------------------------
+# -- Whole logs and questions in other words -------------------------------------
 
 
-def questions() -> list[dict]:
-    path = REAL / "recall.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-@pytest.mark.skipif(not questions(), reason="shared/data is not beside this checkout")
 @pytest.mark.parametrize("together", [False, True], ids=["each alone", "all together"])
 def test_the_right_experiment_is_among_the_first_five(together):
-    right = 0
-    for question in questions():
-        names = sorted((REAL / "notebooks").glob("*.tsv"))
-        paths = names if together else [REAL / "notebooks" / question["notebook"]]
-        right += answered(question, paths)
-    assert right / len(questions()) >= 0.85
+    questions = [json.loads(line) for line in (DATA / "recall.jsonl").read_text().splitlines()]
+    every = sorted(DATA.glob("*.tsv"))
+    right = sum(answered(q, every if together else [DATA / q["notebook"]]) for q in questions)
+    assert right / len(questions) >= 0.85
 
 
 def answered(question: dict, paths: list[Path]) -> bool:
     """Index the failures of `paths` and ask."""
-    db = sqlite3.connect(":memory:")
-    db.execute(search.DDL)
+    db = Notebook(":memory:").db
     texts = []
     for path in paths:
         with path.open(newline="", encoding="utf-8") as lines:

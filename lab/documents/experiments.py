@@ -1,0 +1,272 @@
+"""What `lab run`, `lab wait`, `lab show` and `lab log` print as JSON."""
+
+from typing import Literal, TypedDict
+
+from .action import Action
+from .units import (
+    Chance,
+    Commit,
+    Dollars,
+    ExperimentId,
+    Flag,
+    HypothesisId,
+    Metric,
+    Seconds,
+    Time,
+)
+
+Stage = Literal["queued", "running", "finished", "failed"]
+Verdict = Literal["keep", "discard", "crash"]
+Outcome = Literal["confirmed", "refuted"]
+Source = Literal["measured", "claimed"]
+
+
+# -- lab run, lab wait ---------------------------------------------------------
+
+
+class Replicate(TypedDict):
+    """One run of the experiment."""
+
+    run: int  # its number in the notebook
+    seed: int  # what LAB_SEED was
+    value: Metric | None  # what it measured; null without a number
+    seconds: Seconds | None  # from its start to its record, without the wait for a device
+    device: str | None  # on which it ran
+    status: Stage  # how far it is
+    failure: str | None  # the class of failure, where it failed
+
+
+class Reference(TypedDict):
+    """An experiment that others are compared with."""
+
+    experiment: ExperimentId  # which one
+    value: Metric | None  # the mean by which it is known
+    runs: int  # over how many runs that mean goes
+
+
+class Mechanism(TypedDict):
+    """Whether the mechanism was seen at work."""
+
+    outcome: Outcome  # what was seen
+    source: Source  # by metrics, or said by the one who gave the verdict
+    observable: str | None  # the condition by which it can be seen
+
+
+class Constraints(TypedDict):
+    """The leaf's constraints."""
+
+    broken: list[str]  # those that a run broke, as leaf.toml writes them
+
+
+class Detail(TypedDict, total=False):
+    """More on the newest run: its failure, or hints on its numbers."""
+
+    kind: str  # the class of failure
+    place: str  # where it happened, train.py:31; "" when unknown
+    last: str  # its last words
+    says: str  # what this class says about the idea
+    hint: str  # what to try
+    hints: list[str]  # the leaf's hints whose condition holds, for a run that finished
+
+
+class Standing(TypedDict):
+    """How one experiment stands."""
+
+    experiment: ExperimentId  # this one
+    hypothesis: HypothesisId | None  # for which it was made; null for a baseline
+    leaf: str  # its leaf
+    profile: str | None  # its profile
+    platform: str | None  # the device's name
+    yardstick: str | None  # a hash over what makes numbers comparable
+    commit: Commit | None  # what ran
+    parent: Commit | None  # what that was made from
+    status: Stage  # how far it is
+    failure: str | None  # the class of failure, where it failed
+    metric: str | None  # the name of the metric that decides
+    value: Metric | None  # the mean over its runs; null while nothing is measured
+    runs: list[Replicate]  # its runs, oldest first
+    metrics: dict[str, float]  # what its newest run reported, evaluate's numbers before train's
+    incumbent: Reference | None  # what it is judged against
+    gain: Metric | None  # its mean against the incumbent's; positive is better
+    se: Metric | None  # the standard error of the gain
+    noise: Metric | None  # the standard deviation of one run, from all replicates
+    p_better: Chance | None  # how likely the true gain is above the least worth having
+    suggest: str | None  # by the numbers: keep, replicate, discard or crash
+    reason: str | None  # better, simpler, undecided, worse, constraint or failed
+    mechanism: Mechanism | None  # what is known of the mechanism
+    constraints: Constraints  # what it broke
+    flags: list[str]  # what is odd about its numbers
+    hints: list[str]  # the leaf's hints on its newest run
+    lines_changed: int | None  # lines of code added less those removed
+    log: str | None  # the file its newest run printed into
+    seconds: Seconds | None  # its runs together
+    cost_usd: Dollars | None  # what rented machines cost; null without any
+    position: int | None  # the place in the queue: 1 is next, 0 has the device
+    eta_s: Seconds | None  # the wait to expect, or what is left with the device
+    next: Action  # the command to type
+    verdict: Verdict | None  # what became of it
+    why: str | None  # the judgement in a sentence
+    bar: Metric | None  # what its mean must reach for a keep
+    detail: Detail  # more on its newest run
+    train_wall_s: Seconds | None  # how long its newest run trained
+    setup_s: Seconds | None  # how long exporting and preparing took before
+    waited_s: Seconds | None  # how long it waited for a device
+
+
+# -- lab log -------------------------------------------------------------------
+
+
+class Entry(TypedDict):
+    """One experiment in a line."""
+
+    experiment: ExperimentId  # this one
+    hypothesis: HypothesisId | None  # for which it was made; null for a baseline
+    claim: str | None  # what the hypothesis says
+    status: Stage  # how far it is
+    verdict: Verdict | None  # what became of it
+    failure: str | None  # the class of failure, where it failed
+    value: Metric | None  # the mean over its runs, or what was claimed
+    gain: Metric | None  # against its incumbent; positive is better
+    commit: Commit | None  # what ran
+    parent: Commit | None  # what that was made from
+    seconds: Seconds | None  # its runs together
+    at: Time  # when it was begun
+    leaf: str  # its leaf
+    imported: bool  # whether it came from another tool's log
+    claimed: bool  # whether its value was typed in rather than measured
+
+
+class Event(TypedDict):
+    """Who did what, when."""
+
+    at: Time  # when
+    who: str  # the campaign, or the person
+    verb: str  # what was done
+    subject: str  # to what
+    detail: str | None  # more on it
+
+
+# -- lab show ------------------------------------------------------------------
+
+
+class RunRecord(TypedDict):
+    """One run as the notebook has it."""
+
+    id: int  # its number in the notebook
+    uid: str  # unique in every notebook
+    experiment: int  # the number of its experiment
+    job: int | None  # the number of the job that made it
+    seed: int  # what LAB_SEED was
+    at: Time  # when it was asked for
+    started: Time | None  # when it had its device
+    ended: Time | None  # when it was over
+    status: Literal["finished", "failed"] | None  # how it ended; null before
+    failure: str | None  # the class of failure, where it failed
+    value: Metric | None  # what it measured
+    exit_code: int | None  # of its last command
+    seconds: Seconds | None  # from its start to its record, without the wait for a device
+    train_wall_s: Seconds | None  # how long it trained
+    setup_s: Seconds | None  # how long exporting and preparing took before
+    waited_s: Seconds | None  # how long it waited for a device
+    device: str | None  # on which it ran
+    versions: str | None  # Python and system, as JSON
+    detail: str | None  # its failure or hints, as JSON
+    flags: str | None  # what is odd about its numbers, as JSON
+    broken: str | None  # the constraints it broke, as JSON
+    log: str | None  # the file it printed into
+    cost_usd: Dollars | None  # what the rented machine cost
+    remote_id: str | None  # the sandbox it ran in
+    metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
+
+
+class JudgementRecord(TypedDict):
+    """One judgement as the notebook has it: what was suggested, and by which numbers."""
+
+    id: int  # its number in the notebook
+    uid: str  # unique in every notebook
+    experiment: int  # the number of its experiment
+    runs: int  # how many values were judged
+    incumbent: int | None  # the number of the experiment it was judged against
+    incumbent_value: Metric | None  # the mean of that one, then
+    gain: Metric | None  # the mean against the incumbent's; positive is better
+    se: Metric | None  # the standard error of the gain
+    noise: Metric | None  # the standard deviation of one run, as known then
+    p_better: Chance | None  # how likely the true gain was above the least worth having
+    suggest: str  # keep, replicate, discard or crash
+    reason: str  # better, simpler, undecided, worse, constraint or failed
+    near_miss: Flag  # whether it is worth combining with another change
+    why: str | None  # the judgement in a sentence
+    mechanism: Mechanism | None  # what the metrics said of the mechanism
+    at: Time  # when it was judged
+
+
+class ResultRecord(TypedDict):
+    """One verdict as the notebook has it; the newest counts."""
+
+    id: int  # its number in the notebook
+    uid: str  # unique in every notebook
+    experiment: int  # the number of its experiment
+    verdict: Verdict  # what was said
+    mechanism: Outcome | None  # what was claimed of the mechanism
+    theory_revision: str | None  # what is believed instead
+    because: str | None  # why it was kept against the suggestion
+    metrics: dict[str, float] | None  # what was claimed of it, where it ran elsewhere
+    value: Metric | None  # the claimed value of the metric that decides
+    gain: Metric | None  # against its incumbent, then
+    suggested: str | None  # by the numbers: keep, replicate, discard or crash
+    job: int | None  # the job whose supervisor noted a crash; null for a verdict that was given
+    by: str  # the campaign, or the person
+    at: Time  # when it was given
+
+
+class ReportedRecord(TypedDict):
+    """What an imported log reports of an experiment that it does not judge; the newest counts."""
+
+    id: int  # its number in the notebook
+    uid: str  # unique in every notebook
+    experiment: int  # the number of its experiment
+    metrics: dict[str, float] | None  # every number of its row
+    value: Metric | None  # the one that decides
+    at: Time  # when, as the log says, or when it came in
+
+
+class Experiment(Entry):
+    """Everything about one experiment."""
+
+    mechanism: str | None  # why the hypothesis should work
+    mechanism_outcome: Outcome | None  # whether that was seen
+    mechanism_source: Source | None  # by metrics, or said with the verdict
+    kind: Literal["run", "baseline", "elsewhere", "import"]  # how it came here
+    profile: str | None  # its profile
+    platform: str | None  # the device's name
+    yardstick: str | None  # a hash over what makes numbers comparable
+    metric: str | None  # the name of the metric that decides
+    direction: Literal["minimize", "maximize"] | None  # which way is better
+    incumbent: ExperimentId | None  # what it is judged against
+    campaign: str | None  # whose it is
+    axis: str | None  # which direction of the search it is
+    attempt: int  # how often its campaign had tried this hypothesis, this time included
+    lines_changed: int | None  # lines of code added less those removed
+    lesson: str | None  # what was learned from it
+    measured: dict[str, float]  # the mean of each metric over its runs
+    runs: list[RunRecord]  # its runs, oldest first
+    judgements: list[JudgementRecord]  # how it was judged, oldest first
+    results: list[ResultRecord]  # its verdicts, oldest first
+    reported: list[ReportedRecord]  # what an imported log says of it without a verdict
+    outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
+
+
+class Hypothesis(TypedDict):
+    """Everything about one hypothesis."""
+
+    hypothesis: HypothesisId  # this one
+    leaf: str  # its leaf
+    claim: str  # what should help
+    mechanism: str  # why it should
+    observe: str | None  # the condition by which the mechanism can be seen
+    min_effect: Metric | None  # the smallest gain worth having
+    axis: str | None  # which direction of the search it is
+    campaign: str | None  # whose it is
+    source: str | None  # the log it was imported from
+    at: Time  # when it was written down
+    experiments: list[Entry]  # those made for it, oldest first

@@ -1,0 +1,242 @@
+"""What `lab context`, `lab failures`, `lab board` and `lab plot` print as JSON."""
+
+from typing import Literal, NotRequired, TypedDict
+
+from .experiments import Outcome, Reference, Stage, Verdict
+from .units import Chance, Commit, ExperimentId, HypothesisId, Metric, Seconds
+
+Direction = Literal["minimize", "maximize"]
+Kind = Literal["dead_end", "unsettled"]
+
+
+class Counts(TypedDict):
+    """How many experiments a leaf has, and what became of them."""
+
+    experiments: int  # all of them
+    keep: int  # kept, baselines among them
+    discard: int  # discarded
+    crash: int  # crashed
+    overruled: int  # kept against the suggestion
+
+
+# -- lab context ---------------------------------------------------------------
+
+
+class Comparable(Counts):
+    """The counts, and how many results a changed yardstick left behind."""
+
+    incomparable: int  # results of this profile and platform by another yardstick
+
+
+class Mine(TypedDict):
+    """What this campaign has in flight, without a verdict, or written down and never run."""
+
+    experiment: NotRequired[ExperimentId]  # missing where nothing has run
+    hypothesis: HypothesisId | None  # null for a baseline
+    claim: str | None  # what the hypothesis says
+    status: Stage | Literal["not run"]  # how far it is
+    value: NotRequired[Metric | None]  # the mean over its runs
+    gain: NotRequired[Metric | None]  # against its incumbent; positive is better
+
+
+class Best(Reference):
+    """The best kept or baseline experiment, whichever campaign made it."""
+
+    campaign: str | None  # whose it is
+
+
+class Noise(TypedDict):
+    """What a change of seed does."""
+
+    sd: Metric  # the standard deviation of one run
+    df: int  # degrees of freedom: repeats it is known from
+    without: list[str]  # experiments left out, whose replicates spread unlike the others'
+
+
+class Flight(TypedDict):
+    """An experiment that is queued or running."""
+
+    experiment: ExperimentId  # which one
+    leaf: str  # its leaf
+    campaign: str | None  # whose it is
+    status: Stage  # how far it is
+    claim: str | None  # what is tried; null for a baseline
+
+
+class Place(TypedDict):
+    """A run that has a device, or waits for one."""
+
+    label: str  # experiment and seed, e34/0
+    campaign: str  # whose it is; main for none
+    leaf: str  # its leaf
+    kind: str  # gpu or cpu
+    device: str | None  # the device it has; null while it waits
+    position: int  # 1 is next, 0 has the device
+    waiting_s: Seconds | None  # how long it has waited; null with a device
+    held_s: Seconds | None  # how long it has had the device
+    eta_s: Seconds | None  # the wait to expect, or what is left with the device
+    pid: int  # the process that holds the ticket
+    home: str  # the folder of its notebook
+
+
+class Win(TypedDict):
+    """A change that was kept."""
+
+    experiment: ExperimentId  # which one
+    claim: str | None  # what was changed
+    value: Metric | None  # the mean over its runs
+    gain: Metric  # against its incumbent; positive is better
+    mechanism: Outcome | None  # whether the mechanism was seen
+
+
+class Loss(TypedDict):
+    """A dead end; with --for, the failures nearest to the text."""
+
+    experiment: ExperimentId  # which one
+    claim: str | None  # what was tried
+    mechanism: str | None  # why it should have worked
+    kind: Kind  # it ran and lost, or it says too little
+    failure: str | None  # the class of failure, where it failed
+    gain: Metric | None  # against its incumbent; positive is better
+    lesson: str | None  # what was learned from it
+    parent: Commit | None  # what it was made from
+    mechanism_outcome: Outcome | None  # whether the mechanism was seen
+    imported: bool  # whether it came from another tool's log
+    leaf: str  # its leaf
+
+
+class Failure(TypedDict):
+    """A dead end, or an experiment that settled nothing."""
+
+    experiment: ExperimentId  # which one
+    hypothesis: HypothesisId | None  # for which it was made
+    claim: str | None  # what was tried
+    mechanism: str | None  # why it should have worked
+    kind: Kind  # it ran and lost, or it says too little
+    failure: str | None  # the class of failure, where it failed
+    gain: Metric | None  # against its incumbent; positive is better
+    mechanism_outcome: Outcome | None  # whether the mechanism was seen
+    lesson: str | None  # what was learned from it
+    leaf: str  # its leaf
+    parent: Commit | None  # what it was made from
+    score: Chance | None  # how near it is to the text asked for; null without one
+    imported: bool  # whether it came from another tool's log
+
+
+class Lesson(TypedDict):
+    """A finding with its evidence."""
+
+    lesson: str  # what was found
+    leaf: str  # where
+    evidence: list[ExperimentId]  # the experiments that show it
+
+
+class Axis(TypedDict):
+    """A direction of the search."""
+
+    axis: str  # its name
+    tried: int  # experiments along it
+    kept: int  # of those, how many were kept
+
+
+class Recent(TypedDict):
+    """One of the newest experiments."""
+
+    experiment: ExperimentId  # which one
+    claim: str | None  # what was tried; null for a baseline
+    status: Stage  # how far it is
+    verdict: Verdict | None  # what became of it
+    failure: str | None  # the class of failure, where it failed
+    value: Metric | None  # the mean over its runs, or what was claimed
+    gain: Metric | None  # against its incumbent; positive is better
+
+
+class Context(TypedDict):
+    """Where a leaf stands; sentences and lists are cut so that all fits into --tokens."""
+
+    leaf: str  # its name
+    metric: str  # the name of the metric that decides
+    direction: str  # minimize or maximize
+    profile: str  # the profile that is asked about
+    platform: str  # the device's name
+    yardstick: str  # a hash over what makes numbers comparable
+    counts: Comparable  # experiments, and what became of them
+    mine: list[Mine]  # what this campaign has open
+    incumbent: Reference | None  # what an edit here is judged against
+    best: Best | None  # the best in this profile, platform and yardstick
+    noise: Noise | None  # the spread between replicates; null while nothing was repeated
+    running: list[Flight]  # what a supervisor owns now, on every leaf
+    queue: list[Place]  # who waits for a device, in turn
+    kept: list[Win]  # what was kept, the largest gain first
+    failures: list[Loss]  # dead ends, the most telling first
+    unsettled: list[Failure]  # what says too little to be called a dead end
+    lessons: list[Lesson]  # findings, newest first
+    axes: list[Axis]  # directions tried, those that gave most first
+    since_keep: int  # experiments judged since the last keep
+    suggestion: str | None  # the move that is due
+    recent: list[Recent]  # the newest experiments, newest first
+
+
+# -- lab board, lab plot -------------------------------------------------------
+
+
+class Row(TypedDict):
+    """One experiment on the board."""
+
+    experiment: ExperimentId  # which one
+    claim: str | None  # what was tried; null for a baseline
+    value: Metric | None  # the mean over its runs, or what was claimed
+    gain: Metric | None  # against its incumbent; positive is better
+    verdict: Verdict | None  # what became of it
+    failure: str | None  # the class of failure, where it failed
+    commit: Commit | None  # what ran
+    seconds: Seconds | None  # its runs together
+    status: Stage  # how far it is
+    campaign: str | None  # whose it is
+    mechanism_outcome: Outcome | None  # whether the mechanism was seen
+    runs: int  # how many gave a value
+    claimed: bool  # whether its value was typed in rather than measured
+    imported: bool  # whether it came from another tool's log
+    se: Metric | None  # the standard error of the gain, as it was kept
+
+
+class Leader(Best):
+    """The best of the newest profile, platform and yardstick."""
+
+    profile: str | None  # its profile
+    platform: str | None  # the device's name
+
+
+class Going(TypedDict):
+    """An experiment of this leaf that is queued or running."""
+
+    experiment: ExperimentId  # which one
+    campaign: str | None  # whose it is
+    status: Stage  # how far it is
+    claim: str | None  # what is tried; null for a baseline
+
+
+class Board(TypedDict):
+    """What was kept on a leaf, and what it is worth; without LEAF a list of them."""
+
+    leaf: str  # its name
+    metric: str | None  # the name of the metric that decides
+    direction: Direction | None  # which way is better
+    experiments: list[Row]  # the newest, oldest of them first
+    claimed_gain: Metric | None  # the sum of the gains that lead to the best
+    expected_gain: Metric | None  # that without the luck in it; null where noise is unknown
+    counts: Counts  # experiments, and what became of them
+    imported: int  # how many of those listed came from another tool's log
+    truncated: bool  # whether older ones are left out
+    best: Leader | None  # the best that was kept
+    best_so_far: list[Metric]  # the best after each experiment that could be compared
+    running: list[Going]  # what a supervisor owns now
+
+
+class Picture(TypedDict):
+    """What was drawn."""
+
+    leaf: str  # its name
+    file: str  # the picture
+    shown: int  # experiments in it
+    left_out: int  # experiments of other profiles, platforms or yardsticks

@@ -1,0 +1,102 @@
+"""Where everything lies in the notebook's folder, `.lab`: no other module joins these paths."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+KEEPER_LOG = "keeper.log"  # what a supervisor says, here and in the folders of its runs
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one repository's notebook and runs, the same from all its worktrees."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # -- Files ----------------------------------------------------------------------
+
+    @property
+    def notebook(self) -> Path:
+        """The notebook itself."""
+        return self.path / "notebook.db"
+
+    @property
+    def agents(self) -> Path:
+        """The user's own presets of agents."""
+        return self.path / "agents.toml"
+
+    @property
+    def rates(self) -> Path:
+        """What the user pays for rented devices."""
+        return self.path / "rates.toml"
+
+    @property
+    def keeper_log(self) -> Path:
+        """What supervisors print that fail before they have a run."""
+        return self.path / KEEPER_LOG
+
+    def lock(self, name: str) -> Path:
+        """Return the lock of a checkout, a loop, a job or whatever else `name` says."""
+        return self.path / "locks" / f"{name.replace('/', '+')}.lock"
+
+    # -- Folders --------------------------------------------------------------------
+
+    @property
+    def slots(self) -> Path:
+        """The CPU slots of this notebook and their queue."""
+        return self.path / "slots"
+
+    def cache(self, leaf: str, profile: str, key: str) -> Path:
+        """Return where `prepare` leaves its data, for all runs with the same key."""
+        return self.path / "cache" / leaf / profile / key
+
+    def campaign(self, name: str) -> Path:
+        """Return the folder of a campaign's own files: log, sessions, relay."""
+        return self.path / "campaigns" / name
+
+    def worktree(self, campaign: str) -> Path:
+        """Return the checkout of a campaign, `LEAF/NAME`."""
+        return self.path / "worktrees" / campaign
+
+    def campaign_at(self, top: Path) -> str | None:
+        """Return the campaign whose worktree has its top there; None for any other checkout."""
+        base = self.path / "worktrees"
+        return top.relative_to(base).as_posix() if base in top.parents else None
+
+    # -- Runs -----------------------------------------------------------------------
+
+    def experiment(self, number: int) -> Path:
+        """Return the folder of an experiment's runs."""
+        return self.path / "runs" / f"e{number}"
+
+    def run(self, experiment: int, run: int) -> Path:
+        """Return the folder that a run leaves its logs and artefacts in."""
+        return self.experiment(experiment) / str(run)
+
+    def stop_request(self, experiment: int, job: int) -> Path:
+        """Return the file that asks a job's supervisor to stop, once it is there."""
+        return self.experiment(experiment) / f"stop-{job}"
+
+    def exports(self, job: int) -> Path:
+        """Return the folder that stands for the exports of a job, wherever they lie."""
+        return self.path / "exports" / f"job-{job}"
+
+    def side_checkout(self) -> Path:
+        """Return a new place for a checkout that is gone before its command is."""
+        return self.path / "exports" / f"apply-{uuid.uuid4().hex}"
+
+    def exported(self) -> list[Path]:
+        """Return what there is of exports and side checkouts."""
+        folder = self.path / "exports"
+        return list(folder.iterdir()) if folder.is_dir() else []
+
+    def exported_jobs(self) -> Iterator[tuple[int | None, Path]]:
+        """Yield the exports of each job, with its number; None where the name has none."""
+        for folder in self.exported():
+            kind, _, job = folder.name.partition("-")
+            if kind == "job":
+                yield int(job) if job.isdigit() else None, folder

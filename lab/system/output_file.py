@@ -1,0 +1,49 @@
+"""What `-o` names: a file is put in place whole; a pipe, a device or a terminal is written into."""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from ..errors import NotFound, Usage
+
+DESCRIPTORS = ("/dev/", "/proc/")  # links there are somebody's open files: never renamed over
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Give something to write into; a reader of a file sees the old one or the new one.
+
+    Only a regular file, or nothing, is replaced, and links are followed to it.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise Usage(f"{path} is a folder.", f"Name a file: -o {path}/FILE")
+    if is_stream(path):
+        with path.open("ab") as file:
+            yield file
+        return
+    if not target.parent.is_dir():
+        raise NotFound(f"there is no folder {target.parent}.", f"Make it: mkdir -p {target.parent}")
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether `path` is something to write into, not a file to replace."""
+    if os.path.abspath(path).startswith(DESCRIPTORS):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,152 @@
+"""What `--json` prints is what `lab/documents` declares: every key, its type, its place."""
+
+import shutil
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import TRAIN, Toy, slope
+
+from lab.documents import PRINTED
+from lab.documents.action import Action
+
+SLOW = TRAIN.replace('    print("trained")', '    import time; time.sleep(60); print("trained")')
+IDLE = ("--agent", "sh -c 'exit 0'", "--name", "idle")
+
+
+def faults(value: object, hint: Any, seen: set[str], at: str = "") -> Iterator[str]:
+    """Yield where `value` is not what is declared; note in `seen` the documents met."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Annotated, typing.NotRequired):
+        yield from faults(value, parts[0], seen, at)
+    elif origin is typing.Literal:
+        yield from [] if value in parts else [f"{at} is {value!r}"]
+    elif origin is list and isinstance(value, list):
+        for one in value:
+            yield from faults(one, parts[0], seen, f"{at}[]")
+    elif origin is dict and isinstance(value, dict):
+        for name, one in value.items():
+            yield from faults(one, parts[1], seen, f"{at}.{name}")
+    elif typing.is_typeddict(hint) and isinstance(value, dict):
+        seen.add(hint.__name__)
+        yield from _of_keys(value, hint, seen, at or hint.__name__)
+    elif origin is not None and origin not in (list, dict):
+        told = [list(faults(value, part, seen, at)) for part in parts]
+        yield from [] if [] in told else [fault for some in told for fault in some]
+    elif not _plain(value, hint):
+        yield f"{at} is {value!r}, not {hint}"
+
+
+def _of_keys(value: dict[str, object], hint: Any, seen: set[str], at: str) -> Iterator[str]:
+    hints = typing.get_type_hints(hint, include_extras=True)
+    needed = [key for key in hints if key in value or key in hint.__required_keys__]
+    if list(value) != needed:
+        yield f"{at} has {list(value)}, declared are {needed}"
+    for key in value.keys() & hints.keys():
+        yield from faults(value[key], hints[key], seen, f"{at}.{key}")
+
+
+def _plain(value: object, hint: Any) -> bool:
+    """Say whether a number, a text or null is of its type; a whole number is a number too."""
+    return type(value) in {float: (int, float), Action: (str,)}.get(hint, (hint,))
+
+
+def declared(hint: Any) -> set[str]:
+    """Return the names of all documents within a type."""
+    if typing.is_typeddict(hint):
+        fields = typing.get_type_hints(hint).values()
+        return {hint.__name__}.union(*(declared(field) for field in fields))
+    return set().union(*(declared(part) for part in typing.get_args(hint)))
+
+
+@pytest.fixture(scope="module")
+def printed(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list]]:
+    """All that the commands print on a toy that has one of everything, by command."""
+    folder = tmp_path_factory.mktemp("json")
+    shutil.copytree(measured, folder / "repo", symlinks=True)
+    toy = Toy(folder / "repo", {"LAB_PAUSE_S": "0"})
+    yield {"lab loop": loops(toy), "lab run, lab wait": runs(toy), **looks(toy)}
+    toy.here("stop", "--all", code=None)
+
+
+def loops(toy: Toy) -> list[Any]:
+    """Let the tuner try one idea, and an agent nothing at all."""
+    tuned = toy.lab("loop", "toy", "--agent", "tuner", "--experiments", "1", "--json")
+    return [tuned.json, toy.lab("loop", "toy", *IDLE, "--json", code=1).json]
+
+
+def runs(toy: Toy) -> list[Any]:
+    """Keep one change, lose one, crash one, claim one; leave one running and one waiting."""
+    ada = toy.campaign()
+    found = [attempt(toy, ada, 2.0, "--observe", "steps > 0", "--axis", "slope")]
+    while found[-1]["suggest"] == "replicate":
+        toy.lab(*found[-1]["next"].split()[1:], cwd=ada)
+        found.append(toy.lab("wait", found[0]["experiment"], "--json", cwd=ada).json)
+    toy.lab("result", found[0]["experiment"], "-v", "keep", "--because", "a test", cwd=ada)
+    for words, more in (("discard", ""), ("crash", "    raise ValueError(SLOPE)\n")):
+        found.append(attempt(toy, ada, 1.0 + len(words) / 100, more=more))
+        revised = ("--theory-revision", "the slope matters")
+        toy.lab("result", found[-1]["experiment"], "-v", words, *revised, cwd=ada)
+    toy.lab("lesson", "steeper is better", "--evidence", found[0]["experiment"], cwd=ada)
+    elsewhere = toy.lab("experiment", toy.idea("on a cluster", cwd=ada), cwd=ada).out.strip()
+    toy.lab("result", elsewhere, "-v", "keep", "--metrics", '{"loss": 0.5}', cwd=ada)
+    toy.idea("never run", cwd=ada)
+    return [*found, *(detached(toy, name) for name in ("bea", "cy"))]
+
+
+def attempt(toy: Toy, where: Path, value: float, *words: str, more: str = "") -> Any:
+    """Run an idea; return what is printed of it."""
+    idea = toy.idea(f"a slope of {value}", *words, cwd=where)
+    slope(where, value, more)
+    return toy.lab("run", idea, "--json", cwd=where, code=None).json
+
+
+def detached(toy: Toy, name: str) -> Any:
+    """Start a run that lasts, and wait for nothing but its place in the queue."""
+    where = toy.campaign(name)
+    (where / "train.py").write_text(SLOW.replace("SLOPE = 1.0", f"SLOPE = 1.{len(name)}"))
+    started = toy.lab("run", toy.idea(f"slow {name}", cwd=where), "--detach", cwd=where, code=5)
+    experiment = started.out.split()[0]
+    for _ in range(600):
+        found = toy.lab("wait", experiment, "--wait", "0.1", "--json", cwd=where, code=5).json
+        if found["position"] is not None:
+            return found
+    raise AssertionError(found)
+
+
+def looks(toy: Toy) -> dict[str, list[Any]]:
+    """Type every command that only looks."""
+    ada = toy.root / ".lab" / "worktrees" / "toy" / "ada" / "toy"
+
+    def typed(*words: str) -> Any:
+        return toy.here(*words, "--json", cwd=ada).json
+
+    log = typed("log", "-n", "100")
+    return {
+        "lab log": [log],
+        "lab log --events": [typed("log", "--events", "-n", "500")],
+        "lab show e34": [typed("show", one["experiment"]) for one in log],
+        "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
+        "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
+        "lab failures": [typed("failures"), typed("failures", "a slope")],
+        "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
+        "lab plot": [typed("plot", "toy", "-o", str(toy.root / "plot.svg"))],
+        "lab status": [typed("status")],
+    }
+
+
+@pytest.mark.parametrize("command", PRINTED)
+def test_what_is_printed_is_what_is_declared(printed: dict[str, list], command: str) -> None:
+    seen: set[str] = set()
+    for document in printed[command]:
+        assert list(faults(document, PRINTED[command], seen)) == []
+    assert seen == declared(PRINTED[command])
+
+
+def test_a_key_nobody_declared_is_a_fault(printed: dict[str, list]) -> None:
+    picture = printed["lab plot"][0]
+    assert list(faults(picture, PRINTED["lab plot"], set())) == []
+    for wrong in (picture | {"more": 1}, picture | {"shown": "2"}, {"leaf": "toy"}):
+        assert list(faults(wrong, PRINTED["lab plot"], set())) != []
