@@ -342,7 +342,7 @@ def _is_number_column(section: Section, place: int) -> bool:
     """Say whether most of a column's cells are numbers, or its name is a score's."""
     held = section.column(place) if place < len(section.rows[0][1]) else []
     numbers = sum(number(cell) is not None for cell in held)
-    return 2 * numbers > len(held) or names.rank(section.names[place]) in (0, 1)
+    return 2 * numbers >= len(held) > 0 or names.rank(section.names[place]) in (0, 1)
 
 
 def _leading(claim: str, section: Section) -> str:

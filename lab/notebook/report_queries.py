@@ -58,9 +58,10 @@ def firsts(book: Notebook, experiment: int, since: str) -> Firsts:
 
 
 def first_since(book: Notebook, table: str, since: str) -> int:
-    """Return the number of a table's first record since a moment, imports aside.
+    """Return the number of a table's first record since a moment.
 
-    A record from the future, whose clock was ahead, is as old as its neighbours: it is never hidden.
+    Imported experiments have a time of elsewhere, and are not looked at. A record from the future,
+    whose clock was ahead, is as old as its neighbours: it is never hidden.
     """
     ours = "kind <> 'import' and " if table == "experiments" else ""
     now = book.stamp()
