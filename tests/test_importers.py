@@ -92,12 +92,12 @@ def test_statuses_seen_in_the_wild_become_verdicts(tmp_path, status, verdict, kn
 def test_ragged_and_torn_lines_are_named_and_skipped_and_the_rest_is_read(tmp_path):
     torn = "bea057b\t0.98"
     wide = "bea057b\t0.98\t1.0\tkeep\tan\tidea\n"
-    nameless = "bea057b\t0.98\t1.0\tkeep\t\n"
-    path = log(tmp_path, HEAD + wide + KEEP + nameless + "\n" + KEEP + torn)
+    empty = "na\t-\t-\t\t\n"
+    path = log(tmp_path, HEAD + wide + KEEP + empty + "\n" + KEEP + torn)
     assert [row.line for row in rows(path)] == [3, 6]
     assert problems(path) == [
         (2, "6 columns where the header has 5; skipped", True),
-        (4, "no description; skipped", True),
+        (4, "neither a description nor a number; skipped", True),
         (7, "2 columns where the header has 5; skipped", True),
     ]
 

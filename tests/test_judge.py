@@ -19,11 +19,15 @@ def lower(values, incumbent=BASELINE, noise=NOISE, **options):
     ("values", "suggest", "reason"),
     [
         ([1.003], "discard", "worse"),
-        ([0.9995], "discard", "worse"),  # better, but by less than one idea in four of no effect
+        (
+            [0.9995],
+            "discard",
+            "undecided",
+        ),  # better, but by less than one idea in four of no effect
         ([0.997], "replicate", "undecided"),
         ([0.900], "replicate", "undecided"),  # however good, a single run is never kept
         ([0.900, 0.901], "keep", "better"),
-        ([0.997, 1.002], "discard", "worse"),
+        ([0.997, 1.002], "discard", "undecided"),
         ([0.9981] * 5 + [0.9982], "replicate", "undecided"),
     ],
     ids=["worse", "within luck", "promising", "one run", "holds", "faded", "still open"],

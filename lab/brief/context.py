@@ -44,6 +44,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     incumbent = _incumbent(workspace, book, number)
     best = read.best(book, number)
     noise = read.noise(book, number)
+    outside = [f"e{one}" for one in read.outside_noise(book, number)[:MANY]]
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
@@ -71,7 +72,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "mine": _mine(book, leaf.name, campaign),
         "incumbent": incumbent,
         "best": None if best is None else _best(best),
-        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df},
+        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": outside},
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
         "queue": _queue(workspace),
         "kept": [_kept(row) for row in kept],
@@ -119,13 +120,13 @@ def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Reference | 
     row = find_incumbent(workspace, book)
     if row is None:
         return None
-    from ..judge import Policy
+    from ..judge import Policy, mean
 
     side = read.side(book, row["experiment"])
     record = side.record(Policy.from_table(workspace.leaf.judge))
     return {
         "experiment": f"e{row['experiment']}",
-        "value": sum(record) / len(record) if record else row["value"],
+        "value": mean(record) if record else row["value"],
         "runs": len(record),
     }
 
@@ -273,7 +274,8 @@ def _value(standing: Reference | Best | None) -> str:
 def _noise(noise: Noise | None) -> str:
     if noise is None:
         return "unknown: lab run --baseline --seeds 3"
-    return f"{num(noise['sd'])} (sd of one run, from {noise['df']} repeats)"
+    without = f" without {', '.join(noise['without'])}, unlike the rest" if noise["without"] else ""
+    return f"{num(noise['sd'])} (sd of one run, from {noise['df']} repeats{without})"
 
 
 def _open(one: Mine, limit: int) -> str:

@@ -2,10 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import Failed
+from ..importers import Wish
 from ..notebook import proof
 from ..system import output_file
 from ..text import plain
@@ -40,34 +42,60 @@ def export(workspace: Workspace, output: Path | None) -> None:
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--metric", help="The column that decides, where the log does not say.")
+@click.option(
+    "--direction",
+    type=click.Choice(["minimize", "maximize"]),
+    help="Which way the metric is better, where the log does not say.",
+)
 @as_json
 @here
-def import_(workspace: Workspace, file: Path, json_: bool) -> None:
+def import_(
+    workspace: Workspace, file: Path, metric: str | None, direction: Any, json_: bool
+) -> None:
     """Read FILE: our JSON Lines, a results.tsv of autoresearch or PraxLab, an experiments.db.
 
-    What is here already stays as it is, so the same file twice changes nothing. Lines that cannot
-    be read are named on standard error and skipped.
+    Other tables and JSON Lines are read too. What is here already stays as it is, so the same file
+    twice changes nothing; a row that was open and is settled now gets its verdict. Standard error
+    says which metric was taken and why, and names the lines that cannot be read.
 
     Examples:
 
     \b
         lab import notebook.jsonl
         lab import results.tsv --leaf pretrain
+        lab import log.csv --leaf sft --metric wer --direction minimize
     """
     from ..notebook import transfer
 
     known = workspace.asked_leaf or workspace.known_leaf()
     with workspace.open(write=True) as book:
-        found = transfer.load(book, file, known)
-    problems = found["problems"]
-    for line in problems:
+        found = transfer.load(book, file, known, _wish(workspace, metric, direction))
+    for line in [*map(_taken, found["taken"]), *found["problems"]]:
         click.echo(plain(line), err=True)
     if json_:
         emit(found)
     else:
-        click.echo(
-            f"{found['new']} new, {found['known']} known already, {found['skipped']} skipped"
-        )
+        settled = f", {found['settled']} settled" if found["settled"] else ""
+        counts = f"{found['new']} new, {found['known']} known already{settled}"
+        click.echo(f"{counts}, {found['skipped']} skipped")
+    if not found["new"] + found["known"]:
+        raise Failed(f"nothing in {file} could be read.", "A log has a row for each experiment.")
+
+
+def _wish(workspace: Workspace, metric: str | None, direction: Any) -> Wish:
+    """Return what is known of an imported log beforehand: what was asked for, and the leaf's."""
+    leaf = workspace.leaf_or_none() if workspace.asked_leaf or workspace.known_leaf() else None
+    own = (leaf.metric, leaf.direction) if leaf else (None, None)
+    return Wish(metric, direction, own[0], own[1])  # type: ignore[arg-type]  # leaf.toml is checked
+
+
+def _taken(one: dict[str, Any]) -> str:
+    """Say which metric was taken from a log, and which way is better."""
+    metric, way = f"metric {one['metric']} ({one['metric_why']})", one["direction"]
+    if way is None:
+        return f"{metric}; which way is better is not known: --direction"
+    return f"{metric}, {way} ({one['direction_why']}); otherwise: --metric, --direction"
 
 
 @click.command()

@@ -219,6 +219,17 @@ class ResultRecord(TypedDict):
     at: Time  # when it was given
 
 
+class ReportedRecord(TypedDict):
+    """What an imported log reports of an experiment that it does not judge; the newest counts."""
+
+    id: int  # its number in the notebook
+    uid: str  # unique in every notebook
+    experiment: int  # the number of its experiment
+    metrics: dict[str, float] | None  # every number of its row
+    value: Metric | None  # the one that decides
+    at: Time  # when, as the log says, or when it came in
+
+
 class Experiment(Entry):
     """Everything about one experiment."""
 
@@ -241,6 +252,8 @@ class Experiment(Entry):
     runs: list[RunRecord]  # its runs, oldest first
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
+    reported: list[ReportedRecord]  # what an imported log says of it without a verdict
+    outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 
 class Hypothesis(TypedDict):

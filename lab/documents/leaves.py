@@ -50,6 +50,7 @@ class Noise(TypedDict):
 
     sd: Metric  # the standard deviation of one run
     df: int  # degrees of freedom: repeats it is known from
+    without: list[str]  # experiments left out, whose replicates spread unlike the others'
 
 
 class Flight(TypedDict):
@@ -225,6 +226,7 @@ class Board(TypedDict):
     claimed_gain: Metric | None  # the sum of the gains that lead to the best
     expected_gain: Metric | None  # that without the luck in it; null where noise is unknown
     counts: Counts  # experiments, and what became of them
+    imported: int  # how many of those listed came from another tool's log
     truncated: bool  # whether older ones are left out
     best: Leader | None  # the best that was kept
     best_so_far: list[Metric]  # the best after each experiment that could be compared

@@ -1,23 +1,35 @@
-"""`lab import` of other tools' logs: a `results.tsv`, or a PraxLab `experiments.db`.
+"""`lab import` of other tools' logs: tables, JSON Lines, a PraxLab `experiments.db`.
 
 Real logs are messy: written by agents over nights, edited by hand, cut off by a full disk. So a
 line is either a row or a `Problem` that names it, never an exception; only a file that is no such
 log at all is refused. Nothing here writes, neither to the notebook nor beside the file.
 """
 
+import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..errors import Environment, NotFound, Usage
-from . import praxlab, table
-from .rows import ImportedRow, Problem
+from . import choice, jsonl, praxlab, table, text
+from .rows import ImportedRow, Problem, Said, Taken, Wish
 
-__all__ = ["ImportedRow", "Kind", "Problem", "kind", "read"]
+__all__ = ["ImportedRow", "Kind", "Log", "Problem", "Taken", "Wish", "kind", "load", "read"]
 
-Kind = Literal["tsv", "praxlab-db", "labtree-jsonl"]
+Kind = Literal["tsv", "praxlab-db", "labtree-jsonl", "jsonl"]
 
 HEAD_BYTES = 65_536  # what is looked at to say what a file is
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a file holds: its rows, oldest first, what is wrong with lines, and what was taken."""
+
+    rows: list[ImportedRow]
+    problems: list[Problem]
+    taken: list[Taken]
 
 
 def kind(path: Path) -> Kind:
@@ -25,26 +37,49 @@ def kind(path: Path) -> Kind:
     head = _head(path)
     if head.startswith(b"SQLite format 3\0"):
         return "praxlab-db"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"{"):
-        return "labtree-jsonl"
-    if b"\t" in text and b"\0" not in text:
+    raw, code = text.unmarked(head)
+    words = raw.decode(code, "replace").replace("\0", "").lstrip()
+    if words.startswith(("{", "[{")) or re.match(r"\[\s*\{", words):
+        return "labtree-jsonl" if _is_ours(words) else "jsonl"
+    if re.search("[\t,;|]", words):
         return "tsv"
     raise Usage(
         f"{path} is no experiment log: no tabs, no SQLite database, no JSON lines.", table.HINT
     )
 
 
-def read(path: Path) -> Iterator[ImportedRow | Problem]:
-    """Yield a row for each experiment in the log, and a problem for each line that is none."""
-    what = kind(path)
-    if what == "praxlab-db":
-        yield from praxlab.read(path)
-    elif what == "tsv":
-        yield from table.read(path)
-    else:
+def _is_ours(words: str) -> bool:
+    """Say whether JSON Lines are an export of ours: the first object that can be read says so."""
+    for line in words.split("\n"):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        return isinstance(row, dict) and "table" in row
+    return not words.startswith("[") and "\n" not in words.strip()
+
+
+def load(path: Path, wish: Wish | None = None) -> Log:
+    """Read a log whole; `wish` is what is known of its metric and direction beforehand."""
+    what, said = kind(path), Said()
+    if what == "labtree-jsonl":
         why = f"{path} is our own export, not another tool's log."
         raise Usage(why, f"Type: lab import {path}")
+    if what == "praxlab-db":
+        found = list(praxlab.read(path))
+    else:
+        found = list((jsonl if what == "jsonl" else table).read(path, said))
+    rows = [one for one in found if isinstance(one, ImportedRow)]
+    problems = [one for one in found if isinstance(one, Problem)]
+    rows, more, taken = choice.choose(rows, said, wish or Wish())
+    return Log(rows, sorted([*problems, *more], key=lambda one: one.line), taken)
+
+
+def read(path: Path, wish: Wish | None = None) -> Iterator[ImportedRow | Problem]:
+    """Yield a row for each experiment in the log, and a problem for each line that is none."""
+    log = load(path, wish)
+    found: list[ImportedRow | Problem] = [*log.problems, *log.rows]
+    yield from sorted(found, key=lambda one: one.line)
 
 
 def _head(path: Path) -> bytes:

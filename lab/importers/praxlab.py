@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import Environment, Usage
 from .rows import ImportedRow, Problem
-from .values import OUTCOMES, deciding, measured, verdict, when
+from .values import OUTCOMES, measured, verdict, when
 
 TABLES = ("hypotheses", "experiments", "results")
 LESSONS = ("theory_revision", "insight", "interpretation")  # the most considered first
@@ -84,13 +84,10 @@ def _experiment(
     if written is None:
         yield Problem(row["line"], "its metrics are not a JSON object", skipped=False)
     metrics = measured(written or {}, judged)
-    metric = deciding(list(written or {}))
     at = _text(end, "created_at") or _text(row, "created_at")
     yield ImportedRow(
         line=row["line"],
         commit=None,
-        metric=metric,
-        value=metrics.get(metric or ""),
         metrics=metrics,
         verdict=judged,
         claim=claim,
@@ -100,6 +97,7 @@ def _experiment(
         at=when(at),
         uid_seed=f"praxlab-db:{row.get('id')}:{_text(row, 'created_at')}:{claim}",
         leaf=_text(row, "task_id") or None,
+        names=tuple(written or {}),
     )
 
 

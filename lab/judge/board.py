@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .numbers import finite, total
 from .student import student_quantile
 
 
@@ -17,12 +18,12 @@ class Kept:
     fresh: float | None = None  # its gain by the runs measured after the keep, once they are due
 
 
-def claimed_gain(chain: Sequence[Kept]) -> float:
-    """Return the sum of the gains as they were judged."""
-    return math.fsum(kept.gain for kept in chain)
+def claimed_gain(chain: Sequence[Kept]) -> float | None:
+    """Return the sum of the gains as they were judged; None beyond every number."""
+    return total(kept.gain for kept in chain)
 
 
-def expected_gain(chain: Sequence[Kept]) -> float:
+def expected_gain(chain: Sequence[Kept]) -> float | None:
     """Return the true gain to expect of the whole chain, first keep first.
 
     Fresh runs were selected by nobody, so their gain stands as it is. Gains that only have the runs
@@ -41,23 +42,26 @@ def expected_gain(chain: Sequence[Kept]) -> float:
     >>> round(expected_gain([Kept(4.0, 1.0, looks=5), Kept(4.0, 1.0, looks=5)]), 2)
     6.91
     """
-    total, stretch = 0.0, list[Kept]()
+    parts, stretch = list[float | None](), list[Kept]()
     for kept in chain:
         if kept.fresh is None:
             stretch.append(kept)
         else:
-            total += _stretch(stretch) + kept.fresh
+            parts += [_stretch(stretch), kept.fresh]
             stretch.clear()
-    return total + _stretch(stretch)
+    parts.append(_stretch(stretch))
+    known = [part for part in parts if part is not None]
+    return total(known) if len(known) == len(parts) else None
 
 
-def _stretch(keeps: Sequence[Kept]) -> float:
+def _stretch(keeps: Sequence[Kept]) -> float | None:
     """Return the expected gain of keeps in a row that nobody measured afresh."""
     if len(keeps) < 2:
-        return math.fsum(shrunk(kept.gain, kept.se, kept.looks) for kept in keeps)
+        return total(shrunk(kept.gain, kept.se, kept.looks) for kept in keeps)
     looks = sum(kept.looks for kept in keeps)
     error = keeps[-1].se / math.sqrt(2)  # the last number's own half of its gain's error
-    return max(0.0, claimed_gain(keeps) - error * luckiest(looks))
+    claimed = claimed_gain(keeps)
+    return None if claimed is None else finite(max(0.0, claimed - error * luckiest(looks)))
 
 
 def luckiest(looks: int) -> float:
@@ -80,7 +84,7 @@ def shrunk(gain: float, se: float, looks: int) -> float:
     """
     if se == 0 or gain == 0:
         return gain
-    z = abs(gain) / se
+    z = min(abs(gain) / se, 1e100)  # its square stays finite
     if z <= 1:
         return 0.0
     luck = looks * math.exp(-(min(z, 38.0) ** 2) / 2)  # above 38 the exponential is zero anyway

@@ -1,16 +1,20 @@
 """Significance of a gain: keep, replicate or discard, and why."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from .noise import Noise, Side, mean
+from .noise import Noise, Side
+from .numbers import finite, mean
 from .policy import Policy
 from .student import student_cdf, student_quantile
 
 SIGN = {"minimize": -1.0, "maximize": 1.0}
 NO_NOISE = "noise unknown: lab run --baseline --seeds 3"
 DEFAULT = Policy()
+HUGE = 2.0**1000  # beyond, sums and errors of a few such numbers may be infinite
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ def judge(
         verdict = Judgement(suggest="keep", reason="better", why="nothing to compare it with yet")
         return _held_to(broken, verdict)
     record = incumbent.record(policy)
+    if max(map(abs, (*values, *record))) > HUGE:
+        smaller = partial(judge, direction=direction, policy=policy, broken=broken)
+        return _huge(smaller, values, incumbent, noise, min_effect, lines_changed)
     centre = mean(record)
     gain = sign * (mean(values) - centre)
     if noise is None:
@@ -117,11 +124,40 @@ def judge(
     return _held_to(broken, _incumbent_first(verdict, incumbent.missing(policy)))
 
 
+def _huge(
+    smaller: Callable[..., Judgement],
+    values: Sequence[float],
+    incumbent: Side,
+    noise: Noise | None,
+    min_effect: float,
+    lines_changed: int | None,
+) -> Judgement:
+    """Judge numbers near the largest there is in a unit of their own; no figure is infinite.
+
+    >>> judge([1.7e308], Side((), (-1.7e308,)), None, "maximize").why
+    '3.17e+07 better; noise unknown: lab run --baseline --seeds 3 (in units of 1.07e+301)'
+    """
+
+    def less(found: Sequence[float]) -> tuple[float, ...]:
+        return tuple(value / HUGE for value in found)
+
+    side = Side(less(incumbent.selecting), less(incumbent.fresh))
+    quiet = None if noise is None else Noise(noise.sd / HUGE, noise.df)
+    effect = min_effect / HUGE
+    verdict = smaller(less(values), side, quiet, min_effect=effect, lines_changed=lines_changed)
+    named: dict[str, Any] = {
+        name: finite(getattr(verdict, name) * HUGE)
+        for name in ("gain", "se", "noise", "settles", "bar")
+        if getattr(verdict, name) is not None
+    }
+    return replace(verdict, why=f"{verdict.why} (in units of {HUGE:.3g})", **named)
+
+
 def _by_sign(gain: float, min_effect: float, lines_changed: int | None) -> Judgement:
     """Suggest by the sign of the gain alone, since nothing was ever repeated."""
     better = gain > min_effect
     simpler = not better and gain >= 0 and (lines_changed or 0) < 0
-    reason = "better" if better else "simpler" if simpler else "worse"
+    reason = "better" if better else "simpler" if simpler else _short_of_it(gain)
     return Judgement(
         gain=gain,
         suggest="keep" if better or simpler else "discard",
@@ -147,7 +183,9 @@ def _by_noise(case: _Case, *, shorter: bool) -> Judgement:
     if suggest == "replicate":
         return _ask_for_more(case, replace(base, suggest=suggest, reason=reason))
     if reason == "undecided":
-        base = replace(base, why=f"{base.why}; still undecided after {case.runs} runs")
+        tried = min(case.runs, case.against) >= case.policy.max_runs
+        more = f"still undecided after {case.runs} runs" if tried else "too little to go on with"
+        base = replace(base, why=f"{base.why}; {more}")
     return replace(base, suggest=suggest, reason=reason)
 
 
@@ -164,9 +202,14 @@ def _decide(case: _Case, shorter: bool) -> tuple[str, str]:
     if max(p_better, p_simpler) < (
         policy.discard_first if case.runs == 1 else policy.discard_later
     ):
-        return "discard", "worse"
+        return "discard", _short_of_it(case.gain)
     exhausted = min(case.runs, case.against) >= policy.max_runs
     return ("discard" if exhausted else "replicate"), "undecided"
+
+
+def _short_of_it(gain: float) -> str:
+    """Return the reason of a discard by numbers: a better number is never called worse."""
+    return "undecided" if gain > 0 else "worse"
 
 
 def _ask_for_more(case: _Case, verdict: Judgement) -> Judgement:

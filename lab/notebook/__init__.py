@@ -6,6 +6,7 @@
 
 import contextlib
 import importlib
+import math
 import os
 import sqlite3
 import sys
@@ -46,6 +47,11 @@ def number(word: str, letter: str) -> int:
         kind = "a hypothesis" if letter == "h" else "an experiment"
         raise Usage(f"{word!r} is not the id of {kind}.", f"Ids look like {letter}12: lab log")
     return int(digits[:18])
+
+
+def _finite(value: Any) -> Any:
+    """Return a value as it is recorded: infinity and NaN are no numbers, so they are null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Notebook:
@@ -105,7 +111,8 @@ class Notebook:
         return self.insert_plain(table, **row)
 
     def insert_plain(self, table: str, **row: Any) -> int:
-        """Add one row exactly as given; return its number."""
+        """Add one row as given, but for numbers that are not finite; return its number."""
+        row = {name: _finite(value) for name, value in row.items()}
         columns = ", ".join(f'"{name}"' for name in row)
         marks = ", ".join("?" * len(row))
         done = self.db.execute(
@@ -116,7 +123,8 @@ class Notebook:
     def fill(self, table: str, row_id: int, **values: Any) -> None:
         """Fill columns of a record that were empty until now."""
         names = ", ".join(f'"{name}" = ?' for name in values)
-        self.db.execute(f"update {table} set {names} where id = ?", [*values.values(), row_id])
+        known = [_finite(value) for value in values.values()]
+        self.db.execute(f"update {table} set {names} where id = ?", [*known, row_id])
 
     def event(self, verb: str, subject: str, detail: str | None = None) -> None:
         """Note who did what, when."""

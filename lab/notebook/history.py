@@ -54,9 +54,16 @@ def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
 
     Where none of the newest was, of the newest with a value; without any, of the newest.
     """
-    newest = "select * from state where leaf = ? order by experiment desc limit 1000"
-    for measured in ("value is not null and not claimed", "value is not null", "true"):
-        row = book.one(f"select scope from ({newest}) where {measured} limit 1", leaf)
+    measured = "select * from state where leaf = ? and value is not null and not claimed"
+    newest = (
+        "select * from (select * from state where leaf = ? order by experiment desc limit 1000)"
+    )
+    for query in (
+        f"{measured} order by experiment desc",
+        f"{newest} where value is not null",
+        newest,
+    ):
+        row = book.one(f"{query} limit 1", leaf)
         if row is not None:
             return book.one("select * from scopes where id = ?", row["scope"])
     return None

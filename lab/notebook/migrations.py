@@ -38,6 +38,27 @@ def m003_runs_of_a_job(db: "Database") -> None:
     db.execute("create index runs_job on runs (job)")
 
 
+def m004_reported(db: "Database") -> None:
+    """Numbers without a verdict; the spread of replicates, which no square makes infinite."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table reported (id integer primary key, uid text not null unique, experiment "
+        "integer not null references experiments (id), metrics text, value real, at text not null) "
+        "strict"
+    )
+    db.execute("create index reported_experiment on reported (experiment)")
+    db.execute(f"create trigger reported_kept before update on reported {never}")
+    db.execute(f"create trigger reported_stays before delete on reported {never}")
+    db.conn.create_function("root", 1, lambda square: max(square, 0.0) ** 0.5)
+    db.execute("alter table state rename column ss to spread")
+    db.execute("update state set spread = root(spread)")
+    db.execute("alter table scopes drop column ss")
+    db.execute("alter table scopes drop column df")
+    db.execute("create index state_repeated on state (scope, experiment) where df > 0")
+    measured = "where value is not null and not claimed"
+    db.execute(f"create index state_measured on state (leaf, experiment) {measured}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -48,4 +69,9 @@ def _execute(db: "Database", script: str) -> None:
             statement = ""
 
 
-STEPS: tuple[Callable[["Database"], None], ...] = (m001_notebook, m002_machine, m003_runs_of_a_job)
+STEPS: tuple[Callable[["Database"], None], ...] = (
+    m001_notebook,
+    m002_machine,
+    m003_runs_of_a_job,
+    m004_reported,
+)

@@ -23,8 +23,7 @@ def differences(book: Notebook) -> Iterator[str]:
             yield f"{what} of {name} is not what the records say"
 
 
-# The counts against what the states add up to. A sum of squares taken in another order differs by
-# rounding, which is what the tolerance is for.
+# The counts against what the states add up to.
 _SUMS = "sum(verdict = 'keep') k, sum(verdict = 'discard') d, sum(verdict = 'crash') c"
 DISAGREEMENTS = {
     "the state": "select 'e' || id from experiments e where not exists "
@@ -32,9 +31,8 @@ DISAGREEMENTS = {
     "the tally": f"select leaf from (select leaf, count(*) n, {_SUMS}, sum(overruled) o from state "
     "group by leaf) left join tallies using (leaf) where (n, ifnull(k, 0), ifnull(d, 0), "
     "ifnull(c, 0), o) is not (experiments, keep, discard, crash, tallies.overruled)",
-    "the spread": "select leaf || '/' || profile from scopes left join (select scope, count(*) n, "
-    "sum(state.ss) s, sum(state.df) f from state group by scope) on scope = scopes.id where "
-    "experiments <> ifnull(n, 0) or df <> ifnull(f, 0) or abs(ss - ifnull(s, 0)) > 1e-6 * (1 + ss)",
+    "the count": "select leaf || '/' || profile from scopes left join (select scope, count(*) n "
+    "from state group by scope) on scope = scopes.id where experiments <> ifnull(n, 0)",
     "the axis count": "select leaf || ' ' || axis from axes left join (select leaf, axis, "
     "count(*) n, sum(verdict is 'keep') k from state where axis is not null group by leaf, axis) "
     "using (leaf, axis) where tried <> ifnull(n, 0) or kept <> ifnull(k, 0)",
@@ -56,7 +54,7 @@ def rebuild(book: Notebook) -> None:
     with book.write() as db:
         for table in ("state", "tallies", "axes", "pending"):
             db.execute(f"delete from {table}")
-        db.execute("update scopes set experiments = 0, ss = 0, df = 0")
+        db.execute("update scopes set experiments = 0")
         db.execute(
             "insert into pending select id, leaf, campaign from hypotheses h where not exists "
             "(select 1 from experiments where hypothesis = h.id)"

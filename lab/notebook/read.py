@@ -10,11 +10,12 @@ from ..documents.experiments import (
     Experiment,
     Hypothesis,
     JudgementRecord,
+    ReportedRecord,
     ResultRecord,
     RunRecord,
 )
 from ..documents.leaves import Axis, Counts, Failure, Lesson
-from ..judge import Noise, Side
+from ..judge import Group, Noise, Side, mean, pooled
 from . import Notebook
 
 Found = dict[str, Any]
@@ -107,8 +108,17 @@ def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardsti
 
 
 def experiments(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
-    """Return a leaf's newest experiments, newest first."""
-    return book.all(f"{ENTRY} where s.leaf = ? order by s.experiment desc limit ?", leaf, n)
+    """Return a leaf's newest experiments, newest first; imported ones only where there is room."""
+    where = "where s.leaf = ? and e.kind {} 'import' order by s.experiment desc limit ?"
+    ours = book.all(f"{ENTRY} {where.format('<>')}", leaf, n)
+    others = book.all(f"{ENTRY} {where.format('=')}", leaf, n - len(ours)) if n > len(ours) else []
+    return sorted([*ours, *others], key=lambda row: -int(row["experiment"]))
+
+
+def is_imported(book: Notebook, leaf: str) -> bool:
+    """Return whether a leaf has nothing but an imported log."""
+    query = "select 1 from state s join experiments e on e.id = s.experiment where s.leaf = ?"
+    return book.one(f"{query} and e.kind <> 'import' limit 1", leaf) is None
 
 
 def newest(book: Notebook, leaf: str, campaign: str) -> sqlite3.Row | None:
@@ -137,10 +147,23 @@ def incumbents(book: Notebook, contents: list[str], *scope: str) -> list[sqlite3
 
 def noise(book: Notebook, scope: int) -> Noise | None:
     """Return the pooled spread between replicates within a scope, or None when unknown."""
-    row = book.one("select ss, df from scopes where id = ?", scope)
-    if row is None or row["df"] < 1:
-        return None
-    return Noise(sd=float((max(row["ss"], 0.0) / row["df"]) ** 0.5), df=int(row["df"]))
+    return pooled(_groups(book, scope))[0]
+
+
+def outside_noise(book: Notebook, scope: int) -> list[int]:
+    """Return the experiments whose replicates spread unlike the others', and so stay out of it."""
+    groups = _groups(book, scope)
+    return [groups[place].experiment for place in pooled(groups)[1]]
+
+
+def _groups(book: Notebook, scope: int) -> list[Group]:
+    """Return the replicates of a scope's newest experiments that have any."""
+    rows = book.all(
+        "select experiment, spread, df from state where scope = ? and df > 0 "
+        "order by experiment desc limit ?",
+        *(scope, LOOK_BACK),
+    )
+    return [Group(*row) for row in rows]
 
 
 def best(book: Notebook, scope: int) -> sqlite3.Row | None:
@@ -153,9 +176,12 @@ def best(book: Notebook, scope: int) -> sqlite3.Row | None:
 
 
 def kept(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
-    """Return kept changes, the largest gain first."""
+    """Return kept changes, the largest gain first; those measured here, where there are any."""
     query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
-    return book.all(f"{query} order by s.gain desc limit ?", leaf, n)
+    ours = "and e.kind <> 'import' order by s.gain desc limit ?"
+    return book.all(f"{query} {ours}", leaf, n) or book.all(
+        f"{query} order by s.gain desc limit ?", leaf, n
+    )
 
 
 def near_misses(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
@@ -228,6 +254,7 @@ def since_keep(book: Notebook, leaf: str, campaign: str | None) -> int:
     mine = "campaign = ? and leaf = ?" if campaign else "? is null and leaf = ?"
     rows = book.db.execute(
         f"select verdict, failure from state where {mine} and verdict is not null "
+        "and (select kind from experiments where id = state.experiment) <> 'import' "
         "order by experiment desc limit ?",
         (campaign, leaf, LOOK_BACK),
     )
@@ -372,7 +399,7 @@ def metrics(book: Notebook, experiment: int) -> dict[str, float]:
     sums: dict[str, list[float]] = {}
     for (name, _), value in by_run.items():
         sums.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in sums.items()}
+    return {name: mean(values) for name, values in sums.items()}
 
 
 def run_metrics(book: Notebook, run: int) -> dict[str, float]:
@@ -428,6 +455,10 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "results": [
             cast(ResultRecord, _unpacked(row)) for row in _records(book, "results", number)
         ],
+        "reported": [
+            cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
+        ],
+        "outside_noise": number in outside_noise(book, row["scope"]),
     }
 
 

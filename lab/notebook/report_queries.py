@@ -1,6 +1,7 @@
 """Queries of the report: what came since a moment, who worked, what it was worth."""
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,24 +28,82 @@ ROW = """
                 '9')))"""
 
 
-def last_night(book: Notebook) -> str | None:
-    """Return when the newest stretch of work without a long pause began; None without any."""
-    first: str | None = None
-    for row in book.db.execute("select at from experiments order by id desc"):
-        if first is not None and _moment(first) - _moment(row["at"]) > PAUSE:
+@dataclass(frozen=True)
+class Firsts:
+    """Where a window begins: in each table, the number of its first record.
+
+    By numbers and not by times, since a clock may have been ahead, or behind, and then set right.
+    """
+
+    experiments: int = 0
+    results: int = 0
+    runs: int = 0
+    sessions: int = 0
+
+
+EVERYTHING = Firsts(2**62, 2**62)  # a window that has not begun: all came before it
+
+
+def firsts(book: Notebook, experiment: int, since: str) -> Firsts:
+    """Return the window that begins with an experiment, and with what else came since a moment."""
+
+    def first(table: str) -> int:
+        query = f"select min(id) from {table} where experiment >= ?"
+        of_them = book.all(query, experiment)[0][0]
+        by_time = first_since(book, table, since)
+        return by_time if of_them is None else min(by_time, int(of_them))
+
+    sessions = first_since(book, "sessions", since)
+    return Firsts(experiment, first("results"), first("runs"), sessions)
+
+
+def first_since(book: Notebook, table: str, since: str) -> int:
+    """Return the number of a table's first record since a moment.
+
+    Imported experiments have a time of elsewhere, and are not looked at. A record from the future,
+    whose clock was ahead, is as old as its neighbours: it is never hidden.
+    """
+    ours = "kind <> 'import' and " if table == "experiments" else ""
+    now = book.stamp()
+    query = f"select min(id) from {table} where {ours} at >= ? and at <= ?"
+    first = book.all(query, since, now)[0][0]
+    query = f"select max(id) from {table} where {ours} at <= ? and (? is null or id < ?2)"
+    before = book.all(query, now, first)[0][0]
+    return int(before or 0) + 1
+
+
+def last_night(book: Notebook) -> tuple[str, int] | None:
+    """Return when the newest stretch of work without a long pause began, and with what; else None.
+
+    A time that lies before an earlier experiment's, or after now, is of a clock that was set: the
+    experiment is as old as the one before it.
+    """
+    found: tuple[str, int] | None = None
+    rows = book.all(
+        "select id, max(case when at <= ? then at end) over (order by id) as at from experiments "
+        "where kind <> 'import' order by id desc",
+        book.stamp(),
+    )
+    for row in rows:
+        at = row["at"] or (found[0] if found else book.stamp())
+        if found is not None and _moment(found[0]) - _moment(at) > PAUSE:
             break
-        first = row["at"]
-    return first
+        found = (at, int(row["id"]))
+    return found
 
 
 def _moment(at: str) -> datetime:
     return datetime.fromisoformat(at)
 
 
-def rows(book: Notebook, leaf: str, since: str, n: int) -> list[dict[str, Any]]:
-    """Return the newest `n` experiments of a leaf made since a moment, oldest first."""
-    where = "where s.leaf = ? and e.at >= ? order by s.experiment desc limit ?"
-    return [dict(row) for row in reversed(book.all(f"{ROW} {where}", leaf, since, n))]
+def rows(book: Notebook, leaf: str, first: int, n: int) -> list[dict[str, Any]]:
+    """Return the newest `n` experiments of a leaf from `first` on, oldest first.
+
+    Imported ones belong to no window: they are there where everything is asked for, with 0.
+    """
+    where = "where s.leaf = ?1 and e.id >= ?2 and (?2 = 0 or e.kind <> 'import')"
+    found = book.all(f"{ROW} {where} order by s.experiment desc limit ?3", leaf, first, n)
+    return [dict(row) for row in reversed(found)]
 
 
 def row(book: Notebook, experiment: int) -> dict[str, Any]:
@@ -52,45 +111,48 @@ def row(book: Notebook, experiment: int) -> dict[str, Any]:
     return dict(book.all(f"{ROW} where s.experiment = ?", experiment)[0])
 
 
-def made(book: Notebook, leaf: str, since: str) -> dict[str, int]:
-    """Return how many experiments a leaf was given since a moment, and what became of them."""
+def made(book: Notebook, leaf: str, first: int) -> dict[str, int]:
+    """Return how many experiments a leaf was given from `first` on, and what became of them."""
     found = book.one(
         "select count(*) as experiments, ifnull(sum(s.verdict = 'keep' and e.kind <> 'baseline'), "
         "0) as keep, ifnull(sum(s.verdict = 'discard'), 0) as discard, "
         "ifnull(sum(s.verdict = 'crash'), 0) as crash, ifnull(sum(s.verdict is null), 0) as open "
-        "from experiments e join state s on s.experiment = e.id where s.leaf = ? and e.at >= ?",
-        *(leaf, since),
+        "from experiments e join state s on s.experiment = e.id where s.leaf = ? and e.id >= ? "
+        "and e.kind <> 'import'",
+        *(leaf, first),
     )
     return dict(found) if found else {}
 
 
-def spent(book: Notebook, leaf: str, since: str) -> dict[str, Any]:
-    """Return runs, their seconds on a device and cost in US dollars (None: not known) since."""
+def spent(book: Notebook, leaf: str, first: Firsts) -> dict[str, Any]:
+    """Return runs, their seconds on a device and cost in US dollars (None: not known)."""
     runs = book.all(
         "select count(*), ifnull(sum(r.seconds), 0), sum(r.cost_usd) from runs r "
-        "join state s on s.experiment = r.experiment where r.at >= ? and s.leaf = ?",
-        *(since, leaf),
+        "join state s on s.experiment = r.experiment where r.id >= ? and s.leaf = ?",
+        *(first.runs, leaf),
     )[0]
     sessions = book.all(
         "select sum(s.cost_usd) from sessions s join campaigns c on c.id = s.campaign "
-        "where c.leaf = ? and s.at >= ?",
-        *(leaf, since),
+        "where c.leaf = ? and s.id >= ?",
+        *(leaf, first.sessions),
     )[0]
     known = [cost for cost in (runs[2], sessions[0]) if cost is not None]
     return {"runs": runs[0], "seconds": runs[1], "cost_usd": sum(known) if known else None}
 
 
-def best_before(book: Notebook, scope: int, leaf: str, before: str) -> sqlite3.Row | None:
-    """Return what was the best kept or baseline experiment of a scope at a moment."""
+def best_before(
+    book: Notebook, scope: int, leaf: str, first: Firsts = EVERYTHING
+) -> sqlite3.Row | None:
+    """Return what was the best kept or baseline experiment of a scope before a window began."""
     return book.one(
         "select s.experiment, s.value, s.runs, s.campaign from state s "
         "join experiments e on e.id = s.experiment "
         "where s.leaf = ? and s.verdict = 'keep' and s.scope = ? and s.value is not null "
-        "and ifnull((select min(at) from results where experiment = s.experiment "
-        "and verdict = 'keep'), e.at) < ? "
+        "and ifnull((select min(id) from results where experiment = s.experiment "
+        "and verdict = 'keep') < ?, e.id < ?) "
         "order by s.claimed, case e.direction when 'maximize' then -s.value else s.value end "
         "limit 1",
-        *(leaf, scope, before),
+        *(leaf, scope, first.results, first.experiments),
     )
 
 
@@ -103,15 +165,15 @@ def first_kept(book: Notebook, scope: int, leaf: str) -> sqlite3.Row | None:
     )
 
 
-def campaigns(book: Notebook, leaf: str, since: str) -> list[dict[str, Any]]:
-    """Return the campaigns at work on a leaf since a moment: agent, counts, how each ended."""
+def campaigns(book: Notebook, leaf: str, first: int) -> list[dict[str, Any]]:
+    """Return the campaigns at work on a leaf from `first` on: agent, counts, how each ended."""
     found = book.all(
         "select e.campaign as name, count(*) as experiments, "
         "sum(s.verdict = 'keep' and e.kind <> 'baseline') as kept "
         "from experiments e join state s on s.experiment = e.id "
-        "where s.leaf = ? and e.at >= ? and e.campaign is not null group by e.campaign "
+        "where s.leaf = ? and e.id >= ? and e.campaign is not null group by e.campaign "
         "order by min(e.id)",
-        *(leaf, since),
+        *(leaf, first),
     )
     return [dict(one) | _ending(book, one["name"]) for one in found]
 

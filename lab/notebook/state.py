@@ -6,11 +6,11 @@ a write, and `differences` applies it to all of them for `lab doctor`.
 
 import itertools
 import json
-import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ..judge import mean, spread
 from . import Notebook
 
 CHUNK = 500  # experiments looked at together: 10 times quicker than one by one
@@ -18,7 +18,7 @@ SCOPE = ("leaf", "profile", "platform", "yardstick")
 SAYS_NOTHING = ("infra", "interrupted", "lost")  # failures that tell nothing about the idea
 COLUMNS = (
     *("experiment", "hypothesis", "leaf", "scope", "campaign", "status", "failure", "verdict"),
-    *("kind", "value", "claimed", "runs", "ss", "df", "gain", "mechanism", "mechanism_source"),
+    *("kind", "value", "claimed", "runs", "spread", "df", "gain", "mechanism", "mechanism_source"),
     *("seconds", "telling", "ordinal", "axis", "overruled"),
 )
 INSERT = f"insert or replace into state values ({', '.join('?' * len(COLUMNS))})"
@@ -47,6 +47,7 @@ def derive(
     results: Sequence[Row],
     judgement: Row | None,
     cited: bool,
+    reported: Sequence[Row] = (),
 ) -> State:
     """Return the state of one experiment from its newest job, runs, results, newest judgement."""
     values = values_by_seed(runs)
@@ -68,7 +69,7 @@ def derive(
         state["failure"] = job["how"] if job["how"] in SAYS_NOTHING else None
     if experiment["kind"] == "baseline" and values and not result:
         state["verdict"] = "keep"
-    state |= _worth(experiment, values, results, judgement)
+    state |= _worth(experiment, values, [*reported, *results], judgement)
     state |= _mechanism(result, judgement)
     near = bool(judgement["near_miss"]) if judgement else False
     state["kind"] = _kind(state, near)
@@ -103,23 +104,25 @@ def _worth(
     experiment: Row, values: list[float], results: Sequence[Row], judgement: Row | None
 ) -> State:
     """Value (the mean over runs, or what was claimed last), spread and gain."""
-    mean = math.fsum(values) / len(values) if values else None
-    claimed = _last(results, "value") if mean is None else None
+    centre = mean(values) if values else None
+    wide = spread(values)  # None where it is beyond every number
+    claimed = _last(results, "value") if centre is None else None
     sign = -1.0 if experiment["direction"] == "maximize" else 1.0
     gain = judgement["gain"] if judgement else _last(results, "gain")
     return {
-        "value": mean if mean is not None else claimed,
-        "claimed": int(mean is None and claimed is not None),
-        "ss": math.fsum((v - mean) ** 2 for v in values) if mean is not None else 0.0,
-        "df": max(0, len(values) - 1),
+        "value": centre if centre is not None else claimed,
+        "claimed": int(centre is None and claimed is not None),
+        "spread": wide or 0.0,
+        "df": max(0, len(values) - 1) if wide is not None else 0,
         "gain": gain,
-        "ordinal": sign * mean if mean is not None else None,
+        "ordinal": sign * centre if centre is not None else None,
     }
 
 
 def _last(rows: Sequence[Row], name: str) -> Any:
     """Return the newest value of a column that has one."""
-    return next((row[name] for row in reversed(rows) if row[name] is not None), None)
+    known = (row[name] for row in reversed(rows) if name in row.keys())  # noqa: SIM118 (a Row)
+    return next((value for value in known if value is not None), None)
 
 
 def _mechanism(result: Row | None, judgement: Row | None) -> State:
@@ -165,7 +168,7 @@ def facts_of(book: Notebook, experiments: Sequence[int]) -> list[State]:
     query = f"select e.*, {axis} from experiments e where id in ({marks}) order by id"
     rows = [dict(row) for row in book.all(query, *experiments)]
     about: dict[str, dict[int, list[sqlite3.Row]]] = {}
-    for table in ("jobs", "runs", "results", "judgements"):
+    for table in ("jobs", "runs", "results", "judgements", "reported"):
         found = about[table] = {}
         query = f"select * from {table} where experiment in ({marks}) order by id"
         for row in book.db.execute(query, experiments):
@@ -183,7 +186,9 @@ def facts_of(book: Notebook, experiments: Sequence[int]) -> list[State]:
             next(reversed(about[name].get(number, [])), None) for name in ("jobs", "judgements")
         )
         runs, results = about["runs"].get(number, []), about["results"].get(number, [])
-        states.append(derive(row, scopes[key], job, runs, results, judgement, number in cited))
+        said = about["reported"].get(number, [])
+        known = (job, runs, results, judgement, number in cited, said)
+        states.append(derive(row, scopes[key], *known))
     return states
 
 
@@ -226,7 +231,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.leaves: dict[str, list[int]] = {}
-        self.scopes: dict[int, list[float]] = {}
+        self.scopes: dict[int, list[int]] = {}
         self.axes: dict[tuple[str, str], list[int]] = {}
 
     def add(self, state: Row, sign: int) -> None:
@@ -234,7 +239,7 @@ class Changes:
         verdict = state["verdict"]
         flags = [int(verdict == name) for name in ("keep", "discard", "crash")]
         _sum(self.leaves, state["leaf"], [1, *flags, state["overruled"]], sign)
-        _sum(self.scopes, state["scope"], [1, state["ss"], state["df"]], sign)
+        _sum(self.scopes, state["scope"], [1], sign)
         if state["axis"]:
             _sum(self.axes, (state["leaf"], state["axis"]), [1, flags[0]], sign)
 
@@ -248,8 +253,7 @@ class Changes:
             [(leaf, *sums) for leaf, sums in self.leaves.items()],
         )
         db.executemany(
-            "update scopes set experiments = experiments + ?, ss = ss + ?, df = df + ? "
-            "where id = ?",
+            "update scopes set experiments = experiments + ? where id = ?",
             [(*sums, number) for number, sums in self.scopes.items()],
         )
         db.executemany(

@@ -35,6 +35,7 @@ ENDED = {
 PAIRS = {"metrics": ("run", "name", "source"), "evidence": ("lesson", "experiment")}  # have no uid
 BAD = (ValueError, KeyError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 Row = dict[str, Any]
+NO_WISH = importers.Wish()
 
 
 def export(book: Notebook) -> Iterator[str]:
@@ -43,12 +44,17 @@ def export(book: Notebook) -> Iterator[str]:
     try:
         for table in schema.records(book):
             for row in book.db.execute(_query(book, table)):
-                found = {name: row[name] for name in row.keys() if row[name] is not None}  # noqa: SIM118
+                found = {name: row[name] for name in row.keys() if _is_told(row[name])}  # noqa: SIM118
                 if table == "events":
                     found["subject"] = _portable(book, found["subject"])
                 yield json.dumps({"table": table} | found, allow_nan=False)
     finally:
         book.db.execute("commit")
+
+
+def _is_told(value: Any) -> bool:
+    """Say whether a value goes out: null does not, nor what was once written as infinite."""
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _query(book: Notebook, table: str) -> str:
@@ -86,7 +92,7 @@ def _local(book: Notebook, subject: Any) -> Any:
     return f"{subject[0]}{found[0]}" if found else subject
 
 
-def load(book: Notebook, path: Path, leaf: str | None) -> Row:
+def load(book: Notebook, path: Path, leaf: str | None, wish: importers.Wish = NO_WISH) -> Row:
     """Read a file of any kind we know; return how many records were new, old and skipped."""
     if not path.is_file():
         raise NotFound(f"there is no file {path}.", "Type: lab import FILE")
@@ -95,7 +101,7 @@ def load(book: Notebook, path: Path, leaf: str | None) -> Row:
         return Import(book, path).read()
     if leaf is None:
         raise Usage(f"{path} does not say which leaf it belongs to.", "Type: --leaf pretrain")
-    return import_rows.load(book, path, leaf)
+    return import_rows.load(book, path, leaf, wish)
 
 
 class Import:
@@ -116,7 +122,7 @@ class Import:
                 for part in state.parts(lines):
                     self._batch(table, [(line, row) for line, row in part])
             self._settle()
-        return self.counts | {"problems": self.problems}
+        return self.counts | {"settled": 0, "problems": self.problems, "taken": []}
 
     def _lines(self) -> Iterator[tuple[int, Row]]:
         with self.path.open(encoding="utf-8", errors="replace") as file:

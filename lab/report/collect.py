@@ -1,7 +1,6 @@
 """Data of a report, plain; how it looks is decided elsewhere."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ from .. import leaf as leaves
 from ..campaign.lock import is_alive
 from ..errors import LabError
 from ..experiment import samples
-from ..judge import Policy
+from ..judge import Policy, total
 from ..notebook import Notebook, history, read, report_queries
 from ..notebook.history import Point
 from ..notebook.read import Found
@@ -42,19 +41,17 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
     """Return what is told of one leaf."""
     leaf = _leaf(workspace, name)
     policy = _policy(leaf)
-    rows = report_queries.rows(book, name, window.at if window.asked else "", MOST)
+    first = window.first.experiments if window.asked else 0
+    rows = _labelled(report_queries.rows(book, name, first, MOST))
     scope = history.newest_scope(book, name)
     best = _best(book, name, scope)
     grown = tree.grow(
         rows, best["experiment"] if best else None, lambda e: report_queries.row(book, e)
     )
     points = _points(rows, scope)
-    named = next((row for row in [*reversed(rows), best] if row and row["metric"]), None)
-    start = (
-        report_queries.best_before(book, scope["id"], name, rows[0]["at"])
-        if scope and rows
-        else None
-    )
+    ours = [row for row in rows if row["kind"] != "import"] or rows
+    named = next((row for row in [*reversed(ours), best] if row and row["metric"]), None)
+    start = _level(book, name, scope, rows)
     return {
         "leaf": name,
         "purpose": leaf.purpose if leaf else None,
@@ -91,6 +88,27 @@ def _leaf(workspace: Workspace, name: str) -> leaves.Leaf | None:
         return None  # known to the notebook alone
 
 
+def _labelled(rows: list[Found]) -> list[Found]:
+    """Say of imported experiments that they are, where others were measured here."""
+    if all(row["kind"] == "import" for row in rows):
+        return rows
+    words = {True: "imported: {}", False: "{}"}
+    return [
+        row | {"claim": words[row["kind"] == "import"].format(row["claim"])}
+        if row["claim"]
+        else row
+        for row in rows
+    ]
+
+
+def _level(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
+    """Return the best before the first experiment on the page."""
+    if not scope or not rows:
+        return None
+    first = report_queries.firsts(book, rows[0]["experiment"], book.stamp())
+    return report_queries.best_before(book, scope["id"], name, first)
+
+
 def _policy(leaf: leaves.Leaf | None) -> Policy:
     try:
         return Policy.from_table(leaf.judge) if leaf else Policy()
@@ -107,7 +125,7 @@ def _best(book: Notebook, name: str, scope: Any) -> Found | None:
     """Return the best of the newest scope: measured, or as reported where nothing was."""
     if scope is None:
         return None
-    row = report_queries.best_before(book, scope["id"], name, "9")
+    row = report_queries.best_before(book, scope["id"], name)
     return report_queries.row(book, row["experiment"]) if row else None
 
 
@@ -132,17 +150,18 @@ def _since(
     """Return what came of the window: best then and now, gains, counts, campaigns, cost."""
     then = _then(book, name, scope, window)
     won = board.chain(history.keeps(book, name))
-    mine = [row for row in won if report_queries.row(book, row["experiment"])["at"] >= window.at]
+    first = window.first.experiments
+    mine = [row for row in won if row["experiment"] >= first and row["kind"] != "import"]
     before = max((r["experiment"] for r in won if r not in mine), default=0)
-    moved = [dict(one) for one in report_queries.campaigns(book, name, window.at)]
+    moved = [dict(one) for one in report_queries.campaigns(book, name, first)]
     for one in moved:
         one["alive"] = is_alive(workspace.place.home, one["name"])
     return {
-        **report_queries.made(book, name, window.at),
-        **report_queries.spent(book, name, window.at),
+        **report_queries.made(book, name, first),
+        **report_queries.spent(book, name, window.first),
         "then": then,
         "now": best,
-        "claimed_gain": math.fsum(row["gain"] for row in mine) if mine else None,
+        "claimed_gain": total(row["gain"] for row in mine) if mine else None,
         "expected_gain": board.expected(book, mine, policy, before) if mine else None,
         "campaigns": moved,
     }
@@ -152,7 +171,7 @@ def _then(book: Notebook, name: str, scope: Any, window: Window) -> Found | None
     """Return the best before the window; without any, where the window's work began."""
     if scope is None:
         return None
-    row = report_queries.best_before(book, scope["id"], name, window.at)
+    row = report_queries.best_before(book, scope["id"], name, window.first)
     first = report_queries.first_kept(book, scope["id"], name) if row is None else None
     found = row or first
     return dict(found) | {"first": row is None} if found else None

@@ -7,7 +7,7 @@ from ..notebook.history import Point
 from ..notebook.read import Found
 from ..text import num, shorten
 from ..views.board import best_so_far
-from ..views.plot import interesting, kind_of
+from ..views.plot import interesting, is_drawn, kind_of
 from .frame import figure, grid, heights
 from .html import Safe, join, tag
 from .scale import SIZE, Axis
@@ -32,7 +32,7 @@ def staircase(leaf: Found) -> Safe:
     shown = [p["value"] for p in [*first, *points] if _inside(p["value"], low, high)]
     if not shown:
         return tag("p", "No number to draw.", class_="none")
-    noise = leaf["noise"] or 0.0
+    noise = leaf["noise"] if is_drawn(leaf["noise"]) else 0.0
     axis = Axis.around(shown, low, high, 1.5 * noise)
     marks = [_mark(point, at, len(points), axis, rises) for at, point in enumerate(points)]
     steps = best_so_far([*first, *points])[len(first) :]

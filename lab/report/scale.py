@@ -47,6 +47,7 @@ class Axis:
         """Return the value of a place on the axis's own scale."""
         if self.kind == "log":
             return float(10 ** max(-300.0, min(300.0, bent)))
+        bent = max(-690.0, min(690.0, bent)) if self.kind == "symlog" else bent  # e^710 is infinite
         return math.sinh(bent) * self.unit if self.kind == "symlog" else bent
 
     def place(self, value: float) -> float:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..errors import Usage
 from ..notebook import Notebook, report_queries
+from ..notebook.report_queries import Firsts
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 START = ""  # sorts before every time
@@ -18,13 +19,18 @@ class Window:
 
     at: str
     asked: bool  # by --since; the lists then hold this window only
+    first: Firsts
 
 
 def window(book: Notebook, since: str | None) -> Window:
     """Return the window asked for; else the last stretch of work without a pause of six hours."""
     if since is None:
-        return Window(report_queries.last_night(book) or START, asked=False)
-    return Window(_moment(book, since.strip()), asked=True)
+        at, first = report_queries.last_night(book) or (START, 0)
+        return Window(at, False, report_queries.firsts(book, first, at))
+    at = _moment(book, since.strip())
+    number = int(since.strip()[1:]) if re.fullmatch(r"\s*[eE]\d+\s*", since) else None
+    first = number or report_queries.first_since(book, "experiments", at)
+    return Window(at, True, report_queries.firsts(book, first, at))
 
 
 def seconds(text: str) -> float | None:

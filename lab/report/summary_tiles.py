@@ -38,7 +38,7 @@ def _gains(look: Look) -> Safe:
         return _tile("gain", "none", "no kept change on the way to the best")
     most = max(abs(claimed), abs(expected or 0.0)) or 1.0
     bars = [
-        tag("i", class_=f"bar {name}", style=f"width:{100 * max(0.0, value) / most:.1f}%")
+        tag("i", class_=f"bar {name}", style=f"width:{100 * (max(0.0, value) / most):.1f}%")
         for name, value in (("claimed", claimed), ("expected", expected))
         if value is not None
     ]

@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
+from ..judge import finite
 from ..notebook.read import Found
 from ..text import num, plain, span
 
@@ -32,6 +33,8 @@ def since(report: Found) -> str:
     try:
         made, start = (datetime.fromisoformat(report[k]) for k in ("made", "since"))
         past = (made - start).total_seconds()
+        if past < 0:
+            raise ValueError("it is still to come")
         back = f" ({past / 86400:.0f} days)" if past > 2 * 86400 else f" ({span(past)})"
     except (ValueError, TypeError):
         back = ""
@@ -94,10 +97,10 @@ def mechanism(row: Found) -> str:
     return f"{row['outcome']}, {row['source']}"
 
 
-def gained(now: Found, then: Found) -> float:
-    """Return how much better `now` is, positive when it is."""
+def gained(now: Found, then: Found) -> float | None:
+    """Return how much better `now` is, positive when it is; None beyond every number."""
     sign = 1.0 if now["direction"] == "maximize" else -1.0
-    return sign * float(now["value"] - then["value"]) + 0.0  # never a negative zero
+    return finite(sign * float(now["value"] - then["value"]) + 0.0)  # never a negative zero
 
 
 def best(since: Found) -> tuple[str, str]:
@@ -112,7 +115,9 @@ def best(since: Found) -> tuple[str, str]:
     if then["experiment"] == now["experiment"]:
         return num(now["value"]), f"{here}; unchanged"
     moved = gained(now, then)
-    share = f" ({100 * moved / abs(then['value']):.2g} %)" if then["value"] else ""
+    share = ""
+    if then["value"] and moved is not None:
+        share = f" ({100 * (moved / abs(then['value'])):.2g} %)"
     figures = f"{num(then['value'])} → {num(now['value'])}"
     start = " (the first)" if then.get("first") else ""
     return figures, f"{num(moved, sign=True)}{share}; from e{then['experiment']}{start} to {here}"

@@ -75,7 +75,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
 def reference(experiment: int, side: judging.Side, policy: judging.Policy) -> Reference:
     """Return an experiment by the mean of the runs that count for it."""
     runs = side.record(policy)
-    value = sum(runs) / len(runs) if runs else None
+    value = judging.mean(runs) if runs else None
     return {"experiment": f"e{experiment}", "value": value, "runs": len(runs)}
 
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..documents.leaves import Board, Going, Leader, Row
-from ..judge import Kept, Noise, Policy, expected_gain, mean
+from ..judge import Kept, Noise, Policy, expected_gain, finite, mean, total
 from ..notebook import Notebook, history, read
 from ..notebook.history import Point
 
@@ -18,7 +18,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
     """Return the JSON of `lab board` for one leaf; `policy` is the leaf's own."""
     rows = read.experiments(book, leaf, n)
     rows.reverse()
-    named = next((row for row in reversed(rows) if row["metric"]), None)
+    named = next((row for row in reversed(_ours(rows)) if row["metric"]), None)
     counts = read.counts(book, leaf)
     keeps = history.keeps(book, leaf)
     errors = {row["experiment"]: row["se"] for row in keeps}
@@ -30,14 +30,20 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
         "experiments": [_row(row, errors.get(row["experiment"])) for row in rows],
-        "claimed_gain": math.fsum(row["gain"] for row in won) if won else None,
+        "claimed_gain": total(row["gain"] for row in won) if won else None,
         "expected_gain": expected(book, won, policy),
         "counts": counts,
+        "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
         "best": _best(book, scope),
         "best_so_far": [value for value in best_so_far(shown) if value is not None],
         "running": [_flight(row) for row in read.in_flight(book) if row["leaf"] == leaf],
     }
+
+
+def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
+    """Return the experiments made here; where there are none, the imported ones."""
+    return [row for row in rows if row["made"] != "import"] or rows
 
 
 def _row(row: sqlite3.Row, error: float | None) -> Row:
@@ -116,8 +122,10 @@ def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
 
     Two campaigns may each have won 0.01 from the same start, and that is not 0.02. So: the
     campaign that has the best measured change, its newest keep, and from there back from
-    incumbent to incumbent. Imported keeps know no incumbent; all of their campaign are taken.
+    incumbent to incumbent. Imported keeps are nobody's progress here; where there are no others,
+    all of them are taken, since they know no incumbent.
     """
+    keeps = [row for row in keeps if row["kind"] != "import"] or list(keeps)
     keeps = [row for row in keeps if row["scope"] == keeps[-1]["scope"]]
     if not keeps:
         return []
@@ -174,4 +182,5 @@ def _fresh_gain(book: Notebook, row: sqlite3.Row, policy: Policy) -> float | Non
     mine, incumbent = (read.side(book, row[name]) for name in ("experiment", "incumbent"))
     if not mine.selecting or mine.missing(policy) or not incumbent.record(policy):
         return None
-    return SIGN[row["direction"]] * (mean(mine.record(policy)) - mean(incumbent.record(policy)))
+    gained = mean(mine.record(policy)) - mean(incumbent.record(policy))
+    return finite(SIGN[row["direction"]] * gained)

@@ -67,6 +67,8 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
         f"{counts['experiments']} experiments: {counts['keep']} kept, {counts['discard']} "
         f"discarded, {counts['crash']} crashed"
     )
+    if found["imported"]:
+        tally += f"; {found['imported']} of them imported"
     lines = _wrapped(f"{found['leaf']}: {metric}", "bold", width) + _wrapped(
         tally, "default", width
     )
@@ -103,7 +105,9 @@ def _table(
     for row in rows:
         words = _gain(row, width) if gains else _figures(row, width)
         room = max(LEAST_ROOM, width - len(words) - 1)
-        claim = shorten(row["claim"] or "baseline", room)
+        claim = shorten(
+            ("imported: " if row["imported"] else "") + (row["claim"] or "baseline"), room
+        )
         lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
     return lines
 
@@ -144,6 +148,8 @@ def sparkline(values: list[float], direction: str | None, width: int) -> str:
     count = min(width, len(values))
     shown = [values[(number + 1) * len(values) // count - 1] for number in range(count)]
     good = shown if direction == "maximize" else [-value for value in shown]
+    least = max(map(abs, good)) or 1.0
+    good = [value / least / 2 for value in good]  # so that no difference is infinite
     low, high = min(good), max(good)
     wide = (high - low) or 1.0
     return "".join(BARS[round((value - low) / wide * (len(BARS) - 1))] for value in good)

@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..documents.leaves import Picture
 from ..errors import Environment, Usage
@@ -32,6 +32,7 @@ WIDE = 1000.0  # the largest value over the smallest from which a logarithmic ax
 BEYOND = 2.5  # spans of the interesting values that a bad one may lie below before it is cut off
 RESERVE = 0.15  # of the height, above and below the points, for names
 OFF = "off the scale"
+DRAWN = 1e150  # beyond, an axis' own arithmetic overflows: such a value stands at its edge
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; each kind also has its mark.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -164,7 +165,7 @@ def _scale(axes: "Axes", points: Sequence[Point], noise: float) -> tuple[float, 
         bottom, top = bottom - 0.1 * (abs(bottom) or 1.0), top + 0.1 * (abs(top) or 1.0)
     room = (top - bottom) * RESERVE
     if kind == "linear":
-        room = max(room, 1.5 * noise)
+        room = max(room, 1.5 * noise if is_drawn(noise) else 0.0)
     axes.set_ylim(*(float(end) for end in scale.inverted().transform([bottom - room, top + room])))
     return low, high
 
@@ -175,16 +176,25 @@ def interesting(points: Sequence[Point]) -> tuple[float, float]:
     All of them, unless a bad one lies so far off that it would flatten the rest: then the axis ends
     with the kept ones and the better nine tenths, and the bad one is drawn at its edge.
     """
-    sign = 1.0 if _rises(points) else -1.0
-    good = sorted(sign * point["value"] for point in points if point["value"] is not None)
+    sign = 1.0 if points and _rises(points) else -1.0
+    good = sorted(sign * point["value"] for point in points if is_drawn(point["value"]))
     if not good:
         return 0.0, 1.0
-    kept = [sign * p["value"] for p in points if p["value"] is not None and p["verdict"] == "keep"]
+    kept = [
+        sign * point["value"]
+        for point in points
+        if is_drawn(point["value"]) and point["verdict"] == "keep"
+    ]
     floor = min([good[len(good) // 10], *kept])
     edge = floor - BEYOND * (good[-1] - floor) if good[-1] > floor else good[0]
     worst = next(value for value in good if value >= edge)
     ends = (sign * worst, sign * good[-1])
     return min(ends), max(ends)
+
+
+def is_drawn(value: float | None) -> TypeGuard[float]:
+    """Say whether a value can have its own place on an axis."""
+    return value is not None and abs(value) <= DRAWN
 
 
 def scale_of(values: Sequence[float]) -> str:
@@ -219,13 +229,13 @@ def kind_of(point: Point) -> str:
 def _staircase(axes: "Axes", points: Sequence[Point], noise: float | None) -> None:
     """Draw the best so far, and around it what a change of seed alone does."""
     best = best_so_far(points)
-    steps = [(at, value) for at, value in enumerate(best, 1) if value is not None]
+    steps = [(at, v) for at, v in enumerate(best, 1) if v is not None and is_drawn(v)]
     if not steps:
         return
     xs = [*(at for at, _ in steps), len(points) + 0.5]
     ys = [*(value for _, value in steps), steps[-1][1]]
     axes.step(xs, ys, where="post", color=BLUE, linewidth=1.4, label="best so far", zorder=1.5)
-    if noise:
+    if noise and is_drawn(noise):
         below, above = [y - noise for y in ys], [y + noise for y in ys]
         band = axes.fill_between(xs, below, above, step="post", color=BLUE, alpha=0.15)
         band.set(linewidth=0, zorder=1, label=f"noise of a run ±{noise:.2g}")
@@ -256,7 +266,7 @@ def _labels(axes: "Axes", points: Sequence[Point]) -> None:
     kept = [
         ((at, point["value"]), point)
         for at, point in enumerate(points, 1)
-        if point["verdict"] == "keep" and point["claim"] and point["value"] is not None
+        if point["verdict"] == "keep" and point["claim"] and is_drawn(point["value"])
     ]
     kept.sort(key=lambda pair: -(pair[1]["gain"] or 0.0))
     down = -1 if _rises(points) else 1

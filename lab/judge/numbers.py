@@ -1,0 +1,52 @@
+"""Arithmetic that no finite number overflows: what is not finite afterwards is None."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number, or None where it is none.
+
+    >>> finite(1.5), finite(float("inf")), finite(float("nan"))
+    (1.5, None, None)
+    """
+    return value if value is not None and math.isfinite(value) else None
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; the same number twice has exactly that number as its mean.
+
+    >>> mean([0.1, 0.1, 0.1]) == 0.1
+    True
+    """
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"a mean needs finite numbers, not {list(values)}")
+    if min(values) == max(values):
+        return values[0]
+    return math.fsum(value / len(values) for value in values)  # divided first: no overflow
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the root of the sum of squared distances from the mean; None beyond every number.
+
+    >>> spread([1.0, 3.0]), spread([1e300, 1e300]), spread([])
+    (1.4142135623730951, 0.0, 0.0)
+    >>> spread([-1.7e308, 1.7e308]) is None
+    True
+    """
+    if len(values) < 2:
+        return 0.0
+    centre = mean(values)
+    return finite(math.hypot(*(value - centre for value in values)))  # scales by itself
+
+
+def total(values: Iterable[float]) -> float | None:
+    """Return a sum; None beyond every number.
+
+    >>> total([1.0, 2.0]), total([1.7e308, 1.7e308])
+    (3.0, None)
+    """
+    try:
+        return finite(math.fsum(values))
+    except (OverflowError, ValueError):
+        return None
