@@ -11,8 +11,7 @@ Imports, data, and compilation are start-up: nobody pays for them, and nobody ma
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 READERS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
@@ -34,7 +33,6 @@ class Clock:
         self.mode, self.budget_s, self.steps = mode, budget_s, steps
         self.steps_done = 0
         self._started: dict[str, float] = {}
-        self._free = dict.fromkeys(READERS, 0.0)
 
     def start(self) -> None:
         """Start charging. Call it right before the first step that changes a weight."""
@@ -60,26 +58,15 @@ class Clock:
 
     @property
     def wall_s(self) -> float:
-        """Wall seconds since the start, without what was excluded."""
+        """Wall seconds since the start."""
         return self._since("wall")
 
     @property
     def cpu_s(self) -> float:
-        """CPU seconds of this process since the start, without what was excluded."""
+        """CPU seconds of this process since the start."""
         return self._since("cpu")
-
-    @contextmanager
-    def excluded(self) -> Iterator[None]:
-        """Do not charge what happens inside: compiling or logging, never a weight update."""
-        before = {name: read() for name, read in READERS.items()}
-        try:
-            yield
-        finally:
-            if self._started:
-                for name, read in READERS.items():
-                    self._free[name] += read() - before[name]
 
     def _since(self, name: str) -> float:
         if not self._started:
             return 0.0
-        return READERS[name]() - self._started[name] - self._free[name]
+        return READERS[name]() - self._started[name]

@@ -146,13 +146,13 @@ def test_no_spelling_of_the_vocabulary_is_a_word_that_says_nothing():
     ],
 )
 def test_the_same_meaning_is_similarity_one(one, other):
-    assert concepts.similarity(one, other) == 1.0
+    assert concepts.alike(words(one), words(other)) == 1.0
 
 
 def test_likeness_falls_with_the_number_then_the_direction_then_the_subject():
     claim = "embedding LR 0.6 to 0.8"
     ranked = ("embedding LR 0.6 to 0.9", "embedding LR 0.6 to 0.4", "VE gate channels 32 to 16")
-    scores = [concepts.similarity(claim, other) for other in ranked]
+    scores = [concepts.alike(words(claim), words(other)) for other in ranked]
     assert 1.0 > scores[0] > scores[1] > scores[2]
     assert scores[0] >= search.NEAR > scores[2]
 

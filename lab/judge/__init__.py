@@ -11,9 +11,10 @@ from .board import Kept, claimed_gain, expected_gain, shrunk
 from .noise import Noise, Side, mean, pool
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import Judgement, failed, judge
+from .verdict import SIGN, Judgement, failed, judge
 
 __all__ = [
+    "SIGN",
     "Judgement",
     "Kept",
     "Noise",

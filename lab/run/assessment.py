@@ -14,8 +14,6 @@ from ..notebook.read import Found
 from ..notebook.state import SAYS_NOTHING
 from ..text import num, plain, span
 
-SIGN = {"minimize": -1.0, "maximize": 1.0}
-
 
 @dataclass(frozen=True)
 class Assessment:

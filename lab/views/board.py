@@ -4,12 +4,11 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
-from ..judge import Kept, Noise, Policy, expected_gain, mean
+from ..judge import SIGN, Kept, Noise, Policy, expected_gain, mean
 from ..notebook import Notebook, history, read
 from ..notebook.read import Found
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
-SIGN = {"minimize": -1.0, "maximize": 1.0}
 DEFAULT = Policy()
 
 
