@@ -146,7 +146,7 @@ def _huge(
     verdict = smaller(less(values), side, quiet, min_effect=effect, lines_changed=lines_changed)
     named: dict[str, Any] = {
         name: finite(getattr(verdict, name) * HUGE)
-        for name in ("gain", "se", "noise", "settles", "bar")
+        for name in ("gain", "se", "noise", "bar")
         if getattr(verdict, name) is not None
     }
     return replace(verdict, why=f"{verdict.why} (in units of {HUGE:.3g})", **named)
