@@ -44,21 +44,28 @@ LAYERS = (
 HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of every module a file imports, wherever in it."""
-    package = path.relative_to(ROOT).parent.parts
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the full name of every module a file imports, wherever in it."""
+    named: set[str] = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*above, *filter(None, [node.module])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            named |= {base(path, node), *(f"{base(path, node)}.{a.name}" for a in node.names)}
+    return frozenset(named)
+
+
+def base(path: Path, node: ast.ImportFrom) -> str:
+    """Return the full name of the package or module that names are imported from."""
+    package = path.relative_to(ROOT).parent.parts
+    above = package[: len(package) - node.level + 1] if node.level else ()
+    return ".".join([*above, *filter(None, [node.module])])
 
 
 def package(place: Path) -> str:
@@ -109,19 +116,17 @@ def name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+MODULES = {name(path) for path in ROOMS}
+
+
 def loaded(path: Path) -> Iterator[str]:
     """Yield the modules of lab that a file asks for by name when it is imported."""
-    here = path.relative_to(ROOT).parent.parts
-    known = {name(other) for other in ROOMS}
     for node in tree(path).body:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in known)
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom):
-            above = here[: len(here) - node.level + 1] if node.level else ()
-            base = ".".join([*above, *filter(None, [node.module])])
-            for whole in (f"{base}.{alias.name}" for alias in node.names):
-                if whole in known or base in known:
-                    yield whole if whole in known else base
+            for whole in (f"{base(path, node)}.{alias.name}" for alias in node.names):
+                yield from [one for one in (whole, base(path, node)) if one in MODULES][:1]
 
 
 def test_every_room_has_its_layer():
