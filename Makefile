@@ -1,6 +1,7 @@
 # make demo    see it work: a tuner on pretrain, the board, and the plot demo.png
-# make test    what CI runs: the quick checks, then all tests with coverage
-# make check   the quick checks alone
+# make test    what CI runs: the checks, then all tests (with coverage where CI is set)
+# make check   the checks alone: format, lint, types, generated pages
+# make quick   the tests that start no process, under a minute
 # make check-leaves    and this: lab check proves every leaf by real runs
 # make docs    write the generated pages again
 # make browser install the browser that the report's tests open (Debian, as root)
@@ -20,13 +21,15 @@ TOOLS    := tuner,plot
 
 # Three at a time even on two cores, since many tests wait for a child of theirs; a file's tests
 # stay together, since they share what is slow to make.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --cov
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+# Coverage makes them a quarter slower, and is read where CI prints it.
+COV    := $(if $(CI),--cov)
 PAGES  := $(wildcard docs/*.md)
 
 # The tests start lab some thousands of times; without bytecode each would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check check-leaves docs browser
+.PHONY: help demo test quick check check-leaves docs browser
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -70,7 +73,11 @@ check-leaves: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" lab check
 
 test: check
-	$(PYTEST)
+	$(PYTEST) $(COV)
+
+# In one process: starting others would cost more than they save.
+quick: $(STAMPS)/dev
+	$(BIN)/python -m pytest --quick -p no:xdist
 
 docs: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r -I docs $(PAGES)

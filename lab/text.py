@@ -1,9 +1,6 @@
 """Text for people: safe to print and short enough to read."""
 
-import json
-import math
 import re
-from typing import Any
 
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English and code
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -34,11 +31,6 @@ def shorten(text: str | None, limit: int) -> str:
     return line if len(line) <= limit else line[: max(1, limit - 1)] + "…"
 
 
-def tokens(text: str) -> int:
-    """Return about how many tokens a model will see."""
-    return math.ceil(len(text) / CHARACTERS_A_TOKEN)
-
-
 def num(value: float | None, sign: bool = False) -> str:
     """Return a number as a person writes it: six significant digits, no noise.
 
@@ -62,8 +54,3 @@ def span(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def as_json(found: Any) -> str:
-    """Return JSON that any program reads: no NaN, no raw control characters, one line."""
-    return json.dumps(found, allow_nan=False, separators=(", ", ": "), default=str)

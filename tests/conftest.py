@@ -12,6 +12,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import many
 import toy as toys
+from inprocess import (  # noqa: F401  (hooks)
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_ignore_collect,
+    pytest_runtest_call,
+)
+from skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  (hooks)
 from toy import Quick
 
 # A slow machine is no failure of what is tested.

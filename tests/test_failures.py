@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.run.failures import SAYS, Failure, classify
-from lab.runner import Job, Outcome
+from lab.runner import Command, Outcome
 from lab.runner.local import Local
 
 NEEDS_TORCH = "import torch\n"
@@ -25,7 +25,7 @@ def fail(tmp_path):
         (leaf / "train.py").write_text(textwrap.dedent(script))
         environ = {**os.environ, "LAB_RUN_DIR": str(tmp_path)}
         argv = [sys.executable, "train.py"]
-        job = Job(argv, leaf, environ, tmp_path / "log", limit, leaf / "steps.jsonl")
+        job = Command(argv, leaf, environ, tmp_path / "log", limit, leaf / "steps.jsonl")
         outcome = Local().run(job, stop)
         log = (tmp_path / "log").read_text()
         return classify(outcome, log, folders=[leaf], source=SOURCE, **facts)

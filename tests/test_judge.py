@@ -61,9 +61,9 @@ def test_a_gain_just_above_what_the_runs_can_settle_is_kept_after_them():
     asked = lower([0.997])
     assert (asked.target, asked.more) == ("candidate", 1)
     noise = Noise(NOISE.sd, NOISE.df + asked.more)
-    value = 1.0 - asked.settles
-    assert lower([value - 1e-9] * 2, noise=noise).suggest == "keep"
-    assert lower([value + 1e-9] * 2, noise=noise).suggest == "replicate"
+    gain = float(asked.why.partition("could settle a gain of ")[2].partition(",")[0])
+    assert lower([1.0 - 1.01 * gain] * 2, noise=noise).suggest == "keep"
+    assert lower([1.0 - 0.99 * gain] * 2, noise=noise).suggest == "replicate"
 
 
 def test_the_incumbent_is_run_again_when_it_has_fewer_runs_than_the_candidate():

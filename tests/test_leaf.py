@@ -373,7 +373,9 @@ def test_met_requirements_pass(tree):
         ("2.9", "==2.9.0", True),
         ("2.9.0rc1", ">=2.9", False),
         ("2.9.dev3", "<2.9a1", True),
-        ("2.9.post1", ">2.9", True),
+        ("2.9.post1", ">2.9", False),  # a post-release is no later version, says PEP 440
+        ("2.13.0+cpu", "==2.13.0", True),
+        ("odd", ">=1", False),
         ("2.9.4", "~=2.9.1", True),
         ("2.10", "~=2.9.1", False),
         ("2.10", "~=2.9", True),

@@ -146,13 +146,13 @@ def test_no_spelling_of_the_vocabulary_is_a_word_that_says_nothing():
     ],
 )
 def test_the_same_meaning_is_similarity_one(one, other):
-    assert concepts.similarity(one, other) == 1.0
+    assert concepts.alike(words(one), words(other)) == 1.0
 
 
 def test_likeness_falls_with_the_number_then_the_direction_then_the_subject():
     claim = "embedding LR 0.6 to 0.8"
     ranked = ("embedding LR 0.6 to 0.9", "embedding LR 0.6 to 0.4", "VE gate channels 32 to 16")
-    scores = [concepts.similarity(claim, other) for other in ranked]
+    scores = [concepts.alike(words(claim), words(other)) for other in ranked]
     assert 1.0 > scores[0] > scores[1] > scores[2]
     assert scores[0] >= search.NEAR > scores[2]
 
@@ -261,15 +261,21 @@ def test_any_question_is_answered(db, text):
     assert isinstance(search.near_duplicates(db, text, leaf=LEAF), list)
 
 
+@pytest.fixture(scope="module")
+def used():
+    """One notebook for many examples, since making one costs more than asking it."""
+    with Notebook(":memory:") as book:
+        yield book.db
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.text(max_size=80))
-def test_an_idea_with_any_words_at_all_finds_itself(text):
-    db = Notebook(":memory:").db
-    fill(db, *OTHERS, text)
-    found = search.search(db, text, leaf=LEAF, failed=True)
+@given(text=st.text(max_size=80))
+def test_an_idea_with_any_words_at_all_finds_itself(used, text):
+    used.execute("delete from ideas")
+    fill(used, *OTHERS, text)
+    found = search.search(used, text, leaf=LEAF, failed=True)
     assert (5 in [idea for idea, _ in found]) == bool(words(text))
     assert all(0 < score <= 1 for _, score in found)
-    db.close()
 
 
 def test_a_megabyte_of_mechanism_is_indexed_by_its_start(db):

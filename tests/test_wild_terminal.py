@@ -1,7 +1,6 @@
 """Terminals, pipes, disks, drivers and editors as they are found on real machines."""
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -175,17 +174,27 @@ def test_a_disk_without_locks_is_named_and_no_crowd(
     assert "LAB_HOME=" in done.stderr
 
 
+NO_RECORD_LOCKS = """\
+int {name}(int fd, int cmd, ...) {{
+  va_list more; va_start(more, cmd); void *what = va_arg(more, void *); va_end(more);
+  if (cmd == F_SETLK || cmd == F_SETLKW || cmd == F_GETLK) {{ errno = ENOLCK; return -1; }}
+  return ((int (*)(int, int, ...))dlsym(RTLD_NEXT, "{name}"))(fd, cmd, what);
+}}
+"""
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_a_notebook_on_a_disk_without_locks_is_refused_at_once(
     quick: Quick, tmp_path: Path
 ) -> None:
     source, library = tmp_path / "no.c", tmp_path / "no.so"
     source.write_text(
-        "#include <errno.h>\n#include <fcntl.h>\n"
-        "int fcntl64(int fd, int cmd, ...) { errno = ENOLCK; return -1; }\n"
-        "int fcntl(int fd, int cmd, ...) { errno = ENOLCK; return -1; }\n"
+        "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <stdarg.h>\n"
+        "#include <dlfcn.h>\n"
+        + NO_RECORD_LOCKS.format(name="fcntl")
+        + NO_RECORD_LOCKS.format(name="fcntl64")
     )
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     began = time.monotonic()
     done = subprocess.run(
         [*LAB, "hypothesis", "a", "-m", "b", "--leaf", "toy"],
@@ -293,7 +302,7 @@ def test_show_is_one_screen_with_numbers_beside_the_incumbents(campaign: Path, t
     assert "raise the slope to 2" in shown[0]
     assert shown[1] == "why: the truth is 3"
     assert any("e1 (incumbent)" in line for line in shown)
-    assert "  +SLOPE = 2.0" in shown
+    assert any(line.startswith("  +SLOPE = 2.0") for line in shown)
     assert any(line.startswith("next: lab ") for line in shown)
     assert "{" not in "".join(shown)
     assert toy.lab("show", "e2", "--json").json["judgements"]
@@ -326,4 +335,4 @@ def test_a_configuration_of_modal_that_cannot_be_read_is_named(
     assert done.returncode == 6, done
     assert len(done.stderr.splitlines()) == 2
     assert str(path) in done.stderr
-    assert json.dumps(done.stdout) == '""'
+    assert done.stdout == ""

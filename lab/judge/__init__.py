@@ -13,9 +13,10 @@ from .noise import Group, Noise, Side, pool, pooled
 from .numbers import finite, mean, spread, total
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import Judgement, failed, judge
+from .verdict import SIGN, Judgement, failed, judge
 
 __all__ = [
+    "SIGN",
     "Group",
     "Judgement",
     "Kept",

@@ -29,7 +29,6 @@ class Judgement:
     reason: str = "worse"  # better | simpler | undecided | worse | constraint | failed
     target: str = "candidate"  # whom to run again when replicating: candidate | incumbent
     more: int = 0  # how many runs that asks for
-    settles: float | None = None  # the smallest gain that those runs could settle as a keep
     bar: float | None = None  # what the candidate's mean must reach for a keep, at these runs
     why: str = ""  # one plain sentence
     near_miss: bool = False  # not kept, and yet worth combining with another change
@@ -230,7 +229,7 @@ def _ask_for_more(case: _Case, verdict: Judgement) -> Judgement:
     why = f"{verdict.why}; {whose} could settle a gain of {settles:.3g}"
     if case.runs < case.policy.keep_runs:
         why += f", and a keep needs {case.policy.keep_runs} runs"
-    return replace(verdict, target=target, more=more, settles=settles, why=why)
+    return replace(verdict, target=target, more=more, why=why)
 
 
 def _incumbent_first(verdict: Judgement, missing: int) -> Judgement:
@@ -243,7 +242,6 @@ def _incumbent_first(verdict: Judgement, missing: int) -> Judgement:
         reason="undecided",
         target="incumbent",
         more=missing,
-        settles=None,
         near_miss=True,
         why=f"{verdict.why}; the incumbent first: {missing} fresh runs are due",
     )
@@ -260,7 +258,6 @@ def _held_to(broken: Sequence[str], verdict: Judgement) -> Judgement:
         suggest="discard",
         reason="constraint",
         more=0,
-        settles=None,
         near_miss=near,
         target="candidate",
         why=why,

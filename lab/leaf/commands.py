@@ -1,14 +1,12 @@
 """Commands and requirements of a leaf: which interpreter, which words, is it installed."""
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import zip_longest
 from pathlib import Path
 
 from .. import errors
@@ -22,14 +20,6 @@ for name in sys.argv[1:]:
     except m.PackageNotFoundError: print()
 """
 ASK_TIMEOUT_S = 60  # an interpreter on a cold network disk takes seconds to start
-_VERSION = re.compile(
-    r"v?(?:(\d+)!)?(\d+(?:\.\d+)*)"
-    r"(?:[-_.]?(a|alpha|b|beta|rc|c|pre|preview)[-_.]?(\d*))?"
-    r"((?:[-_.]?(?:post|rev|r)[-_.]?|-)(\d*))?(?:[-_.]?(dev)[-_.]?(\d*))?"
-    r"(?:\+[a-z0-9._-]+)?",
-    re.IGNORECASE,
-)
-Version = tuple[int, tuple[int, ...], tuple[int, int], int, float]
 
 
 def default_profile(leaf: Leaf, accelerator: bool) -> str:
@@ -135,45 +125,10 @@ def meets(version: str, bounds: str) -> bool:
     >>> meets("2.13.0+cpu", ">=2.9,<3"), meets("2.9.1", "~=2.9.2"), meets("2.9.1", "==2.9.*")
     (True, False, True)
     """
-    for bound in filter(None, map(str.strip, bounds.split(","))):
-        match = re.fullmatch(r"(===|==|!=|>=|<=|~=|>|<)\s*(.+)", bound)
-        if match and not _meets_one(version, *match.groups()):
-            return False
-    return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
 
-
-def _meets_one(version: str, op: str, bound: str) -> bool:
-    """Return whether `version OP bound` holds."""
-    if op == "===":
-        return version == bound
-    if bound.endswith(".*"):
-        return _starts(version, bound[:-2]) == (op == "==")
-    has, wants = _parse(version), _parse(bound)
-    if op == "~=":
-        return has >= wants and _starts(version, bound.rpartition(".")[0])
-    order = (has > wants) - (has < wants)
-    return {"==": order == 0, "!=": order != 0, ">=": order >= 0, "<=": order <= 0}.get(
-        op, order > 0 if op == ">" else order < 0
-    )
-
-
-def _starts(version: str, prefix: str) -> bool:
-    """Return whether the release of `version` begins with that of `prefix`."""
-    has, wants = _parse(version)[1], _parse(prefix, strip=False)[1]
-    padded = [a for a, _ in zip_longest(has, wants, fillvalue=0)]
-    return tuple(padded[: len(wants)]) == wants
-
-
-def _parse(version: str, strip: bool = True) -> Version:
-    """Return a key that sorts as PEP 440 orders versions: dev < a < b < rc < release < post."""
-    match = _VERSION.fullmatch(version.strip())
-    if not match:
-        return (0, (0,), (0, 0), -1, 0)
-    epoch, release, pre, pre_n, post, post_n, dev, dev_n = match.groups()
-    numbers = [int(part) for part in release.split(".")]
-    while strip and len(numbers) > 1 and numbers[-1] == 0:
-        numbers.pop()
-    rank = {"a": 0, "b": 1}.get(pre[0].lower(), 2) if pre else (-1 if dev and not post else 3)
-    last = int(post_n or 0) if post else -1
-    ahead = float(dev_n or 0) if dev else float("inf")
-    return (int(epoch or 0), tuple(numbers), (rank, int(pre_n or 0)), last, ahead)
+    try:
+        return SpecifierSet(bounds).contains(version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):  # from before PEP 440
+        return False

@@ -98,27 +98,6 @@ def experiment(book: Notebook, **row: Any) -> int:
         return made
 
 
-def job(
-    book: Notebook,
-    experiment: int,
-    *,
-    seeds: Sequence[int],
-    runner: str = "local",
-    restore: Mapping[str, Any] | None = None,
-) -> int:
-    """Ask for runs of an experiment; `restore` says how to put the worktree back."""
-    with book.write():
-        made = book.insert(
-            "jobs",
-            experiment=experiment,
-            seeds=json.dumps(list(seeds)),
-            runner=runner,
-            restore=json.dumps(restore) if restore else None,
-        )
-        state.refresh(book, experiment)
-        return made
-
-
 def supervisor(book: Notebook, job: int, who: str) -> None:
     """Note the process that owns the job from here on; a later one is noted as an event."""
     with book.write():

@@ -156,11 +156,6 @@ def _telling(state: State, lesson: bool) -> int:
     return int(4 * refuted + 2 * (refuted and measured) + 2 * lesson + dead_end)
 
 
-def facts(book: Notebook, experiment: int) -> State:
-    """Collect one experiment's records and derive its state; changes no record."""
-    return facts_of(book, [experiment])[0]
-
-
 def facts_of(book: Notebook, experiments: Sequence[int]) -> list[State]:
     """Derive the state of experiments (at most CHUNK) from their records; changes no record."""
     marks = ", ".join("?" * len(experiments))

@@ -101,13 +101,6 @@ def diffs(cwd: Path, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return dict(zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True))
 
 
-def net_lines(cwd: Path, old: str, new: str, paths: Sequence[str]) -> int:
-    """Return lines added less lines removed."""
-    out = git("diff", "--numstat", "--no-renames", old, new, "--", *paths, cwd=cwd)
-    pairs = [line.split("\t")[:2] for line in out.splitlines()]
-    return sum(int(a) - int(b) for a, b in pairs if a != "-")
-
-
 def show_file(cwd: Path, commit: str, path: str) -> str | None:
     """Return a file's text in a commit, or None when it is not there."""
     try:

@@ -16,7 +16,6 @@ from ..notebook import Notebook, lookup, read, record
 from ..notebook.state import SAYS_NOTHING
 from ..text import num, plain, span
 
-SIGN = {"minimize": -1.0, "maximize": 1.0}
 BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
 
 

@@ -76,8 +76,6 @@ class Outcome:
     stopped: bool = False
     oom_killed: bool = False
     error: str | None = None
-    cost_usd: float | None = None
-    remote_id: str | None = None
     tail: str = ""
     stderr_tail: str = ""
     left: tuple[int, ...] = ()

@@ -61,7 +61,8 @@ class Gone(OSError):
 def client() -> Any:
     """Import the client, or say how to install it."""
     try:
-        import modal
+        with contextlib.redirect_stdout(io.StringIO()):  # where it complains of its settings
+            import modal
     except ImportError:
         raise Environment(
             "the Modal client is not installed.", "Install it: pip install 'labtree[modal]'"

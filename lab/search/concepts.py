@@ -1,7 +1,7 @@
 """Semantic match of two ideas: the field's vocabulary, and a score. No SQL here.
 
 `parse` turns a question into weighted concepts, each with every spelling the vocabulary knows;
-`Concept.match` is its full-text expression; `score` ranks a candidate; `similarity` says how far
+`Concept.match` is its full-text expression; `score` ranks a candidate; `alike` says how far
 two claims are the same idea. Texts come in as the tokens that `words` makes of them.
 """
 
@@ -254,17 +254,14 @@ def score(query: Sequence[Concept], weights: Sequence[float], texts: Sequence[st
     return reached / total * (1 - 0.15 * min(1.0, max(0, length - 6) / 60))
 
 
-def similarity(one: str, other: str) -> float:
-    """Return how far two claims are the same idea: 1.0 for the same meaning, 0.0 for none shared.
+def alike(one: Sequence[str], other: Sequence[str]) -> float:
+    """Return the shared part of two claims' concepts, both given as `words`.
 
-    >>> similarity("lower the learning rate to 1e-4", "reduce LR to 0.0001")
+    1.0 is the same meaning, 0.0 none shared.
+
+    >>> alike(words("lower the learning rate to 1e-4"), words("reduce LR to 0.0001"))
     1.0
     """
-    return alike(words(one), words(other))
-
-
-def alike(one: Sequence[str], other: Sequence[str]) -> float:
-    """Return the shared part of two claims' concepts, both given as `words`."""
     if list(one) == list(other):
         return 1.0
     mine, theirs = _meaning(one), _meaning(other)

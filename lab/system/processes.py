@@ -116,13 +116,6 @@ def boot() -> str:
 # -- Whose processes they are -------------------------------------------------
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the living processes below `pid`, without itself."""
-    rows = table()
-    below = _below({pid}, rows) - {pid}
-    return sorted(p for p in below if not rows[p].dead)
-
-
 def _below(roots: set[int], rows: dict[int, Process]) -> set[int]:
     """Return `roots` and all that descends from them."""
     children: dict[int, list[int]] = {}

@@ -5,12 +5,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..documents.leaves import Board, Going, Leader, Row
-from ..judge import Kept, Noise, Policy, expected_gain, finite, mean, total
+from ..judge import SIGN, Kept, Noise, Policy, expected_gain, finite, mean, total
 from ..notebook import Notebook, history, read
 from ..notebook.history import Point
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
-SIGN = {"minimize": -1.0, "maximize": 1.0}
 DEFAULT = Policy()
 
 

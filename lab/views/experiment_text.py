@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..documents.action import Action
-from ..documents.experiments import Experiment
+from ..documents.experiments import Experiment, RunRecord
 from ..text import num, plain, shorten, span
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
@@ -30,7 +30,7 @@ def _id(found: Experiment) -> str:
 
 
 def _heading(found: Experiment) -> str:
-    outcome = found["verdict"] or found["status"]
+    outcome: str = found["verdict"] or found["status"]
     if found["failure"]:
         outcome += f" ({found['failure']})"
     origin = " imported" if found["imported"] else ""
@@ -78,14 +78,14 @@ def _numbers(found: Experiment, rival: Experiment | None) -> list[str]:
     return lines
 
 
-def _runs(runs: list[Experiment]) -> list[str]:
+def _runs(runs: list[RunRecord]) -> list[str]:
     """Return a line a run, the newest last."""
     lines = [_run(run) for run in runs[-RUNS:]]
     more = len(runs) - len(lines)
     return [*([f"  {more} earlier runs"] if more else []), *lines]
 
 
-def _run(run: Experiment) -> str:
+def _run(run: RunRecord) -> str:
     status = run["status"] or ("running" if run["started"] else "queued")
     outcome = f"{status} ({run['failure']})" if run["failure"] else status
     value = f" {num(run['value'])}" if run["value"] is not None else ""
@@ -104,14 +104,14 @@ def _judged(found: Experiment) -> Iterator[str]:
         yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
     if found["results"]:
-        last = found["results"][-1]
-        yield shorten(f"verdict: {last['verdict']} of {last['at'][:16]} UTC", WIDTH)
+        given = found["results"][-1]
+        yield shorten(f"verdict: {given['verdict']} of {given['at'][:16]} UTC", WIDTH)
     if found["lesson"]:
         yield shorten(f"lesson: {found['lesson']}", WIDTH)
     yield from _failed(found["runs"])
 
 
-def _failed(runs: list[Experiment]) -> Iterator[str]:
+def _failed(runs: list[RunRecord]) -> Iterator[str]:
     """Yield the last words of the newest run where it failed, and the log that they stand in."""
     if not runs or not runs[-1]["failure"]:
         return
