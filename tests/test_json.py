@@ -13,6 +13,7 @@ from lab.documents import PRINTED
 from lab.documents.action import Action
 
 SLOW = TRAIN.replace('    print("trained")', '    import time; time.sleep(60); print("trained")')
+UNJUDGED = "commit\tloss\tmemory_gb\tstatus\tdescription\nabc1234\t0.5\t4.0\t\tof a log\n"
 IDLE = ("--agent", "sh -c 'exit 0'", "--name", "idle")
 
 
@@ -90,6 +91,8 @@ def runs(toy: Toy) -> list[Any]:
         revised = ("--theory-revision", "the slope matters")
         toy.lab("result", found[-1]["experiment"], "-v", words, *revised, cwd=ada)
     toy.lab("lesson", "steeper is better", "--evidence", found[0]["experiment"], cwd=ada)
+    (toy.root / "log.tsv").write_text(UNJUDGED)
+    toy.here("import", str(toy.root / "log.tsv"), "--leaf", "toy")
     elsewhere = toy.lab("experiment", toy.idea("on a cluster", cwd=ada), cwd=ada).out.strip()
     toy.lab("result", elsewhere, "-v", "keep", "--metrics", '{"loss": 0.5}', cwd=ada)
     toy.idea("never run", cwd=ada)
