@@ -41,30 +41,38 @@ def test_a_better_number_is_never_called_worse(value: float, noise: Noise | None
 def test_context_and_show_name_what_the_noise_is_without(quick: Quick) -> None:
     ideas = [Idea("far off", -9.0, "discard"), Idea("raise the slope", 0.5, "keep")]
     nights.write(quick, ideas)
-    spread(quick, {1: 0.01, 2: 4.0, 3: 0.01})
-    before = quick.lab("context", "--leaf", "toy", "--json").json["noise"]
-    assert before["without"] == ["e2"]
-    assert before["sd"] < 0.02
-    assert "without e2, unlike the rest" in quick.lab("context", "--leaf", "toy").out
-    shown = [quick.lab("show", f"e{at}", "--json").json["outside_noise"] for at in (1, 2, 3)]
+    here = quick.lab("context", "--leaf", "toy", "--json").json
+    scope = {name: here[name] for name in ("profile", "platform", "yardstick")}
+    home = spread(quick, scope, {1: 0.01, 2: 4.0, 3: 0.01})
+    noise = quick.lab("context", "--leaf", "toy", "--json", LAB_HOME=home).json["noise"]
+    assert noise["without"] == ["e2"]
+    assert noise["sd"] < 0.02
+    told = quick.lab("context", "--leaf", "toy", LAB_HOME=home).out
+    assert "without e2, unlike the rest" in told
+    shown = [
+        quick.lab("show", name, "--json", LAB_HOME=home).json["outside_noise"]
+        for name in ("e1", "e2", "e3")
+    ]
     assert shown == [False, True, False]
 
 
-def spread(quick: Quick, wide: dict[int, float]) -> None:
-    """Give experiments two more runs each, so far from their first."""
-    lines = quick.lab("export").out.splitlines()
-    records = [json.loads(line) for line in lines]
-    uids = [one["uid"] for one in records if one["table"] == "experiments"]
-    runs = [one for one in records if one["table"] == "runs"]
-    more = []
+def spread(quick: Quick, scope: dict[str, str], wide: dict[int, float]) -> str:
+    """Return a notebook of the same in which experiments have two more runs, so far apart."""
+    records = [json.loads(line) for line in quick.lab("export").out.splitlines()]
+    tried = [one for one in records if one["table"] == "experiments"]
+    for one in tried:
+        one |= scope
     for number, far in wide.items():
-        first = next(run for run in runs if run["experiment"] == uids[number - 1])
+        uid = tried[number - 1]["uid"]
+        first = next(o for o in records if o["table"] == "runs" and o["experiment"] == uid)
         for seed, way in ((11, -1), (12, 1)):
             run = first | {"uid": f"{number}-{seed}", "seed": seed}
-            more.append(run | {"value": first["value"] + way * far})
+            records.append(run | {"value": first["value"] + way * far})
     file = quick.root.parent / "more.jsonl"
-    file.write_text("".join(json.dumps(one) + "\n" for one in more))
-    quick.lab("import", str(file))
+    file.write_text("".join(json.dumps(one) + "\n" for one in records))
+    home = str(quick.root.parent / "spread")
+    quick.lab("import", str(file), LAB_HOME=home)
+    return home
 
 
 # -- Overflow --------------------------------------------------------------------------------
@@ -96,7 +104,7 @@ def test_two_seeds_of_the_largest_numbers_are_recorded_shown_and_exported(
     idea = toy.idea(cwd=where)
     slope(where, 2.0)
     toy.lab("run", idea, "--seeds", "2", cwd=where)
-    toy.lab("result", "e2", "-v", "keep", cwd=where)
+    toy.lab("result", "e2", "-v", "keep", "--because", "to see it", cwd=where)
     for words in (["board"], ["context"], ["show", "e2"], ["log"]):
         toy.lab(*words, cwd=where)
         toy.lab(*words, "--json", cwd=where)
