@@ -128,7 +128,7 @@ def test_standard_output_by_its_name_is_written_into(quick: Quick, words: list[s
 
 @pytest.mark.parametrize("words", WRITERS)
 def test_a_folder_that_is_not_there_is_named(quick: Quick, words: list[str]) -> None:
-    refused = quick.lab(*words, "-o", "nowhere/x.png", code=3)
+    refused = quick.lab(*words, "-o", "nowhere/x.png", code=6)
     assert "mkdir -p" in refused.err
     assert quick.lab(*words, "-o", ".", code=2).err
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..errors import NotFound, Usage
+from ..errors import Environment, Usage
 
 DESCRIPTORS = ("/dev/", "/proc/")  # links there are somebody's open files: never renamed over
 
@@ -27,7 +27,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     if not target.parent.is_dir():
-        raise NotFound(f"there is no folder {target.parent}.", f"Make it: mkdir -p {target.parent}")
+        raise Environment(
+            f"{path} cannot be written: its folder is not there.",
+            f"Make it: mkdir -p {target.parent}",
+        )
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with part.open("wb") as file:
