@@ -7,7 +7,7 @@ from ..system import locks
 
 def lock_path(home: Path, name: str) -> Path:
     """Return the lock that a campaign's loop holds while it lives."""
-    return home / "locks" / f"loop+{name.replace('/', '+')}.lock"
+    return home / "locks" / locks.file_name(f"loop+{name}")
 
 
 def is_alive(home: Path, name: str) -> bool:

@@ -24,7 +24,7 @@ def locked(home: Path, campaign: str | None) -> Iterator[bool]:
 
     Gives whether it had to be waited for: then branch and files may have moved meanwhile.
     """
-    path = home / "locks" / f"{(campaign or 'main').replace('/', '+')}.lock"
+    path = home / "locks" / locks.file_name(campaign or "main")
     if path in _mine:
         yield False
         return

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -11,7 +12,21 @@ from pathlib import Path
 from typing import Any
 
 TRIES = 50  # half a second
+LONGEST = 200  # bytes of a name; most file systems take 255 with the ending
 RECORD_BYTES = 2048  # records are padded to this, so that one write replaces one whole
+
+
+def file_name(text: str) -> str:
+    """Return a name for the lock of what is called `text`; a long one is cut and told apart.
+
+    >>> file_name("pretrain/ada"), len(file_name("a/" * 200))
+    ('pretrain+ada.lock', 205)
+    """
+    name = text.replace("/", "+")
+    if len(os.fsencode(name)) > LONGEST:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = f"{os.fsdecode(os.fsencode(name)[: LONGEST - 17])}-{digest}"
+    return f"{name}.lock"
 
 
 def open_lock(path: Path) -> int:
