@@ -1,4 +1,4 @@
-"""Commits, refs, branches and exports: moved without losing anything."""
+"""Commits, refs and branches: moved without losing anything."""
 
 import contextlib
 from collections.abc import Sequence

@@ -75,11 +75,12 @@ def _find_again(cwd: Path) -> None:
     if top is None or not (top / ".git").is_file():
         return
     at = top / Path((top / ".git").read_text().removeprefix("gitdir:").strip())
-    main = next((one.parent for one in top.parents if one.name == ".lab"), None)
+    base = next((one for one in top.parents if one.parts[-2:] == (".lab", "worktrees")), None)
+    main = base.parents[1] if base else None
     if main is not None and (main / ".git").is_dir():
         own = os.path.realpath(main / ".git" / "worktrees")
         if os.path.realpath(at.parent) != own or not at.is_dir():
-            worktrees.repair(main, top)
+            worktrees.repair(main, top, worktrees.branch_there(main, top))
     elif at.is_absolute() and not at.exists() and at.parent.name == "worktrees":
         raise Environment(
             f"{top} is a worktree of {at.parents[2]}, which is not there any more.",

@@ -18,13 +18,28 @@ def branch_of(main: Path, campaign: str) -> str:
     The latter where git cannot have the former, since a branch called `lab` or `lab/LEAF` is
     there, or branches below it. What git takes in no branch's name becomes a dash.
     """
-    name = "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
+    name = _branch(campaign)
     above = [f"refs/heads/{parent}" for parent in _above(name)]
     listing = git("for-each-ref", "--format=%(refname)", "refs/heads/lab", cwd=main)
     stand_in_the_way = any(
         ref in above or ref.startswith(f"refs/heads/{name}/") for ref in listing.splitlines()
     )
     return name.replace("/", "-") if stand_in_the_way else name
+
+
+def branch_there(main: Path, folder: Path) -> str | None:
+    """Return the branch that a campaign's worktree must have had, by where it lies."""
+    campaign = folder.relative_to(main / ".lab" / "worktrees").as_posix().replace(SLASH, "/")
+    name = _branch(campaign)
+    for free in (name, name.replace("/", "-")):
+        with contextlib.suppress(GitFailed):
+            git("rev-parse", "--verify", "--quiet", f"refs/heads/{free}", cwd=main)
+            return free
+    return None
+
+
+def _branch(campaign: str) -> str:
+    return "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
 
 
 def _above(name: str) -> list[str]:

@@ -92,7 +92,7 @@ def _make_again(place: repo.Place, row: sqlite3.Row, folder: Path) -> None:
         short = row["name"].rpartition("/")[2]
         raise Refused(
             f"the worktree of {row['name']} is gone, and its branch {row['branch']} with it.",
-            f"Choose another name: --name {short}-2",
+            f"Choose another name, such as {short}-2.",
         )
     repo.add_worktree(place.main, folder, row["branch"])
     repo.mark_tip(folder)
@@ -164,6 +164,7 @@ def resolve(workspace: Workspace, book: Notebook, start: str | None) -> str:
             raise NotFound(
                 f"{scope.leaf} has no best yet.", "Measure one: lab run --baseline --seeds 3"
             )
+        need_here(workspace.place.main, book.need(f"e{best['experiment']}", "e"))
         return str(best["commit"])
     if re.fullmatch(r"[eE]\d+", start):
         row = book.need(start, "e")
