@@ -119,7 +119,7 @@ def test_a_worktree_whose_maker_was_killed_is_made_by_the_same_words(
 
 
 @pytest.mark.children
-@pytest.mark.parametrize("at", ["archive", "reset --quiet --mixed"])
+@pytest.mark.parametrize("at", ["read-tree", "reset --quiet --mixed"])
 def test_a_supervisor_killed_at_its_git_leaves_the_branch_where_it_belongs(
     toy: Toy, campaign: Path, at: str
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_supervisor_killed_at_its_git_leaves_the_branch_where_it_belongs(
     edit = (campaign / "train.py").read_text()
     toy.lab("run", idea, cwd=campaign, code=None, **armed(toy, at, "before"))
     found = toy.lab("wait", "--json", cwd=campaign, code=1).json
-    assert found["failure"] == ("lost" if at == "archive" else "bug")
+    assert found["failure"] == ("lost" if at == "read-tree" else "bug")
     assert toy.git("rev-parse", "HEAD", cwd=campaign) == head
     assert (campaign / "train.py").read_text() == edit
     assert not list((toy.root / ".lab" / "exports").glob("*/*"))

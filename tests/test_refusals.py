@@ -174,9 +174,10 @@ def test_hooks_signing_and_a_missing_identity_stay_out_of_the_way(toy: Toy, camp
 
 def test_a_baseline_measures_a_commit_and_nothing_else(toy: Toy) -> None:
     slope(toy.root / "toy", 2.0)
-    refused = toy.lab("run", "--baseline", cwd=toy.root / "toy", code=4)
-    assert "not committed" in refused.err
-    assert "git stash" in refused.err
+    done = toy.lab("run", "--baseline", "--json", cwd=toy.root / "toy")
+    assert done.json["value"] == pytest.approx(4.0, abs=0.1)  # of SLOPE 1.0, as committed
+    assert "without the edits of toy/train.py" in done.err
+    assert "SLOPE = 2.0" in (toy.root / "toy" / "train.py").read_text()
 
 
 def test_a_detached_run_needs_no_more_of_its_caller(toy: Toy, campaign: Path) -> None:

@@ -138,7 +138,8 @@ class Tuner:
         folder = self.campaign.home.campaign(self.campaign.name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
-        path.write_text(repo.git("diff", "HEAD", "--", *paths, cwd=workspace.place.top) + "\n")
+        edit = repo.diff(workspace.place.top, "HEAD", None, paths)
+        path.write_text(f"{edit}\n")
         self.campaign.progress.say(f"an edit that nobody ran was set aside: {path}")
 
     # -- The baseline ------------------------------------------------------------------
@@ -226,7 +227,9 @@ class Tuner:
                     plain_constants(file) if path.endswith(".py") else {},
                 )
                 here = {change.name: change.new for change in changes if change.name in known}
-                blobs[path] = repo.blob(knobs.write(data, here, path) if here else data)
+                blobs[path] = repo.blob_of(
+                    workspace.place.top, path, knobs.write(data, here, path) if here else data
+                )
         contents = repo.contents_id(blobs)
         return campaigns.has_contents(self.book, contents, workspace.scope) is None
 

@@ -17,6 +17,7 @@ from ..documents.experiments import Standing
 from ..errors import Failed, LabError, Refused, TooDear, Usage
 from ..judge import stagnation
 from ..notebook import Notebook, campaigns, lookup, read, record
+from ..repo import checkout_lock
 from ..run import waiting
 from ..run.watch import Watch
 from ..system import locks, notify, processes
@@ -113,12 +114,8 @@ class Campaign:
         folder = self.home.worktree(self.name)
         row = campaigns.named(self.book, self.name)
         if row is not None:
-            if not Path(row["worktree"]).is_dir():
-                raise Refused(
-                    f"the worktree of {self.name} is gone.",
-                    f"Choose another name: --name {self.short}-2",
-                )
-            return Path(row["worktree"]) / self.leaf_path
+            with checkout_lock.locked(self.home, self.name):
+                return worktrees.find_again(self.main.place, row) / self.leaf_path
         if folder.exists():
             self._adopt(folder)
             return folder / self.leaf_path
@@ -131,8 +128,9 @@ class Campaign:
 
     def _adopt(self, folder: Path) -> None:
         """Note a worktree that was made by a command killed before it could."""
-        branch, until = repo.branch_of(self.name), time.monotonic() + MAKING_S
-        while repo.ref(self.main.place.main, f"refs/heads/{branch}") is None:
+        main, until = self.main.place.main, time.monotonic() + MAKING_S
+        branch = repo.branch_of(main, self.name)
+        while repo.ref(main, f"refs/heads/{branch}") is None:
             if time.monotonic() > until:
                 raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")
             time.sleep(0.1)

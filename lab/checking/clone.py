@@ -15,7 +15,7 @@ from ..system.home import Home
 from . import offline
 
 KEPT = ("LAB_PYTHON", "LAB_SLOTS_DIR")  # of a person's own settings; the rest could mislead
-COMMIT = ("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit", "--quiet")
+COMMIT = ("commit", "--quiet")
 SLOW_S = 300.0  # for a command of lab that starts no run, on a machine with much else to do
 
 
@@ -113,6 +113,8 @@ def lay_over(top: Path, root: Path) -> None:
         if source.is_symlink() or source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
+        elif (source / ".git").exists():  # a submodule
+            lay_over(source, target)
 
 
 def copies(source: Path, target: Path, wanted: Callable[[Path], bool]) -> list[Path]:

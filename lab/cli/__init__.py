@@ -184,7 +184,7 @@ def _known(error: Exception) -> LabError | None:
         found = explain(error, "the notebook")
         return found if isinstance(found, LabError) else None
     if isinstance(error, GitFailed):
-        return Environment(f"git: {str(error).splitlines()[0]}", "Look with: git status")
+        return Environment(f"git: {error.first}", "Look with: git status")
     if isinstance(error, UnicodeEncodeError):
         return Usage("the command holds bytes that are not UTF-8.", "Type it in UTF-8.")
     if isinstance(error, OSError):

@@ -99,6 +99,9 @@ def run(
             )
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
+        if started.left_out:
+            edits = ", ".join(started.left_out[:4])
+            click.echo(f"measured is what is committed, without the edits of {edits}", err=True)
         if baseline and started.before:
             more = f"it has {started.before} runs, {seeds or 1} more are added"
             click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)

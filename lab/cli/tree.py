@@ -15,6 +15,7 @@ from ..notebook import lookup
 from ..run import waiting
 from ..text import block
 from ..workspace import Workspace
+from ..workspace.worktrees import need_here
 from . import emit
 from .common import as_json, here, here_with_profile
 
@@ -38,6 +39,7 @@ def diff(workspace: Workspace, experiment: str, json_: bool) -> None:
         raise Refused(
             f"{experiment} has no change of its own.", f"Look at it: lab show {experiment}"
         )
+    need_here(workspace.place.main, row)
     text = repo.diff(workspace.place.main, row["parent"], row["commit"])
     if json_:
         emit(
@@ -136,7 +138,8 @@ def apply(
         click.echo(f"{', '.join(found['edited'])} edited; nothing is committed")
     else:
         click.echo(
-            f"applied {', '.join(found['applied'])}; {found['branch']} at {found['head'][:12]}"
+            f"applied {', '.join(found['applied'])}; {found['branch'] or 'HEAD'} at "
+            f"{found['head'][:12]}"
         )
 
 

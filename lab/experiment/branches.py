@@ -1,8 +1,9 @@
 """`lab move`, `lab apply`: reset a campaign to an experiment; cherry-pick kept changes."""
 
 import contextlib
+import shlex
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import repo
@@ -21,7 +22,7 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
     place = workspace.place
     if (
         place.campaign is None
-        or place.branch != repo.branch_of(place.campaign)
+        or place.branch != lookup.branch(book, place.campaign)
         or place.head is None
     ):
         raise Refused(
@@ -32,20 +33,20 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
     target = worktrees.resolve(workspace, book, where)
     row = _experiment_at(workspace, book, target, where)
     notes = workspace.notes_path
-    edited = [path for _, path in repo.status(place.top) if path != notes]
+    edited = [(state, path) for state, path in repo.status(place.top) if path != notes]
     if edited:
         raise Refused(
-            f"{', '.join(edited)} has edits that a move would lose.",
-            "Set them aside: git stash --include-untracked",
+            f"{', '.join(path for _, path in edited)} has edits that a move would lose.",
+            f"Run them as an experiment first, or undo them: {undo(edited)}",
         )
     _same_yardstick(workspace, target, where)
     left = place.head
-    kept_notes = _text(place.top / notes)
+    kept_notes = _data(place.top / notes)
     repo.keep_ref(place.top, f"left/{place.campaign}/{left[:12]}", left)
     _set_notes_aside(place.top, notes)
-    repo.git("reset", "--quiet", "--keep", target, cwd=place.top)
-    if kept_notes is not None and kept_notes != _text(place.top / notes):
-        (place.top / notes).write_text(kept_notes)
+    repo.move_to(place.top, target)
+    if kept_notes is not None and kept_notes != _data(place.top / notes):
+        (place.top / notes).write_bytes(kept_notes)
         verdicts.commit_notes(place.top, notes, f"notes: moved to {where}")
     repo.mark_tip(place.top)
     with book.write():
@@ -57,6 +58,14 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
         "head": repo.ref(place.top, "HEAD"),
         "next": "lab context",
     }
+
+
+def undo(edited: Sequence[tuple[str, str]]) -> str:
+    """Return what to type to lose edits, given as `repo.status` gives them."""
+    new = [shlex.quote(path) for state, path in edited if state == "??"]
+    known = [shlex.quote(path) for state, path in edited if state != "??"]
+    words = [f"git checkout HEAD -- {' '.join(known)}"] if known else []
+    return " && ".join(words + ([f"rm {' '.join(new)}"] if new else []))
 
 
 def _set_notes_aside(top: Path, notes: str) -> None:
@@ -112,8 +121,8 @@ def _same_yardstick(workspace: Workspace, target: str, where: str) -> None:
         )
 
 
-def _text(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
+def _data(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 # -- lab apply ------------------------------------------------------------------
@@ -131,8 +140,8 @@ def apply(
     _applicable(workspace, row)
     if edit:
         files = _merged(place, row)
-        for path, text in files.items():
-            _write(place.top / path, text)
+        for path, data in files.items():
+            _write(place.top / path, data)
         return {"experiment": f"e{row['id']}", "edited": sorted(files), "commits": []}
     chain = [row] if only else chain_of(book, place.top, row)
     for one in chain:
@@ -163,11 +172,13 @@ def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
     waiting = repo.under_way(place.top)
     if waiting:
         raise Refused(f"a {waiting} is under way.", f"End it first: git {waiting} --abort")
+    worktrees.need_here(place.main, row)
     changed = set(_paths(place.top, row))
-    edited = sorted(path for _, path in repo.status(place.top) if path in changed)
+    edited = [(state, path) for state, path in repo.status(place.top) if path in changed]
     if edited:
         raise Refused(
-            f"{', '.join(edited)} has uncommitted edits.", "Set them aside: git stash, then again."
+            f"{', '.join(path for _, path in edited)} has uncommitted edits.",
+            f"Commit them, or undo them: {undo(edited)}",
         )
 
 
@@ -214,8 +225,8 @@ def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> 
             _pick(side, row)
             message = repo.git("log", "-1", "--format=%B", row["commit"], cwd=side).strip()
             repo.git(
-                *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit"),
-                *("--quiet", "--no-verify", "--no-gpg-sign", "--allow-empty", "--file=-"),
+                *("commit", "--quiet", "--no-verify", "--no-gpg-sign", "--allow-empty"),
+                "--file=-",
                 cwd=side,
                 text=f"{message}\n\n{figures(book, row)}\n",
                 env=repo.identity(side),
@@ -223,11 +234,11 @@ def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> 
         return repo.git("rev-parse", "HEAD", cwd=side)
 
 
-def _merged(place: repo.Place, row: sqlite3.Row) -> dict[str, str | None]:
+def _merged(place: repo.Place, row: sqlite3.Row) -> dict[str, bytes | None]:
     """Return the files as a change leaves them on top of HEAD; None for a file that goes."""
     with _side_checkout(place) as side:
         _pick(side, row)
-        return {path: _text(side / path) for path in _paths(side, row)}
+        return {path: _data(side / path) for path in _paths(side, row)}
 
 
 def _pick(side: Path, row: sqlite3.Row) -> None:
@@ -242,23 +253,17 @@ def _pick(side: Path, row: sqlite3.Row) -> None:
         ) from None
 
 
-@contextlib.contextmanager
-def _side_checkout(place: repo.Place) -> Iterator[Path]:
+def _side_checkout(place: repo.Place) -> contextlib.AbstractContextManager[Path]:
     """Check HEAD out beside, so that a conflict leaves the branch and its files as they were."""
-    side = place.home.side_checkout()
-    side.parent.mkdir(parents=True, exist_ok=True)
-    repo.git("worktree", "add", "--quiet", "--detach", str(side), str(place.head), cwd=place.top)
-    try:
-        yield side
-    finally:
-        repo.git("worktree", "remove", "--force", str(side), cwd=place.top)
+    return repo.side_checkout(place.main, place.home.side_checkout(), str(place.head))
 
 
-def _write(path: Path, text: str | None) -> None:
-    if text is None:
+def _write(path: Path, data: bytes | None) -> None:
+    if data is None:
         path.unlink(missing_ok=True)
     else:
-        path.write_text(text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def figures(book: Notebook, row: sqlite3.Row) -> str:

@@ -1,6 +1,7 @@
 """Preflight checks of `lab run`: every reason it refuses to start."""
 
 import os
+import shlex
 import sqlite3
 
 from .. import leaf, repo, slots
@@ -9,6 +10,7 @@ from ..notebook import Notebook, campaigns, lookup
 from ..run.assessment import policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
+from ..workspace.worktrees import need_here
 from . import verdicts
 
 ALWAYS_FROZEN = ("leaf.toml",)  # of the leaf; shared/ and lab/ of the repository are frozen too
@@ -35,7 +37,7 @@ class Preflight:
                 "this is no campaign's worktree.",
                 f'Make one: cd "$(lab worktree {self.workspace.leaf_name} NAME)"',
             )
-        branch = repo.branch_of(self.place.campaign)
+        branch = lookup.branch(self.book, self.place.campaign)
         if self.place.branch != branch:
             state = "HEAD is detached" if self.place.branch is None else f"on {self.place.branch}"
             raise Refused(f"{state}, not on {branch}.", f"Go back to it: git switch {branch}")
@@ -136,8 +138,8 @@ class Preflight:
             raise Refused(
                 f"there is no incumbent in profile {scope.profile} on {scope.platform} with this "
                 "yardstick.",
-                "Measure one, the edit set aside: "
-                f"git stash && lab run --baseline --seeds 3{self._profile_words()}; git stash pop",
+                "Measure what is committed, your edit stays in the file: "
+                f"lab run --baseline --seeds 3{self._profile_words()}",
             )
         return incumbent
 
@@ -170,18 +172,30 @@ class Preflight:
         rates.check(self.place.home, device, limit_s, min(most, default=None))
         modal.check()
 
-    def check_clean(self) -> None:
-        """Refuse a baseline of what is not committed."""
-        prefix = self.workspace.leaf.prefix
-        notes = self.workspace.notes_path
-        for _, path in repo.status(self.top):
-            ours = path.startswith((prefix, "shared/")) or self._frozen(path)
-            if ours and path != notes and not is_litter(path):
-                raise Refused(
-                    f"{path} is not committed; a baseline measures a commit.",
-                    "Set the edit aside: git stash --include-untracked && lab run --baseline "
-                    "--seeds 3; git stash pop",
-                )
+    def uncommitted(self) -> list[str]:
+        """Return the edits of the leaf, of shared/ or lab/ that a baseline leaves out."""
+        prefix, notes = self.workspace.leaf.prefix, self.workspace.notes_path
+        edited = [path for _, path in repo.status(self.top)]
+        ours = [p for p in edited if p.startswith((prefix, "shared/")) or self._frozen(p)]
+        return [path for path in ours if path != notes and not is_litter(path)]
+
+    def check_committed(self) -> None:
+        """Refuse a baseline of a leaf whose files git does not have: a run would lack them."""
+        prefix, settings = self.workspace.leaf.prefix, self.workspace.settings
+        needed = [f"{prefix}{name}" for name in (*ALWAYS_FROZEN, *settings.mutable)]
+        needed += [f"{prefix}{name}" for name in settings.frozen]
+        there = repo.tree_blobs(self.top, str(self.place.head), needed)
+        missing = [path for path in needed if not any(within(one, path) for one in there)]
+        if missing:
+            raise Refused(
+                f"{', '.join(missing[:4])} is not committed; a run has nothing but its commit.",
+                f"Commit it: git add -f {shlex.join(missing)} && git commit",
+            )
+
+    def check_whole(self) -> None:
+        """Refuse a commit that cannot be exported: one with a submodule that is not here."""
+        if self.place.head is not None:
+            repo.parts([self.place.main, self.top], self.place.head)
 
     def check_runnable(self, experiment: sqlite3.Row) -> None:
         """Refuse what cannot be run from its commit here."""
@@ -190,12 +204,13 @@ class Preflight:
                 f"e{experiment['id']} has no commit here to run.",
                 f"Look at it: lab show e{experiment['id']}",
             )
-        if repo.ref(self.place.main, experiment["commit"]) is None:
-            raise Refused(
-                f"the commit of e{experiment['id']} is not in this repository.",
-                "Fetch it: git fetch REMOTE 'refs/lab/*:refs/lab/*'",
-            )
+        need_here(self.place.main, experiment)
         self.check_requirements()
+
+
+def within(path: str, above: str) -> bool:
+    """Return whether a path is `above`, or lies below it."""
+    return path == above or path.startswith(f"{above.rstrip('/')}/")
 
 
 def is_litter(path: str) -> bool:

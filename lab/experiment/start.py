@@ -1,6 +1,7 @@
 """`lab run`: turn an edit into an experiment; the row, the commit, the supervisor."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -29,6 +30,7 @@ class Started:
     experiment: int
     attached: bool
     before: int = 0  # runs it had already
+    left_out: tuple[str, ...] = ()  # edits that a baseline does not measure
 
 
 class Trial:
@@ -62,6 +64,7 @@ class Trial:
             self.preflight.only_mutable(base)
             tried = self._tried()
             self.preflight.check_requirements()
+            self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
             same = None if again else self._same(tried)
             if same is not None:
@@ -181,7 +184,17 @@ class Trial:
         if self.place.campaign is not None:  # in the main checkout a person may commit
             made = lookup.made_in(self.book, self.place.head, self.place.campaign)
             self.preflight.own_commits_only(made)
-        self.preflight.check_clean()
+        self.preflight.check_committed()
+        self.preflight.check_whole()
+        edited = self.preflight.uncommitted()
+        if not edited:
+            return self._baseline()
+        with self.workspace.as_committed() as workspace:
+            own = Trial(workspace, self.book, self.seeds, self.preflight.max_cost)
+            return dataclasses.replace(own._baseline(), left_out=tuple(edited))
+
+    def _baseline(self) -> Started:
+        assert self.place.head is not None
         self.preflight.check_requirements()
         blobs = repo.tree_blobs(self.top, self.place.head, self.workspace.mutable_paths)
         contents = repo.contents_id(blobs)
@@ -271,7 +284,7 @@ class Trial:
             seeds=json.dumps(list(seeds)),
             runner=self.workspace.runner,
             asked=json.dumps(asked),
-            restore=json.dumps({"main": str(self.place.main), **restore}),
+            restore=json.dumps({"main": str(self.place.main), "beside": str(self.top), **restore}),
         )
         record.refresh(self.book, number)
         return made

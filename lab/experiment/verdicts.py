@@ -180,7 +180,7 @@ class Worktree:
         if keep_edits:
             assert self.place.branch is not None
             return repo.back_to(top, self.place.branch, parent, self.row["commit"])
-        repo.git("reset", "--quiet", "--keep", parent, cwd=top)
+        repo.move_to(top, parent)
         return True
 
     def _next(self, asked: Asked) -> str:

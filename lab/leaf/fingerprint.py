@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from .. import repo
 from .model import Leaf, Settings
 
 DIGITS = 12  # 48 bits: no two of a million yardsticks are likely to meet
@@ -20,15 +21,22 @@ def frozen_paths(leaf: Leaf, settings: Settings) -> list[str]:
     return [*dict.fromkeys([*named, "shared"])]
 
 
-def yardstick(leaf: Leaf, settings: Settings) -> str:
+def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: str = "") -> str:
     """Return 12 hex digits that differ where two numbers cannot be compared.
+
+    With the checkout's `top`, files count as git stores them in `commit`: two checkouts of it have
+    one yardstick, whatever their line ends and whatever else lies about in them.
 
     Hashed: frozen files with their paths (not *.md), commands, metric, direction, limits and
     constraints, the leaf's own `[data]`. `leaf.toml` counts by these values, so that a hint or
     knob may change.
     """
     named = [p for p in frozen_paths(leaf, settings) if Path(p).name != "leaf.toml"]
-    files = [f for f in _files(leaf.root, named) if not f.endswith(".md")]
+    stored = _stored(top, commit, [*named, f"{leaf.prefix}leaf.toml"]) if top else {}
+    if f"{leaf.prefix}leaf.toml" in stored:
+        hashes = {path: found for path, found in stored.items() if not _aside(path)}
+    else:  # a leaf that is not committed yet
+        hashes = {path: _contents(leaf.root / path) for path in _files(leaf.root, named)}
     said = {
         "prepare": settings.prepare,
         "command": settings.command,
@@ -39,7 +47,7 @@ def yardstick(leaf: Leaf, settings: Settings) -> str:
         "constraints": sorted(condition.text for condition in settings.constraints),
         "data": dict(settings.data),
     }
-    return _digest(leaf.root, files, said)
+    return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
 def cache_key(leaf: Leaf, settings: Settings) -> str:
@@ -55,7 +63,7 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     files = _files(leaf.root, [*own, "shared"])
     files = [path for path in files if not path.endswith(".md")]
     profile = {k: v for k, v in asdict(settings).items() if k not in ("hints", "constraints")}
-    return _digest(leaf.root, files, profile)
+    return _digest({path: _contents(leaf.root / path) for path in files}, profile)
 
 
 def _is_file(folder: Path, word: str) -> bool:
@@ -76,11 +84,37 @@ def _files(root: Path, paths: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _digest(root: Path, files: Iterable[str], said: object) -> str:
+def _stored(top: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the hash of what git stores of each file at or below `paths` in a commit.
+
+    A link counts by what it leads to here, a submodule by its commit.
+    """
+    found = repo.entries(top, commit, list(paths))
+    files = {path: name for mode, name, path in found if mode.startswith("100")}
+    texts = repo.blobs(top, list(dict.fromkeys(files.values())))
+    hashes = {}
+    for mode, name, path in found:
+        text = texts.get(name) if path in files else None
+        if text is not None:
+            hashes[path] = hashlib.sha256(text).digest()
+        elif mode == repo.SUBMODULE:
+            hashes[path] = name.encode()
+        elif (top / path).is_file():
+            hashes[path] = _contents(top / path)
+    return hashes
+
+
+def _aside(path: str) -> bool:
+    """Return whether a file says nothing on what is measured: leaf.toml itself, hidden ones."""
+    parts = Path(path).parts
+    return parts[-1] == "leaf.toml" or any(p == "__pycache__" or p[0] == "." for p in parts)
+
+
+def _digest(hashes: Mapping[str, bytes], said: object) -> str:
     """Return the hash of `said` and of each file's path and contents."""
     total = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
-    for path in files:
-        total.update(b"\0" + os.fsencode(path) + b"\0" + _contents(root / path))
+    for path, found in hashes.items():
+        total.update(b"\0" + os.fsencode(path) + b"\0" + found)
     return total.hexdigest()[:DIGITS]
 
 

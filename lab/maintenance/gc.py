@@ -23,10 +23,11 @@ def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dic
         for path in remove_artefacts:
             verdicts.remove_artefacts(path)
         for path in exports:
+            if path.name.startswith("apply-"):  # a checkout whose `lab apply` was killed
+                repo.remove_worktree(workspace.place.main, path)
             snapshot.remove(path)
         for path in worktrees:
             repo.git("worktree", "remove", str(path), cwd=workspace.place.main)
-        repo.git("worktree", "prune", cwd=workspace.place.main)
     return {
         "artefacts": [str(path) for path in remove_artefacts],
         "exports": len(exports),
@@ -52,8 +53,9 @@ def _idle(workspace: Workspace, book: Notebook, days: float) -> list[Path]:
     """Return worktrees without edits whose campaign has done nothing for so many days."""
     found = []
     for row in lookup.campaigns(book):
-        path = Path(row["worktree"])
-        if not path.is_dir() or path == workspace.place.top or _busy(book):
+        path = workspace.place.home.worktree(row["name"])
+        ours = path.is_dir() and repo.repair(workspace.place.main, path)
+        if not ours or path == workspace.place.top or _busy(book):
             continue
         newest = max(_touched(path), *(_touched(one) for one in path.rglob("train.py")), 0.0)
         if time.time() - newest > days * 86_400 and not repo.status(path):

@@ -150,6 +150,12 @@ def campaign(book: Notebook, name: str | None) -> sqlite3.Row | None:
     return book.one("select * from campaigns where name = ?", name)
 
 
+def branch(book: Notebook, campaign_name: str) -> str:
+    """Return a campaign's branch; the usual one for a campaign that nobody noted."""
+    row = campaign(book, campaign_name)
+    return str(row["branch"]) if row else f"lab/{campaign_name}"
+
+
 def campaigns(book: Notebook, most: int = -1) -> list[sqlite3.Row]:
     """Return the campaigns, newest first."""
     return book.all("select * from campaigns order by id desc limit ?", most)

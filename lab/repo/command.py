@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -25,13 +26,33 @@ HOOK_VARIABLES = {
 }
 
 
-# A commit does nothing in the background: what outlived it would hold a run's lock.
-QUIETLY = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
+# Settings and hooks are one for all worktrees, and a person's: ours are given with each call.
+# Nothing is done in the background, since what outlived a git would hold a run's lock.
+OURS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "commit.gpgSign": "false",
+    "merge.verifySignatures": "false",
+    "log.showSignature": "false",
+    "color.diff": "false",
+    "diff.relative": "false",
+}
+QUIETLY = tuple(word for name, value in OURS.items() for word in ("-c", f"{name}={value}"))
 IDENTITY = ("labtree", "labtree@localhost")  # when git has none of its own
 
 
+DUBIOUS = re.compile(r"(?:dubious ownership|unsafe repository).*?'([^'\n]+)'", re.DOTALL)
+
+
 class GitFailed(Exception):
-    """Git said no; `str()` is what it said."""
+    """Git said no; `str()` is what it said, never nothing."""
+
+    @property
+    def first(self) -> str:
+        """What went wrong, in the line that says it first."""
+        return str(self).splitlines()[0].removeprefix("fatal: ").removeprefix("error: ")
 
 
 def git(
@@ -83,7 +104,7 @@ def _git(
 ) -> str:
     try:
         done = subprocess.run(
-            ["git", "--no-optional-locks", *words],
+            ["git", "--no-optional-locks", *QUIETLY, *words],
             cwd=cwd,
             input=text,
             capture_output=True,
@@ -91,7 +112,7 @@ def _git(
             encoding="utf-8",
             errors="surrogateescape",
             timeout=TIMEOUT_S,
-            env={**environ(), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(env or {})},
+            env={**environ(), **(env or {})},
             check=False,
             pass_fds=_carried,
         )
@@ -100,8 +121,20 @@ def _git(
             raise Environment(f"the folder {cwd} is gone.", "Go to one that exists.") from None
         raise Environment("git is not installed.", "Install it: apt-get install git") from None
     if done.returncode != 0:
-        raise GitFailed((done.stderr or done.stdout).strip())
+        raise failed(words, done.returncode, done.stderr or done.stdout)
     return done.stdout.removesuffix("\n")
+
+
+def failed(words: Sequence[str], code: int, said: str) -> Exception:
+    """Return what to raise for a git that ended with `code`; it may have said nothing at all."""
+    owned = DUBIOUS.search(said)
+    if owned is not None:
+        return Environment(
+            f"git does not trust {owned[1]}: it belongs to another user.",
+            f"If you do: git config --global --add safe.directory {shlex.quote(owned[1])}",
+        )
+    verb = next((word for word in words if re.fullmatch(r"[a-z][a-z-]+", word)), "")
+    return GitFailed(said.strip() or f"git {verb} ended with {code} and said nothing")
 
 
 def environ() -> dict[str, str]:
@@ -110,7 +143,8 @@ def environ() -> dict[str, str]:
     Nor are replaced objects looked at: a commit is what its name says.
     """
     ours = {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
-    return {**ours, "GIT_NO_REPLACE_OBJECTS": "1"}
+    quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    return {**ours, **quiet, "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def _remove_stale(lock: Path, cwd: Path) -> bool:

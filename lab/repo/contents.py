@@ -7,14 +7,19 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .command import TIMEOUT_S, GitFailed, git
+from .command import TIMEOUT_S, GitFailed, environ, failed, git
 
+SUBMODULE = "160000"  # the mode of a tree's entry that is a commit of another repository
 FULL_ID = re.compile(r"[0-9a-f]{40,64}")
 
 
-def blob(data: bytes) -> str:
-    """Return git's own id for a file's contents."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+def blob_of(top: Path, path: str, data: bytes) -> str:
+    """Return the id that a file's contents would have if they were committed at `path`.
+
+    Git is asked: line ends and filters are the checkout's, the kind of hash the repository's.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    return git("hash-object", "--stdin", f"--path={path}", cwd=top, text=text)
 
 
 def contents_id(blobs: dict[str, str]) -> str:
@@ -31,8 +36,19 @@ def tree_blobs(cwd: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=64)  # a commit never changes, and one command asks several times
 def _tree_blobs(cwd: Path, commit: str, paths: tuple[str, ...]) -> dict[str, str]:
+    return {path: name for _, name, path in entries(cwd, commit, paths)}
+
+
+def entries(cwd: Path, commit: str, paths: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+    """Return (mode, id, path) of everything in a commit at or below `paths`, all by default."""
     listing = git("ls-tree", "-z", "-r", "--full-tree", commit, "--", *paths, cwd=cwd)
-    return {line.split("\t", 1)[1]: line.split()[2] for line in listing.split("\0") if "\t" in line}
+    lines = [line.split("\t", 1) for line in listing.split("\0") if line]
+    return [(about.split()[0], about.split()[2], path) for about, path in lines]
+
+
+def submodules(cwd: Path, commit: str) -> dict[str, str]:
+    """Return {path: commit} of the submodules that a commit has."""
+    return {path: name for mode, name, path in entries(cwd, commit) if mode == SUBMODULE}
 
 
 def worktree_blobs(top: Path, paths: Sequence[str]) -> dict[str, str]:
@@ -69,8 +85,12 @@ def _without(blobs: dict[str, str], path: str) -> dict[str, str]:
 
 
 def status(top: Path) -> list[tuple[str, str]]:
-    """Return (two-letter state, path) of everything that differs from HEAD, new files too."""
-    out = git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", cwd=top)
+    """Return (two-letter state, path) of everything that differs from HEAD, new files too.
+
+    What lies about in a submodule, such as compiled Python, is no change of this repository.
+    """
+    words = ("--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    out = git("status", *words, "--ignore-submodules=untracked", cwd=top)
     return [(line[:2], line[3:]) for line in out.split("\0") if line]
 
 
@@ -80,9 +100,10 @@ def changed_between(top: Path, old: str, new: str) -> list[str]:
     return [path for path in out.split("\0") if path]
 
 
-def diff(cwd: Path, old: str, new: str, paths: Sequence[str] = ()) -> str:
-    """Return the difference between two commits as text."""
-    return git("diff", "--no-color", "--no-ext-diff", old, new, "--", *paths, cwd=cwd)
+def diff(cwd: Path, old: str, new: str | None, paths: Sequence[str] = ()) -> str:
+    """Return the difference between two commits as text; None for the files as they are."""
+    ends = [old] if new is None else [old, new]
+    return git("diff", "--no-color", "--no-ext-diff", "--no-textconv", *ends, "--", *paths, cwd=cwd)
 
 
 def diffs(cwd: Path, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -119,10 +140,11 @@ def blobs(cwd: Path, names: Sequence[str]) -> dict[str, bytes | None]:
         input="".join(f"{name}\n" for name in names).encode(),
         capture_output=True,
         timeout=TIMEOUT_S,
+        env=environ(),
         check=False,
     )
     if done.returncode != 0:
-        raise GitFailed(done.stderr.decode(errors="replace").strip())
+        raise failed(["cat-file"], done.returncode, done.stderr.decode(errors="replace"))
     found: dict[str, bytes | None] = {}
     out, at = done.stdout, 0
     for name in names:

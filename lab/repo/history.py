@@ -1,11 +1,10 @@
-"""Commits, refs, branches and archives: moved without losing anything."""
+"""Commits, refs and branches: moved without losing anything."""
 
-import subprocess
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import Refused
-from .command import QUIETLY, GitFailed, environ, git, git_dir, identity
+from .command import GitFailed, git, git_dir, identity
 from .contents import tree_blobs
 
 
@@ -29,8 +28,8 @@ def commit_only(top: Path, message: str, paths: Sequence[str], new: Sequence[str
     if new:
         git("add", "--intent-to-add", "--", *new, cwd=top)
     words = (
-        *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", *QUIETLY, "commit"),
-        *("--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
+        *("commit", "--quiet", "--only", "--no-verify", "--no-gpg-sign"),
+        *("--cleanup=verbatim", "--file=-"),
     )
     text = message.replace("\0", " ")
     try:
@@ -50,7 +49,7 @@ def keep_ref(top: Path, name: str, commit: str) -> None:
     """
     for free in (name, f"{name}-{commit[:12]}"):
         try:
-            git("update-ref", f"refs/lab/{free}", commit, "0" * 40, cwd=top)
+            git("update-ref", f"refs/lab/{free}", commit, "", cwd=top)  # "": only if it is new
             return
         except GitFailed:
             there = ref(top, f"refs/lab/{free}")
@@ -84,6 +83,17 @@ def back_to(top: Path, branch: str, commit: str, expect: str) -> bool:
     return True
 
 
+def move_to(top: Path, commit: str) -> None:
+    """Put branch, index and files at a commit; git refuses where that would lose an edit.
+
+    What git remembers of the files is renewed before: it takes one that was written again with the
+    same bytes, or lost its mode, for an edit.
+    """
+    with contextlib.suppress(GitFailed):  # it also fails where something really was edited
+        git("-c", "core.fileMode=false", "update-index", "-q", "--refresh", cwd=top)
+    git("-c", "core.fileMode=false", "reset", "--quiet", "--keep", commit, cwd=top)
+
+
 def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
     """Put files and index back to what a commit holds; a file it does not have goes."""
     there = tree_blobs(top, commit, paths)
@@ -92,36 +102,6 @@ def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
             git("checkout", "--quiet", commit, "--", path, cwd=top)
         else:
             (top / path).unlink(missing_ok=True)
-
-
-def pack(cwd: Path, commit: str, packed: Path) -> None:
-    """Write a commit's files into a tar.
-
-    Through a pipe git and tar would wait for each other, six times as long.
-    """
-    words = ["git", "archive", "--format=tar", f"--output={packed}", commit]
-    if subprocess.run(words, cwd=cwd, env=environ(), check=False).returncode:
-        raise OSError(f"could not export {commit[:12]} into {packed}")
-
-
-def unpack(packed: Path, *folders: Path) -> None:
-    """Write the files of a tar into fresh folders, all at once."""
-    for folder in folders:
-        folder.mkdir(parents=True)
-    tars = [subprocess.Popen(["tar", "-x", "-f", str(packed), "-C", str(f)]) for f in folders]
-    codes = [tar.wait() for tar in tars]  # each is waited for, whatever the first one says
-    if any(codes):
-        raise OSError(f"could not export into {folders[0].parent}")
-
-
-def add_worktree(main: Path, folder: Path, branch: str, start: str) -> None:
-    """Make a worktree with a new branch, or say what stands in the way."""
-    words = ("worktree", "add", "--quiet", "-b", branch, str(folder), start)
-    try:
-        git(*QUIETLY, "-c", "core.hooksPath=/dev/null", *words, cwd=main)
-    except GitFailed as error:
-        line = str(error).splitlines()[-1].removeprefix("fatal: ")
-        raise Refused(f"git: {line}", "Choose another name: lab worktree LEAF NAME") from None
 
 
 def mark_tip(top: Path, head: str | None = None) -> None:

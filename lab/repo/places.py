@@ -2,12 +2,12 @@
 
 import os
 import pwd
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Environment, NotFound
 from ..system.home import Home
+from . import worktrees
 from .command import GitFailed, git
 
 
@@ -47,6 +47,7 @@ def person() -> str:
 
 def place(cwd: Path) -> Place:
     """Find the checkout that holds `cwd`, its main checkout and the notebook's folder."""
+    _find_again(Path(os.path.realpath(cwd)))
     try:
         listing = git("worktree", "list", "--porcelain", "-z", cwd=cwd)
     except GitFailed as error:
@@ -54,7 +55,7 @@ def place(cwd: Path) -> Place:
             raise NotFound(
                 f"{cwd} is in no git repository.", "Go to one, or make one: git init"
             ) from None
-        raise Environment(f"git: {str(error).splitlines()[-1]}", "Look with: git status") from None
+        raise Environment(f"git: {error.first}", "Look with: git status") from None
     checkouts = [_checkout(part) for part in listing.split("\0\0") if part.strip("\0")]
     main, here = checkouts[0], Path(os.path.realpath(cwd))
     if ".git" in main.path.parts and not main.bare:  # a submodule is told by its git folder
@@ -66,13 +67,25 @@ def place(cwd: Path) -> Place:
     return Place(main.path, mine.path, _home(main.path), mine.branch, mine.head)
 
 
-def branch_of(campaign: str) -> str:
-    """Return the branch of a campaign; what git takes in no branch's name becomes a dash.
-
-    >>> branch_of("pretrain/ada"), branch_of("a leaf/ada")
-    ('lab/pretrain/ada', 'lab/a-leaf/ada')
-    """
-    return "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
+def _find_again(cwd: Path) -> None:
+    """Repair the links of a campaign's worktree that was moved, or copied, with its repository."""
+    top = next((one for one in (cwd, *cwd.parents) if (one / ".git").exists()), None)
+    if top is None or not (top / ".git").is_file():
+        return
+    at = top / Path((top / ".git").read_text().removeprefix("gitdir:").strip())
+    home = Home.around(top)
+    main = home.path.parent if home else top
+    if home is not None and (main / ".git").is_dir():
+        own = os.path.realpath(main / ".git" / "worktrees")
+        if os.path.realpath(at.parent) != own or not at.is_dir():
+            campaign = home.campaign_at(top)
+            branch = worktrees.branch_there(main, campaign) if campaign else None
+            worktrees.repair(main, top, branch)
+    elif at.is_absolute() and not at.exists() and at.parent.name == "worktrees":
+        raise Environment(
+            f"{top} is a worktree of {at.parents[2]}, which is not there any more.",
+            f"Where it is now, type: git worktree repair {top}",
+        )
 
 
 def _submodule(folder: Path) -> Path:

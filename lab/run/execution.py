@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import platform
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from ..system import processes
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, queue_status
 from .exports import exports
+from .not_in_git import missed
+from .spawn import own_paths
 from .stages import NotPrepared, Stages, outcome_from
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class JobContext:
     book: Notebook
     home: Home  # the notebook's folder
     source: Path  # the main checkout, whose git has the commit
+    beside: tuple[Path, ...]  # where the run was asked for
     experiment: sqlite3.Row
     job: sqlite3.Row
     stop: Callable[[], bool]
@@ -65,14 +69,15 @@ class Execution:
         except (LabError, OSError, repo.GitFailed) as error:
             words = error.message if isinstance(error, LabError) else str(error)
             failure, metrics = _plain_failure("infra", words), {}
-        return self._record(failure, metrics)
+        return self._record(self._explained(failure), metrics)
 
     # -- The stages ---------------------------------------------------------------
 
     def _measured(self) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
         order = self.order
-        self.exports = exports(order.source, self.experiment["commit"], order.home, order.job["id"])
+        commit, job = self.experiment["commit"], order.job["id"]
+        self.exports = exports(order.source, commit, order.home, job, order.beside)
         leaf = leaves.read(self.exports[0], self.experiment["leaf"])
         self.settings = leaf.settings(self.experiment["profile"])
         self.folder = leaf.prefix.rstrip("/")
@@ -107,7 +112,7 @@ class Execution:
         device = self.order.job["runner"].partition(":")[2]
         row = runs.row(self.book, self.run)
         key = leaves.cache_key(leaf, self.settings)
-        plan = dataclasses.replace(self._plan(leaf), python="")
+        plan = dataclasses.replace(self._plan(leaf), python="", paths=[])
         self.facts["device"] = device or "cpu"
         if row["remote_id"]:
             sandbox = modal.Sandbox.found(row["remote_id"])
@@ -184,8 +189,18 @@ class Execution:
                 "LAB_SEED": str(self.seed),
                 "LAB_EXPERIMENT": f"e{self.experiment['id']}",
             },
+            paths=[self._from_export(path) for path in own_paths()],
             python=python,
         )
+
+    def _from_export(self, path: str) -> str:
+        """Return a folder of PYTHONPATH: relative where it is one of the commit's own."""
+        for top in (self.order.source, *self.order.beside):
+            if Path(path).is_relative_to(top):
+                inner = Path(path).relative_to(top)
+                if (self.exports[0] / inner).is_dir():
+                    return str(inner)
+        return path
 
     def _lease(self, leaf: leaves.Leaf) -> slots.Lease:
         """Wait in the queue for the device."""
@@ -236,6 +251,25 @@ class Execution:
             left = f"See what {mutable[0]} left in {self.dir}: {failure.place} could not use it"
             failure = dataclasses.replace(failure, hint=left)
         return failure, {"train": claimed, "evaluate": found}
+
+    def _explained(self, failure: failures.Failure | None) -> failures.Failure | None:
+        """Say of a failure what it lacked, where that lies in the checkout alone."""
+        logs = [self.dir / f"{name}.log" for name in ("evaluate", "run", "prepare")]
+        log = next((path for path in logs if path.is_file()), None)
+        if failure is None or failure.kind not in ("bug", "infra", "no_metric"):
+            return failure
+        if not self.exports[0].name:  # there was nothing to run in
+            return failure
+        said = f"{log.read_text(errors='replace') if log else ''}\n{failure.last}"
+        leaf, order = Path(self.experiment["leaf"]), self.order
+        folder = str(leaf) if (self.exports[0] / leaf).is_dir() else ""
+        path = missed(said, self.exports, [order.source, *order.beside], folder)
+        if path is None:
+            return failure
+        self.worth_retrying = False
+        says = f"{path} lies in the checkout, but git does not have it, so no run has it."
+        hint = f"Commit it: git add -f {shlex.quote(path)}; or let `prepare` make it"
+        return dataclasses.replace(failure, says=says, hint=hint)
 
     def _classify(
         self,

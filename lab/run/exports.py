@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import repo
@@ -20,25 +21,32 @@ LARGEST = 64 << 20  # bytes of an export that may lie in memory
 WHERE = "where"  # the file that names the exports, so that whoever comes later can remove them
 
 
-def exports(source: Path, commit: str, home: Home, job: int) -> tuple[Path, Path]:
-    """Return two fresh exports of a commit, to train in and to evaluate in."""
+def exports(
+    source: Path, commit: str, home: Home, job: int, beside: Sequence[Path] = ()
+) -> tuple[Path, Path]:
+    """Return two fresh exports of a commit, to train in and to evaluate in.
+
+    Submodules come from `source` or from the checkouts `beside` it.
+    """
     folder = home.exports(job)
     remove(folder)  # of an earlier run of this job
     folder.mkdir(parents=True)
-    packed = folder / "commit.tar"
-    repo.pack(source, commit, packed)
-    root = _elsewhere(folder, 2 * packed.stat().st_size) or folder
+    parts = repo.parts([source, *(top for top in beside if top != source)], commit)
+    size = repo.size(parts)
+    root = _elsewhere(folder, 2 * size if size is not None else None) or folder
     first, second = (root / uuid.uuid4().hex for _ in range(2))
-    repo.unpack(packed, first, second)
-    packed.unlink()
+    repo.write_out(parts, first, second)
     return first, second
 
 
-def _elsewhere(folder: Path, size: int) -> Path | None:
-    """Return a folder of our own in memory, or where the user said; None when there is no room."""
+def _elsewhere(folder: Path, size: int | None) -> Path | None:
+    """Return a folder of our own in memory, or where the user said; None when there is no room.
+
+    Nor is there where nobody knows the size.
+    """
     said = os.environ.get("LAB_EXPORTS_DIR")
     base = Path(said) if said else MEMORY / f"labtree-{os.getuid()}"
-    if not said and not _roomy(size):
+    if not said and (size is None or not _roomy(size)):
         return None
     root = base / hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
     (folder / WHERE).write_text(str(root))

@@ -7,11 +7,18 @@ from pathlib import Path
 from ..errors import Environment
 from ..system.home import Home
 
+SOURCE = Path(__file__).resolve().parents[2]  # where this very `lab` lies
+
+
+def own_paths() -> list[str]:
+    """Return the person's own PYTHONPATH, without what `lab` put there to be found itself."""
+    said = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return [path for path in map(os.path.abspath, said) if Path(path).resolve() != SOURCE]
+
 
 def spawn_supervisor(home: Home, job: int, lock: int) -> None:
     """Start the process that owns the run from here on, with the job's lock in its hands."""
-    source = str(Path(__file__).resolve().parents[1])
-    paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [str(SOURCE), *own_paths()]
     argv = [sys.executable, "-P", "-m", "lab.run.supervisor", str(home), str(job), str(lock)]
     os.set_inheritable(lock, True)
     try:

@@ -120,6 +120,10 @@ class Stages:
             raise Stopped
         return outcome
 
+    def _paths(self, root: Path) -> list[str]:
+        """Return the person's own PYTHONPATH, what comes from the checkout as the export has it."""
+        return [str(root / path) for path in self.plan.paths]  # one that is absolute stays
+
     def _env(self, root: Path) -> dict[str, str]:
         """Return the environment of a leaf's command: what the contract promises."""
         ours = {name: v for name, v in os.environ.items() if not name.startswith("LAB_")}
@@ -129,10 +133,34 @@ class Stages:
             **self.device,
             "LAB_RUN_DIR": str(self.dir),
             "LAB_CACHE_DIR": str(self.cache),
-            "PYTHONPATH": str(root),
+            "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def importable(root: Path) -> Path:
+    """Return the folder to import an export's root from: that root, or links to what is in it.
+
+    PYTHONPATH comes before Python's own modules. A file at the root that is called like one of
+    them, `random.py`, stays out: by hand, in the leaf's folder, nobody sees it either.
+    """
+    inside = sorted(path for path in root.iterdir() if path.name != "__pycache__")
+    hidden = {path for path in inside if _hides(path)}
+    if not hidden:
+        return root
+    links = root.with_name(f"{root.name}-path")
+    links.mkdir(exist_ok=True)
+    for path in inside:
+        if path not in hidden and not (links / path.name).is_symlink():
+            (links / path.name).symlink_to(path)
+    return links
+
+
+def _hides(path: Path) -> bool:
+    """Return whether Python would import this in place of a module of its own."""
+    module = path.suffix == ".py" or (path / "__init__.py").is_file()
+    return module and path.name.partition(".")[0] in sys.stdlib_module_names
 
 
 def sizes(cache: Path, ready: Path) -> list[str]:

@@ -52,7 +52,8 @@ class Supervisor:
         self.restore: dict[str, Any] = json.loads(self.job["restore"] or "{}")
         self.asked_to_stop = False
         source = Path(self.restore["main"])
-        self.order = JobContext(book, home, source, self.experiment, self.job, self.stop)
+        beside = (Path(self.restore.get("beside", source)),)
+        self.order = JobContext(book, home, source, beside, self.experiment, self.job, self.stop)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 

@@ -30,6 +30,7 @@ class Plan:
     timeout_s: float
     eval_timeout_s: float
     said: dict[str, str] = field(default_factory=dict)  # LAB_BUDGET_S, LAB_SEED and their like
+    paths: list[str] = field(default_factory=list)  # of PYTHONPATH, behind the export's root
     python: str = ""  # "" for the interpreter that carries the plan out
 
     def as_json(self) -> str:

@@ -120,8 +120,9 @@ def translated(modal: Any) -> Iterator[None]:
     except Gone:
         raise
     except (modal.exception.AuthError, modal.exception.PermissionDeniedError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise Environment(
-            f"Modal refuses this token ({str(error).splitlines()[0]}).",
+            f"Modal refuses this token ({first}).",
             "Type: modal token new; or export MODAL_TOKEN_ID=ak-... MODAL_TOKEN_SECRET=as-...",
         ) from None
     except modal.exception.Error as error:

@@ -1,11 +1,30 @@
 """Where everything lies in the notebook's folder, `.lab`: no other module joins these paths."""
 
+import hashlib
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 KEEPER_LOG = "keeper.log"  # what a supervisor says, here and in the folders of its runs
+
+
+LONGEST = 200  # bytes of a name; most file systems take 255 with the ending
+SLASH = "%2F"  # stands for / in a folder's name where the folder above is a worktree itself
+
+
+def file_name(text: str) -> str:
+    """Return a name for the lock of what is called `text`; a long one is cut and told apart.
+
+    >>> file_name("pretrain/ada"), len(file_name("a/" * 200))
+    ('pretrain+ada.lock', 205)
+    """
+    name = text.replace("/", "+")
+    if len(os.fsencode(name)) > LONGEST:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = f"{os.fsdecode(os.fsencode(name)[: LONGEST - 17])}-{digest}"
+    return f"{name}.lock"
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,7 @@ class Home:
 
     def lock(self, name: str) -> Path:
         """Return the lock of a checkout, a loop, a job or whatever else `name` says."""
-        return self.path / "locks" / f"{name.replace('/', '+')}.lock"
+        return self.path / "locks" / file_name(name)
 
     # -- Folders --------------------------------------------------------------------
 
@@ -59,13 +78,33 @@ class Home:
         return self.path / "campaigns" / name
 
     def worktree(self, campaign: str) -> Path:
-        """Return the checkout of a campaign, `LEAF/NAME`."""
-        return self.path / "worktrees" / campaign
+        """Return the checkout of a campaign, `LEAF/NAME`, there already or still to be made.
+
+        A worktree lies in no other one: where leaves are nested and a campaign is called like the
+        inner leaf, its folder is worktrees/LEAF%2FNAME.
+        """
+        base = self.path / "worktrees"
+        plain, apart = base / campaign, base / campaign.replace("/", SLASH)
+        if (plain / ".git").exists():
+            return plain
+        parts = campaign.split("/")
+        above = ["/".join(parts[:count]) for count in range(1, len(parts))]
+        inside = any((base / parent / ".git").exists() for parent in above)
+        around = any(plain.glob("*/.git")) or any(plain.glob("*/*/.git"))
+        return apart if inside or around or apart.exists() else plain
 
     def campaign_at(self, top: Path) -> str | None:
         """Return the campaign whose worktree has its top there; None for any other checkout."""
         base = self.path / "worktrees"
-        return top.relative_to(base).as_posix() if base in top.parents else None
+        if base not in top.parents:
+            return None
+        return top.relative_to(base).as_posix().replace(SLASH, "/")
+
+    @classmethod
+    def around(cls, top: Path) -> "Home | None":
+        """Return the `.lab` in whose worktrees a checkout lies."""
+        found = (one for one in top.parents if one.parts[-2:] == (".lab", "worktrees"))
+        return next((cls(one.parent) for one in found), None)
 
     # -- Runs -----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,22 @@ class Workspace:
         """The leaf's checked table."""
         return leaves.read(self.place.top, self.leaf_name)
 
+    @contextlib.contextmanager
+    def as_committed(self) -> Iterator["Workspace"]:
+        """Give this workspace with the leaf as HEAD has it, whatever was edited in its files."""
+        head, prefix = str(self.place.head), self.leaf.prefix
+        with tempfile.TemporaryDirectory(prefix="labtree-") as name:
+            root = Path(name)
+            files = repo.entries(self.place.top, head, [prefix] if prefix else [])
+            texts = repo.blobs(self.place.top, [blob for _, blob, _ in files])
+            for _, blob, path in files:
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_bytes(texts[blob] or b"")
+            asked = {"profile": self.asked_profile, "runner": self.runner}
+            found = Workspace(self.cwd, leaf=self.leaf_name, **asked)
+            found.place, found.leaf = self.place, leaves.read(root, self.leaf_name)
+            yield found
+
     @functools.cached_property
     def profile(self) -> str:
         """The profile asked for, that of the newest baseline, or the one for this machine."""
@@ -142,7 +159,9 @@ class Workspace:
             platform = self.runner.partition(":")[2] or "modal-cpu"
         else:
             platform = slots.platform_name(self.settings.needs, os.environ)
-        yardstick = leaves.yardstick(self.leaf, self.settings)
+        head = self.place.head
+        at = (self.place.top, head) if head is not None else ()
+        yardstick = leaves.yardstick(self.leaf, self.settings, *at)
         return Scope(self.leaf_name, self.profile, platform, yardstick)
 
     @property

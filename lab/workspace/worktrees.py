@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sqlite3
 from pathlib import Path
 
 from .. import repo
@@ -28,19 +29,18 @@ def make(
     check_name(name)
     place, leaf = workspace.place, workspace.leaf
     campaign = f"{leaf.name}/{name}"
-    folder, branch = place.home.worktree(campaign), repo.branch_of(campaign)
+    folder = place.home.worktree(campaign)
     with checkout_lock.locked(place.home, campaign):
-        if lookup.campaign(book, campaign):
-            raise Refused(
-                f"there is a campaign {campaign} already.",
-                f"Go to it: cd {folder / leaf.prefix}; or choose another name",
-            )
+        known = lookup.campaign(book, campaign)
+        if known is not None:
+            _again(workspace, known, start)
+            return folder / leaf.prefix
+        branch = repo.branch_of(place.main, campaign)
         if folder.exists():
-            base = _made_before(folder, branch)
+            base = _made_before(place.main, folder, branch)
         else:
             base = resolve(workspace, book, start)
             _check_start(workspace, base, branch)
-            folder.parent.mkdir(parents=True, exist_ok=True)
             repo.add_worktree(place.main, folder, branch, base)
         repo.mark_tip(folder)
         record.campaign(
@@ -55,17 +55,75 @@ def make(
     return folder / leaf.prefix
 
 
-def _made_before(folder: Path, branch: str) -> str:
-    """Return the commit of a worktree whose maker was killed before it could note it."""
+def _again(workspace: Workspace, row: sqlite3.Row, start: str | None) -> None:
+    """Make the worktree of a campaign again that lost it; Refused for one that is there."""
+    folder = workspace.place.home.worktree(row["name"])
+    if folder.exists():
+        raise Refused(
+            f"there is a campaign {row['name']} already.",
+            f"Go to it: cd {folder / workspace.leaf.prefix}; or choose another name",
+        )
+    if start is not None:
+        raise Refused(
+            f"there was a campaign {row['name']} already; it goes on from its own branch.",
+            f"Leave --from out, then: lab move {start}; or choose another name",
+        )
+    find_again(workspace.place, row)
+
+
+def find_again(place: repo.Place, row: sqlite3.Row) -> Path:
+    """Return a campaign's worktree (its top): as it is, repaired after a move, or made again.
+
+    It is where the notebook is now, wherever that was when the campaign began.
+    """
+    folder = place.home.worktree(row["name"])
+    if not (folder / ".git").exists():
+        _make_again(place, row, folder)
+    elif not repo.repair(place.main, folder, row["branch"]):
+        raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")
+    return folder
+
+
+def _make_again(place: repo.Place, row: sqlite3.Row, folder: Path) -> None:
+    """Make a worktree that is gone from its campaign's branch."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")
+    if repo.ref(place.main, f"refs/heads/{row['branch']}") is None:
+        short = row["name"].rpartition("/")[2]
+        raise Refused(
+            f"the worktree of {row['name']} is gone, and its branch {row['branch']} with it.",
+            f"Choose another name, such as {short}-2.",
+        )
+    repo.add_worktree(place.main, folder, row["branch"])
+    repo.mark_tip(folder)
+
+
+def _made_before(main: Path, folder: Path, branch: str) -> str:
+    """Return the commit of a worktree whose maker was killed before it could note it.
+
+    What git had not written yet is written; nobody can have edited anything there.
+    """
     with contextlib.suppress(LabError, repo.GitFailed):
+        repo.repair(main, folder, branch)
         place = repo.place(folder)
-        whole = place.top == folder and place.branch == branch and not repo.status(folder)
-        if whole and place.head is not None:
-            return place.head
+        if place.top == folder and place.branch == branch and place.head is not None:
+            _complete(folder)
+            if not repo.status(folder):
+                return place.head
     raise Refused(
         f"{folder} is in the way.",
-        f"Remove it: git worktree remove --force {folder}; git branch -D {branch}",
+        f"Remove it: git worktree remove -f -f {folder}; git branch -D {branch}",
     )
+
+
+def _complete(folder: Path) -> None:
+    """Finish a checkout that was cut off: write what is missing, and unlock it."""
+    repo.remove_dead_indexes(folder)
+    states = repo.status(folder)
+    if states and all(state.strip() == "D" for state, _ in states):
+        repo.git("reset", "--quiet", "--hard", cwd=folder)
+    with contextlib.suppress(repo.GitFailed):  # it is locked only while it is being made
+        repo.git("worktree", "unlock", str(folder), cwd=folder)
 
 
 def _check_start(workspace: Workspace, base: str, branch: str) -> None:
@@ -75,6 +133,19 @@ def _check_start(workspace: Workspace, base: str, branch: str) -> None:
     table = f"{workspace.leaf.prefix}leaf.toml"
     if not repo.tree_blobs(workspace.place.main, base, [table]):
         raise Refused(f"{table} is not committed at {base[:12]}.", "Commit the leaf: git commit")
+
+
+def need_here(top: Path, row: sqlite3.Row) -> None:
+    """Refuse an experiment whose commit, or the one it was built on, another repository has.
+
+    Fetched refs get a name of their own: e34 is another experiment here.
+    """
+    for commit in (row["commit"], row["parent"] if row["kind"] == "run" else None):
+        if commit is not None and repo.ref(top, commit) is None:
+            raise Refused(
+                f"the commit of e{row['id']} is not in this repository.",
+                "Fetch it from where it is: git fetch REMOTE 'refs/lab/*:refs/lab-from/REMOTE/*'",
+            )
 
 
 def resolve(workspace: Workspace, book: Notebook, start: str | None) -> str:
@@ -93,11 +164,13 @@ def resolve(workspace: Workspace, book: Notebook, start: str | None) -> str:
             raise NotFound(
                 f"{scope.leaf} has no best yet.", "Measure one: lab run --baseline --seeds 3"
             )
+        need_here(workspace.place.main, book.need(f"e{best['experiment']}", "e"))
         return str(best["commit"])
     if re.fullmatch(r"[eE]\d+", start):
         row = book.need(start, "e")
         if row["commit"] is None:
             raise Refused(f"e{number(start, 'e')} has no commit.", "Choose another: lab log")
+        need_here(workspace.place.main, row)
         return str(row["commit"])
     if start.startswith("-"):
         raise Usage(f"{start!r} is no revision.", "Type: --from best, --from e34 or --from main")
