@@ -16,7 +16,7 @@ from ..documents.campaigns import How, Summary
 from ..documents.experiments import Standing
 from ..errors import Failed, LabError, Refused, TooDear, Usage
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, lookup, read, record
+from ..notebook import Notebook, campaigns, ideas, lookup, read, record
 from ..repo import checkout_lock
 from ..run import waiting
 from ..run.watch import Watch
@@ -367,7 +367,7 @@ class Campaign:
         }
 
     def _learned(self, row: Any) -> str:
-        lesson = read.lesson_of(self.book, row["experiment"])
+        lesson = ideas.lesson_of(self.book, row["experiment"])
         return f"e{row['experiment']} {row['verdict']}: {lesson or row['claim']}"
 
 
