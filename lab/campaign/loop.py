@@ -106,13 +106,13 @@ class Campaign:
     def open(self) -> None:
         """Make the worktree if it is not there; whatever a killed command made of it is used."""
         self.folder = self._worktree()
-        row = campaigns.named(self.book, self.name)
+        row = lookup.campaign(self.book, self.name)
         assert row is not None
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
         folder = self.home.worktree(self.name)
-        row = campaigns.named(self.book, self.name)
+        row = lookup.campaign(self.book, self.name)
         if row is not None:
             with checkout_lock.locked(self.home, self.name):
                 return worktrees.find_again(self.main.place, row) / self.leaf_path
