@@ -20,7 +20,7 @@ from ..experiment import verdicts
 from ..experiment.start import Trial
 from ..judge.stagnation import Move
 from ..leaf import Knob
-from ..notebook import campaigns, read, record
+from ..notebook import campaigns, ideas, read, record
 from ..notebook.state import SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS
 from ..workspace import Workspace
@@ -327,7 +327,7 @@ class Tuner:
         row = campaigns.newest(self.book, self.campaign.name)
         if row is None or row["verdict"] != "keep" or campaigns.is_cited(self.book, row["id"]):
             return
-        revision = read.lesson_of(self.book, row["id"])
+        revision = ideas.lesson_of(self.book, row["id"])
         if revision is None:
             return
         evidence = [row["id"], *([row["incumbent"]] if row["incumbent"] else [])]

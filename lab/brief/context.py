@@ -16,7 +16,7 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, read
+from ..notebook import Notebook, ideas, measurements, read
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..workspace import Workspace
 from .budget import SENTENCES, fit_json
@@ -43,8 +43,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     number = _scope(book, scope.leaf, *key)
     incumbent = _incumbent(workspace, book, number)
     best = read.best(book, number)
-    noise = read.noise(book, number)
-    outside = [f"e{one}" for one in read.outside_noise(book, number)[:MANY]]
+    noise = measurements.noise(book, number)
+    outside = [f"e{one}" for one in measurements.outside_noise(book, number)[:MANY]]
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
@@ -77,8 +77,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "queue": _queue(workspace),
         "kept": [_kept(row) for row in kept],
         "failures": _failures(book, leaf.name, about),
-        "unsettled": read.failures(book, leaf.name, None, MANY, kind="unsettled"),
-        "lessons": read.lessons(book, leaf.name, MANY),
+        "unsettled": ideas.failures(book, leaf.name, None, MANY, kind="unsettled"),
+        "lessons": ideas.lessons(book, leaf.name, MANY),
         "axes": axes[: 2 * MANY],
         "since_keep": since,
         "suggestion": _suggestion(move, incumbent),
@@ -89,7 +89,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
 
 
 def _failures(book: Notebook, leaf: str, about: str | None) -> list[Loss]:
-    found = read.failures(book, leaf, about, MANY, kind=None if about else "dead_end")
+    found = ideas.failures(book, leaf, about, MANY, kind=None if about else "dead_end")
     return [
         {
             "experiment": one["experiment"],
@@ -122,7 +122,7 @@ def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Reference | 
         return None
     from ..judge import Policy, mean
 
-    side = read.side(book, row["experiment"])
+    side = measurements.side(book, row["experiment"])
     record = side.record(Policy.from_table(workspace.leaf.judge))
     return {
         "experiment": f"e{row['experiment']}",

@@ -3,7 +3,7 @@
 from importlib import resources
 
 from ..leaf import Knob
-from ..notebook import Notebook, read
+from ..notebook import Notebook, ideas
 from ..text import CHARACTERS_A_TOKEN, block, span
 from ..workspace import Workspace
 from .context import context, context_text
@@ -21,7 +21,7 @@ def whole(workspace: Workspace, book: Notebook, tokens: int, opening: str = "") 
     whole is too long, since the agent can open the file.
     """
     found = context(workspace, book, None, CONTEXT_TOKENS)
-    failures = read.failures(book, workspace.leaf_name, None, 10)
+    failures = ideas.failures(book, workspace.leaf_name, None, 10)
     parts = {
         "protocol": resources.files("lab").joinpath("PROTOCOL.md").read_text(encoding="utf-8"),
         "facts": facts(workspace),

@@ -16,7 +16,7 @@ from ..documents.campaigns import How, Summary
 from ..documents.experiments import Standing
 from ..errors import Failed, LabError, Refused, TooDear, Usage
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, lookup, read, record
+from ..notebook import Notebook, campaigns, ideas, lookup, read, record
 from ..repo import checkout_lock
 from ..run import waiting
 from ..run.watch import Watch
@@ -106,13 +106,13 @@ class Campaign:
     def open(self) -> None:
         """Make the worktree if it is not there; whatever a killed command made of it is used."""
         self.folder = self._worktree()
-        row = campaigns.named(self.book, self.name)
+        row = lookup.campaign(self.book, self.name)
         assert row is not None
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
         folder = self.home.worktree(self.name)
-        row = campaigns.named(self.book, self.name)
+        row = lookup.campaign(self.book, self.name)
         if row is not None:
             with checkout_lock.locked(self.home, self.name):
                 return worktrees.find_again(self.main.place, row) / self.leaf_path
@@ -367,7 +367,7 @@ class Campaign:
         }
 
     def _learned(self, row: Any) -> str:
-        lesson = read.lesson_of(self.book, row["experiment"])
+        lesson = ideas.lesson_of(self.book, row["experiment"])
         return f"e{row['experiment']} {row['verdict']}: {lesson or row['claim']}"
 
 

@@ -8,7 +8,7 @@ from ..campaign import sessions
 from ..errors import Usage
 from ..experiment import verdicts
 from ..leaf import Condition, nearest
-from ..notebook import Notebook, read, record
+from ..notebook import Notebook, ideas, measurements, read, record
 from ..text import num, shorten
 from ..workspace import Workspace
 from . import emit
@@ -64,7 +64,7 @@ def hypothesis(
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
             campaign=workspace.place.campaign,
         )
-        near = read.near_duplicates(book, leaf, claim, made)
+        near = ideas.near_duplicates(book, leaf, claim, made)
     for found in near:
         click.echo(_near(found), err=True)
     if json_:
@@ -79,7 +79,7 @@ def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
         condition = Condition.parse(observe)
     except ValueError as error:
         raise Usage(f"--observe: {error}.", 'Type: --observe "steps > 1.1x"') from None
-    known = read.known_metrics(book, leaf)
+    known = measurements.known_metrics(book, leaf)
     if known and condition.metric not in known:
         close = nearest(condition.metric, known)
         raise Usage(
@@ -96,7 +96,7 @@ def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -
     incumbent = find_incumbent(workspace, book)
     if incumbent is None:
         return
-    metrics = read.metrics(book, incumbent["experiment"])
+    metrics = measurements.metrics(book, incumbent["experiment"])
     if condition.holds(metrics, metrics):
         said = f"e{incumbent['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
         click.echo(f"note: it holds for the incumbent already ({said}): it shows little", err=True)

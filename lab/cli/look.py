@@ -12,7 +12,7 @@ from .. import leaf as leaves
 from ..documents.experiments import Event, Experiment, Hypothesis
 from ..errors import LabError
 from ..judge import Policy
-from ..notebook import Notebook, read
+from ..notebook import Notebook, details, ideas, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
@@ -69,7 +69,7 @@ def failures(
     check(tokens)
     leaf = None if all_leaves else named_leaf(workspace, None) or workspace.leaf_name
     with workspace.open() as book:
-        found = read.failures(book, leaf, (text or "").strip() or None, n)
+        found = ideas.failures(book, leaf, (text or "").strip() or None, n)
     if json_:
         emit(brief.fit_failures(found, tokens))
     else:
@@ -148,8 +148,8 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
 
 def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
     if word[:1].lower() == "h":
-        return read.idea(book, book.need(word, "h"))
-    return read.whole(book, book.need(word, "e"))
+        return details.idea(book, book.need(word, "h"))
+    return details.whole(book, book.need(word, "e"))
 
 
 def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) -> str:
@@ -164,7 +164,7 @@ def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) 
     leaf = workspace.leaf_or_none() if workspace.known_leaf() else None
     return experiment_text.experiment(
         found,
-        read.whole(book, incumbent) if incumbent else None,
+        details.whole(book, incumbent) if incumbent else None,
         _change(workspace, found),
         waiting.outcome(book, workspace.place.home, leaf, number)["next"],
     )

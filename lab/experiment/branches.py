@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import repo
 from ..errors import Refused
-from ..notebook import Notebook, lookup, read
+from ..notebook import Notebook, details, lookup, read
 from ..notebook.read import Found
 from ..text import num, plain
 from ..workspace import Workspace, worktrees
@@ -280,7 +280,7 @@ def pull_request(book: Notebook, top: Path, rows: Sequence[sqlite3.Row]) -> str:
     """Return a pull request's body: what changed, why, what was measured, how to repeat it."""
     parts = []
     for row in rows:
-        shown = read.whole(book, row)
+        shown = details.whole(book, row)
         mechanism = shown["mechanism_outcome"]
         source = f" ({shown['mechanism_source']})" if mechanism else ""
         runs = ", ".join(

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
-from ..notebook import Notebook, lookup, read
+from ..notebook import Notebook, lookup, measurements
 from ..text import num, plain
 
 HELD_WITHIN = 3.0  # noises; a repeat of the same seed differs by less than another seed would
@@ -41,7 +41,7 @@ def compare(book: Notebook, experiment: sqlite3.Row, first: sqlite3.Row) -> dict
 
 
 def _noise(book: Notebook, number: int) -> float | None:
-    noise = read.noise(book, lookup.state(book, number)["scope"])
+    noise = measurements.noise(book, lookup.state(book, number)["scope"])
     return noise.sd if noise else None
 
 

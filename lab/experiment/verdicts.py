@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import repo
 from ..errors import NotYet, Refused
-from ..notebook import Notebook, lookup, read, record
+from ..notebook import Notebook, lookup, measurements, record
 from ..run import assessment
 from ..text import num
 from ..workspace import Workspace
@@ -83,7 +83,7 @@ def _suggestion(
     workspace: Workspace, book: Notebook, experiment: sqlite3.Row
 ) -> assessment.Assessment | None:
     """Return how a measured experiment stands; one without a measured run has no suggestion."""
-    if experiment["kind"] != "run" or not read.side(book, experiment["id"]).selecting:
+    if experiment["kind"] != "run" or not measurements.side(book, experiment["id"]).selecting:
         return None
     leaf = workspace.leaf_or_none()
     table = leaf.judge if leaf and leaf.name == experiment["leaf"] else {}

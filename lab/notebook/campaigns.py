@@ -25,11 +25,6 @@ class Start:
     at: str
 
 
-def named(book: Notebook, name: str) -> sqlite3.Row | None:
-    """Return a campaign's record by its full name, LEAF/NAME."""
-    return book.one("select * from campaigns where name = ?", name)
-
-
 def counted(book: Notebook, name: str, leaf: str) -> int:
     """Return how many of a campaign's experiments were judged."""
     row = book.one(

@@ -10,7 +10,7 @@ from ..campaign.lock import is_alive
 from ..errors import LabError
 from ..experiment import samples
 from ..judge import Policy, total
-from ..notebook import Notebook, history, read, report_queries
+from ..notebook import Notebook, history, ideas, measurements, read, report_queries
 from ..notebook.history import Point
 from ..notebook.read import Found
 from ..views import board
@@ -73,7 +73,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
         "failures": outcomes.failures(rows),
         "curves": _curves(workspace, book, name, best),
         "samples": _samples(workspace, book, name, best),
-        "lessons": read.lessons(book, name, LESSONS),
+        "lessons": ideas.lessons(book, name, LESSONS),
         "repeat": _repeat(book, best, rows),
     }
 
@@ -117,7 +117,7 @@ def _policy(leaf: leaves.Leaf | None) -> Policy:
 
 
 def _noise(book: Notebook, scope: Any) -> float | None:
-    noise = read.noise(book, scope["id"]) if scope else None
+    noise = measurements.noise(book, scope["id"]) if scope else None
     return noise.sd if noise else None
 
 

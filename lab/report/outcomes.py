@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from .. import repo
-from ..notebook import Notebook, read, report_queries
+from ..notebook import Notebook, ideas, report_queries
 from ..notebook.read import Found
 from ..workspace import Workspace
 from . import tree
@@ -41,7 +41,7 @@ def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Fo
                 "cut": bool(diff) and len(diff or "") > len(shown or ""),
                 "replicates": _replicates(book, number),
                 "incumbent_runs": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
-                "lesson": read.lesson_of(book, number),
+                "lesson": ideas.lesson_of(book, number),
                 "because": report_queries.because(book, number),
             }
         )
@@ -106,7 +106,7 @@ def dead_ends(book: Notebook, rows: Sequence[Found]) -> list[Found]:
     most = max(AN_AXIS, DEAD_ENDS // max(1, len(by_axis)) // 2)
     for axis, lost in sorted(by_axis.items(), key=lambda pair: -len(pair[1]))[:AXES]:
         lost.sort(key=lambda row: (row["outcome"] != "refuted", -(row["gain"] or -math.inf)))
-        shown = [row | {"lesson": read.lesson_of(book, row["experiment"])} for row in lost[:most]]
+        shown = [row | {"lesson": ideas.lesson_of(book, row["experiment"])} for row in lost[:most]]
         kept = sum(row["verdict"] == "keep" and row["axis"] == (axis or None) for row in rows)
         found.append({"axis": axis, "tried": len(lost), "kept": kept, "rows": shown})
     return found

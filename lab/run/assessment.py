@@ -12,7 +12,7 @@ from ..documents.action import Action
 from ..documents.experiments import Detail, Mechanism, Reference, Replicate, Standing
 from ..errors import Refused
 from ..leaf import Condition
-from ..notebook import Notebook, lookup, read, record
+from ..notebook import Notebook, lookup, measurements, read, record
 from ..notebook.state import SAYS_NOTHING
 from ..text import num, plain, span
 
@@ -42,9 +42,11 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     """Judge an experiment by what the notebook holds at this moment."""
     number = experiment["id"]
     state = lookup.state(book, number)
-    side = read.side(book, number)
+    side = measurements.side(book, number)
     values = side.selecting + side.fresh
-    incumbent = read.side(book, experiment["incumbent"]) if experiment["incumbent"] else None
+    incumbent = (
+        measurements.side(book, experiment["incumbent"]) if experiment["incumbent"] else None
+    )
     if incumbent is not None and not incumbent.record(policy):
         incumbent = None
     broken = _broken(book, number)
@@ -60,7 +62,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
         verdict = judging.judge(
             values,
             incumbent,
-            read.noise(book, state["scope"]),
+            measurements.noise(book, state["scope"]),
             experiment["direction"],
             policy=policy,
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
@@ -92,8 +94,12 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
     idea = _idea(book, experiment)
     observable = idea["observe"] if idea else None
     if observable:
-        incumbent = read.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
-        seen = Condition.parse(observable).holds(read.metrics(book, experiment["id"]), incumbent)
+        incumbent = (
+            measurements.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
+        )
+        seen = Condition.parse(observable).holds(
+            measurements.metrics(book, experiment["id"]), incumbent
+        )
         if seen is not None:
             return {
                 "outcome": "confirmed" if seen else "refuted",
@@ -145,7 +151,7 @@ def as_json(
     last = runs[-1] if runs else None
     done = state["status"] in ("finished", "failed")
     detail: Detail = json.loads(last["detail"]) if last and last["detail"] else {}
-    noise = read.noise(book, state["scope"])
+    noise = measurements.noise(book, state["scope"])
     judged = done and experiment["kind"] == "run"
     return {
         "experiment": f"e{number}",
@@ -161,7 +167,7 @@ def as_json(
         "metric": experiment["metric"],
         "value": None if state["claimed"] else state["value"],
         "runs": [_run(run) for run in runs],
-        "metrics": read.run_metrics(book, last["id"]) if last else {},
+        "metrics": measurements.run_metrics(book, last["id"]) if last else {},
         "incumbent": standing.incumbent,
         "gain": verdict.gain if judged else None,
         "se": verdict.se if judged else None,

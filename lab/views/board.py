@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..documents.leaves import Board, Going, Leader, Row
 from ..judge import SIGN, Kept, Noise, Policy, expected_gain, finite, mean, total
-from ..notebook import Notebook, history, read
+from ..notebook import Notebook, history, measurements, read
 from ..notebook.history import Point
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
@@ -148,7 +148,7 @@ def expected(
     """
     if not won:
         return None
-    noise = read.noise(book, won[-1]["scope"])
+    noise = measurements.noise(book, won[-1]["scope"])
     previous = [before, *(row["experiment"] for row in won)]
     pairs = zip(won, previous, strict=False)
     links = [_link(book, row, earlier, noise, policy) for row, earlier in pairs]
@@ -178,7 +178,7 @@ def _fresh_gain(book: Notebook, row: sqlite3.Row, policy: Policy) -> float | Non
     """Return the gain by runs measured after the keep, once as many as are due are there."""
     if row["kind"] == "import" or row["incumbent"] is None:
         return None
-    mine, incumbent = (read.side(book, row[name]) for name in ("experiment", "incumbent"))
+    mine, incumbent = (measurements.side(book, row[name]) for name in ("experiment", "incumbent"))
     if not mine.selecting or mine.missing(policy) or not incumbent.record(policy):
         return None
     gained = mean(mine.record(policy)) - mean(incumbent.record(policy))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..documents.leaves import Picture
 from ..errors import Environment, Usage
-from ..notebook import Notebook, history, read
+from ..notebook import Notebook, history, measurements, read
 from ..notebook.history import Point
 from ..system import output_file
 from ..text import shorten
@@ -57,7 +57,7 @@ def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     scope = history.newest_scope(book, leaf)
     found = history.points(book, leaf, scope["id"]) if scope else []
     points = as_reported(found)
-    noise = read.noise(book, scope["id"]) if scope else None
+    noise = measurements.noise(book, scope["id"]) if scope else None
     where = [scope["profile"], scope["platform"]] if scope else []
     reported = ["as reported elsewhere"] if points is not found and points else []
     title = ", ".join([leaf, *filter(None, where), *reported])

@@ -1,0 +1,89 @@
+"""Queries of `lab show`: everything about one experiment, or one idea."""
+
+import json
+import sqlite3
+from typing import Any, cast
+
+from ..documents.experiments import (
+    Experiment,
+    Hypothesis,
+    JudgementRecord,
+    ReportedRecord,
+    ResultRecord,
+    RunRecord,
+)
+from . import Notebook
+from .ideas import lesson_of
+from .measurements import metrics, outside_noise, run_metrics
+from .read import ENTRY, e, entry
+
+
+def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
+    """Return everything that is known of one experiment, for `lab show`."""
+    number = experiment["id"]
+    row = book.all(f"{ENTRY} where s.experiment = ?", number)[0]
+    return {
+        **entry(row),
+        "mechanism": row["because"],
+        "mechanism_outcome": row["mechanism"],
+        "mechanism_source": row["mechanism_source"],
+        "kind": experiment["kind"],
+        "profile": experiment["profile"],
+        "platform": experiment["platform"],
+        "yardstick": experiment["yardstick"],
+        "metric": experiment["metric"],
+        "direction": experiment["direction"],
+        "incumbent": e(experiment["incumbent"]),
+        "campaign": experiment["campaign"],
+        "axis": row["axis"],
+        "attempt": experiment["attempt"],
+        "lines_changed": experiment["lines_changed"],
+        "lesson": lesson_of(book, number),
+        "measured": metrics(book, number),
+        "runs": [
+            cast(RunRecord, {**dict(run), "metrics": run_metrics(book, run["id"])})
+            for run in _records(book, "runs", number)
+        ],
+        "judgements": [
+            cast(JudgementRecord, _unpacked(row)) for row in _records(book, "judgements", number)
+        ],
+        "results": [
+            cast(ResultRecord, _unpacked(row)) for row in _records(book, "results", number)
+        ],
+        "reported": [
+            cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
+        ],
+        "outside_noise": number in outside_noise(book, row["scope"]),
+    }
+
+
+def _records(book: Notebook, table: str, experiment: int) -> list[sqlite3.Row]:
+    return book.all(f"select * from {table} where experiment = ? order by id", experiment)
+
+
+def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
+    """Return a hypothesis with every experiment made for it."""
+    query = f"{ENTRY} where s.hypothesis = ? order by s.experiment"
+    tried = [entry(row) for row in book.all(query, hypothesis["id"])]
+    return {
+        "hypothesis": f"h{hypothesis['id']}",
+        "leaf": hypothesis["leaf"],
+        "claim": hypothesis["claim"],
+        "mechanism": hypothesis["mechanism"],
+        "observe": hypothesis["observe"],
+        "min_effect": hypothesis["min_effect"],
+        "axis": hypothesis["axis"],
+        "campaign": hypothesis["campaign"],
+        "source": hypothesis["source"],
+        "at": hypothesis["at"],
+        "experiments": tried,
+    }
+
+
+def _unpacked(record: sqlite3.Row) -> dict[str, Any]:
+    """Return a record with what it has as JSON read."""
+    row = dict(record)
+    for name in ("metrics", "mechanism"):
+        if isinstance(row.get(name), str) and row[name].startswith("{"):
+            row[name] = json.loads(row[name])
+    return row

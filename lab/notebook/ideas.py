@@ -1,0 +1,131 @@
+"""Queries of `lab failures`: dead ends nearest to a text, near-duplicates of a claim, lessons."""
+
+import sqlite3
+
+from ..documents.leaves import Failure, Lesson
+from . import Notebook
+from .read import ENTRY, Found, e, h
+
+
+def lessons(book: Notebook, leaf: str, n: int) -> list[Lesson]:
+    """Return lessons for a leaf and those meant for everywhere, newest first, with evidence."""
+    rows = book.all(
+        "select * from (select * from (select * from lessons where leaf = ?1 order by id desc "
+        "limit ?2) union select * from (select * from lessons where everywhere order by id desc "
+        "limit ?2)) order by id desc limit ?2",
+        *(leaf, n),
+    )
+    return [
+        {
+            "lesson": row["text"],
+            "leaf": row["leaf"],
+            "evidence": [
+                f"e{found[0]}"
+                for found in book.all(
+                    "select experiment from evidence where lesson = ? order by id", row["id"]
+                )
+            ],
+        }
+        for row in rows
+    ]
+
+
+def lesson_of(book: Notebook, experiment: int) -> str | None:
+    """Return the latest theory revision, else the newest lesson that cites the experiment."""
+    row = book.one(
+        "select theory_revision from results where experiment = ? and theory_revision is not null "
+        "order by id desc limit 1",
+        experiment,
+    ) or book.one(
+        "select l.text from evidence v join lessons l on l.id = v.lesson "
+        "where v.experiment = ? order by l.id desc limit 1",
+        experiment,
+    )
+    return row[0] if row else None
+
+
+def failures(
+    book: Notebook, leaf: str | None, text: str | None, n: int, *, kind: str | None = None
+) -> list[Failure]:
+    """Return dead ends and unsettled experiments: nearest to `text`, else the most telling."""
+    rows = _nearest(book, leaf, text, n) if text else _telling(book, leaf, n, kind)
+    found: list[Failure] = []
+    seen: set[tuple[str, str]] = set()
+    for row, score in rows:
+        key = (row["leaf"], row["claim"] or "")
+        if key not in seen and (kind is None or row["kind"] == kind):
+            seen.add(key)
+            found.append(_failure(book, row, score))
+    return found[:n]
+
+
+def _nearest(
+    book: Notebook, leaf: str | None, text: str | None, n: int
+) -> list[tuple[sqlite3.Row, float | None]]:
+    from . import search
+
+    hits = search.search(book.db, text or "", leaf=leaf, failed=True, limit=3 * n)
+    rows: list[tuple[sqlite3.Row, float | None]] = []
+    for number, score in hits:
+        query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null"
+        tried = book.all(f"{query} order by s.experiment desc limit 1", number)
+        rows += [(row, score) for row in tried]
+    return rows
+
+
+def _telling(
+    book: Notebook, leaf: str | None, n: int, kind: str | None
+) -> list[tuple[sqlite3.Row, float | None]]:
+    rows: list[sqlite3.Row] = []
+    for one in ("dead_end", "unsettled") if kind is None else (kind,):
+        where = f"s.kind = '{one}'" + (" and s.leaf = ?" if leaf else " and ? is null")
+        order = "order by s.telling desc, s.experiment desc limit ?"
+        rows += book.all(f"{ENTRY} where {where} {order}", leaf, 3 * n)
+    rows.sort(key=lambda row: (row["telling"], row["experiment"]), reverse=True)
+    return [(row, None) for row in rows]
+
+
+def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Failure:
+    return {
+        "experiment": f"e{row['experiment']}",
+        "hypothesis": h(row["hypothesis"]),
+        "claim": row["claim"],
+        "mechanism": row["because"],
+        "kind": row["kind"],
+        "failure": row["failure"],
+        "gain": row["gain"],
+        "mechanism_outcome": row["mechanism"],
+        "lesson": lesson_of(book, row["experiment"]),
+        "leaf": row["leaf"],
+        "parent": row["parent"],
+        "score": None if score is None else round(score, 4),
+        "imported": row["made"] == "import",
+    }
+
+
+def near_duplicates(book: Notebook, leaf: str, claim: str, but: int) -> list[Found]:
+    """Return earlier ideas that say what `claim` says, with what came of each."""
+    from . import search
+
+    found = []
+    for number, score in search.near_duplicates(book.db, claim, leaf=leaf, limit=6):
+        if number == but:
+            continue
+        idea = book.all("select * from hypotheses where id = ?", number)[0]
+        query = f"{ENTRY} where s.hypothesis = ? order by s.experiment desc limit 1"
+        tried = book.one(query, number)
+        found.append(
+            {
+                "hypothesis": h(number),
+                "claim": idea["claim"],
+                "campaign": idea["campaign"],
+                "score": score,
+                "experiment": e(tried["experiment"]) if tried else None,
+                "status": tried["status"] if tried else "not run",
+                "verdict": tried["verdict"] if tried else None,
+                "failure": tried["failure"] if tried else None,
+                "gain": tried["gain"] if tried else None,
+                "parent": tried["parent"] if tried else None,
+            }
+        )
+    return found[:3]
