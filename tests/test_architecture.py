@@ -136,7 +136,12 @@ def test_every_room_has_its_layer():
 
 
 # Names that some other folder has too: the working directory of a sandbox, and lab's own table.
-NOT_OF_HOME = {("lab/run/in_sandbox.py", "cache"), ("lab/runner/rates.py", "rates.toml")}
+NOT_OF_HOME = {
+    ("lab/run/in_sandbox.py", "cache"),
+    ("lab/runner/rates.py", "rates.toml"),
+    ("lab/repo/places.py", "worktrees"),  # git's own folder of that name
+    ("lab/repo/worktrees.py", "worktrees"),
+}
 
 
 def joined(code: ast.AST) -> Iterator[str]:

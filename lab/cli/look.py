@@ -140,7 +140,7 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     with workspace.open() as book:
         found = [_one(book, word) for word in ids]
         if len(found) == 1 and not json_:
-            return click.echo(_page(workspace, book, found[0]))
+            return click.echo(block(_page(workspace, book, found[0])))
     if json_:
         return emit(found[0] if len(found) == 1 else found)
     return click.echo(_side_by_side(found))
