@@ -183,7 +183,7 @@ class Preflight:
         """Refuse a baseline of a leaf whose files git does not have: a run would lack them."""
         prefix, settings = self.workspace.leaf.prefix, self.workspace.settings
         needed = [f"{prefix}{name}" for name in (*ALWAYS_FROZEN, *settings.mutable)]
-        needed += [f"{prefix}{name}" for name in settings.frozen]
+        needed += [f"{prefix}{name}" for name in settings.frozen if not name.endswith(".md")]
         there = repo.tree_blobs(self.top, str(self.place.head), needed)
         missing = [path for path in needed if not any(within(one, path) for one in there)]
         if missing:
