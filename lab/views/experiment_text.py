@@ -103,9 +103,8 @@ def _judged(found: Experiment) -> Iterator[str]:
         gain = f"gain {num(last['gain'], sign=True)}{error}{sure}; " if last["gain"] else ""
         yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
-    if found["results"]:
-        given = found["results"][-1]
-        yield shorten(f"verdict: {given['verdict']} of {given['at'][:16]} UTC", WIDTH)
+    for given in found["results"]:
+        yield shorten(f"verdict {given['verdict']} of {given['at'][:16]} UTC", WIDTH)
     if found["lesson"]:
         yield shorten(f"lesson: {found['lesson']}", WIDTH)
     yield from _failed(found["runs"])
