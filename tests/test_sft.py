@@ -201,6 +201,12 @@ def test_a_training_that_saw_a_held_out_prompt_is_refused(again: Path) -> None:
     assert f"1 held-out prompts were trained on, {prompt!r} first" in said
 
 
+def test_a_training_that_names_no_prompt_is_refused(again: Path) -> None:
+    (again.parent / "run/trained_on.txt").write_text("")
+    said = leaves.refusal(leaves.script(again, "evaluate.py"))
+    assert "nothing says what was trained on" in said
+
+
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [({"leaf": "rl_grpo"}, "a model of leaf 'rl_grpo'"), ({"base": "0"}, "another base")],
