@@ -182,7 +182,9 @@ class Preflight:
     def check_committed(self) -> None:
         """Refuse a baseline of a leaf whose files git does not have: a run would lack them."""
         prefix, settings = self.workspace.leaf.prefix, self.workspace.settings
-        needed = [f"{prefix}{name}" for name in (*ALWAYS_FROZEN, *settings.mutable)]
+        needed = [f"{prefix}{name}" for name in ALWAYS_FROZEN]
+        mutable = [f"{prefix}{name}" for name in settings.mutable]
+        needed += [path for path in mutable if (self.top / path).exists()]
         needed += [f"{prefix}{name}" for name in settings.frozen if not name.endswith(".md")]
         there = repo.tree_blobs(self.top, str(self.place.head), needed)
         missing = [path for path in needed if not any(within(one, path) for one in there)]
