@@ -2,7 +2,8 @@
 
 from ..judge import Group, Noise, Side, mean, pooled
 from . import Notebook
-from .read import LOOK_BACK
+
+GROUPS = 10  # newest replicated experiments that the noise is pooled from; each has some repeats
 
 
 def noise(book: Notebook, scope: int) -> Noise | None:
@@ -21,7 +22,7 @@ def _groups(book: Notebook, scope: int) -> list[Group]:
     rows = book.all(
         "select experiment, spread, df from state where scope = ? and df > 0 "
         "order by experiment desc limit ?",
-        *(scope, LOOK_BACK),
+        *(scope, GROUPS),
     )
     return [Group(*row) for row in rows]
 
