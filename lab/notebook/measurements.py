@@ -2,8 +2,7 @@
 
 from ..judge import Group, Noise, Side, mean, pooled
 from . import Notebook
-
-GROUPS = 10  # newest replicated experiments that the noise is pooled from; each has some repeats
+from .read import LOOK_BACK
 
 
 def noise(book: Notebook, scope: int) -> Noise | None:
@@ -22,7 +21,7 @@ def _groups(book: Notebook, scope: int) -> list[Group]:
     rows = book.all(
         "select experiment, spread, df from state where scope = ? and df > 0 "
         "order by experiment desc limit ?",
-        *(scope, GROUPS),
+        *(scope, LOOK_BACK),
     )
     return [Group(*row) for row in rows]
 
