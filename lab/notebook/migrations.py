@@ -59,6 +59,13 @@ def m004_reported(db: "Database") -> None:
     db.execute(f"create index state_measured on state (leaf, experiment) {measured}")
 
 
+def m005_baselines(db: "Database") -> None:
+    """A leaf's baselines by themselves: the newest names the profile that is meant."""
+    db.execute(
+        "create index experiments_baseline on experiments (leaf, id) where kind = 'baseline'"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -74,4 +81,5 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m002_machine,
     m003_runs_of_a_job,
     m004_reported,
+    m005_baselines,
 )
