@@ -73,7 +73,8 @@ def newest_baseline(book: Notebook, leaf: str) -> sqlite3.Row | None:
     """Return number and profile of the newest baseline measured here, smoke tests aside."""
     return book.one(
         "select e.id, e.profile from experiments e indexed by experiments_baseline "
-        "join state s on s.experiment = e.id where e.leaf = ? and s.verdict = 'keep' and s.value is not null and not s.claimed "
+        "join state s on s.experiment = e.id where e.leaf = ? and s.verdict = 'keep' "
+        "and s.value is not null and not s.claimed "
         "and e.kind = 'baseline' and e.profile <> 'smoke' and not exists ("
         "select 1 from jobs j where j.experiment = e.id and j.runner like 'modal%') "
         "order by e.id desc limit 1",
