@@ -1,0 +1,92 @@
+"""The yield bench: what a rule truly gains in a night, beside the gambler, at equal runs.
+
+    python benchmarks/yield                       # 200 nights a scenario
+    python benchmarks/yield --nights 2000 --only fit18
+
+Each row is a scenario: the true improvement of the final branch (in deviations of one run) under
+each rule on the same ideas, its ratio to the gambler's with a paired standard error, what was
+claimed, and false claims a night. The gambler's false claims are its false keeps.
+"""
+
+import argparse
+import math
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from nights import SIX, Machine, Night, scenarios
+from rules import Audited, Result, gambler, today
+
+RULES: dict[str, Callable[[Machine, Iterator[float]], Result]] = {
+    "gambler": gambler,
+    "today": today,
+    "audited": Audited(),
+    "audited at the end": Audited(audit_at=math.inf),
+}
+
+
+def play(night: Night, number: int) -> dict[str, Result]:
+    """Return one night under every rule: the same ideas, each rule with luck of its own."""
+    done = {}
+    for place, (name, rule) in enumerate(RULES.items()):
+        ideas = islice(drawn(night, random.Random(f"{night.name} ideas {number}")), night.ideas)
+        done[name] = rule(Machine(night, random.Random(f"{night.name} {number} {place}")), ideas)
+    return done
+
+
+def drawn(night: Night, rng: random.Random) -> Iterator[float]:
+    """Yield the effects of a night's ideas, in their order, without end."""
+    while True:
+        yield night.draw(rng)
+
+
+def error(values: list[float]) -> float:
+    """Return the standard error of a mean."""
+    return math.nan if math.isnan(values[0]) else statistics.stdev(values) / math.sqrt(len(values))
+
+
+def row(night: Night, nights: int) -> dict[str, float]:
+    """Print a scenario's row; return each rule's true improvement by the gambler's."""
+    played = [play(night, number) for number in range(nights)]
+    base = statistics.mean(one["gambler"].true for one in played)
+    words, ratios = [], {}
+    for name in RULES:
+        true = [one[name].true for one in played]
+        claim = statistics.mean(one[name].claimed for one in played)
+        false = statistics.mean(one[name].false for one in played)
+        ratio = ratios[name] = statistics.mean(true) / base if base > 0.05 else math.nan
+        paired = [t - ratio * one["gambler"].true for t, one in zip(true, played, strict=True)]
+        off = error(paired) / base if base > 0.05 else math.nan
+        words.append(
+            f"{statistics.mean(true):.2f} ± {error(true):.2f} ({ratio:.2f} ± {off:.2f}), "
+            f"claims {claim:.2f}, false {false:.3f}"
+        )
+    print(f"| {night.name} | {' | '.join(words)} |", flush=True)
+    return ratios
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--only", default="", help="scenarios whose name begins so")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    print(f"| night | {' | '.join(RULES)} |\n|---|{'---|' * len(RULES)}")
+    chosen = [night for night in scenarios() if night.name.startswith(asked.only)]
+    ratios = {night.name: row(night, asked.nights) for night in chosen}
+    six = [ratios[name] for name in ratios if name.split()[0] in SIX and len(name.split()) == 2]
+    for rule in RULES if six else ():
+        of = [one[rule] for one in six]
+        print(f"{rule}: of the gambler's, mean {statistics.mean(of):.2f}, worst {min(of):.2f}")
+    print(f"{asked.nights} nights a scenario in {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

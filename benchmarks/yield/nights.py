@@ -1,0 +1,126 @@
+"""Simulated nights: where ideas come from, and what a machine adds to their values.
+
+Effects are in standard deviations of one run, positive is better. The distributions were fitted to
+the published night autoresearch `mar8` (126 runs, one H100), whose share of good ideas is hardly
+identified: hence several. `thousandths` of bits per byte become deviations by the noise of a night.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+NOISES = (0.4, 0.7, 1.3)  # thousandths of bits per byte: what the fit allows, below and above
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Good and harmful ideas are lognormal, the rest nearly nothing; in thousandths."""
+
+    good: float  # share of ideas
+    median: float
+    harmful: float
+    loss: float
+    spread: float = 1.4  # deviation of the logarithm
+    largest: float = 12.0
+
+    def draw(self, rng: random.Random) -> float:
+        """Return one effect."""
+        kind = rng.random()
+        if kind < self.good:
+            return min(self.largest, self.median * math.exp(rng.gauss(0, self.spread)))
+        if kind < self.good + self.harmful:
+            return -min(100.0, self.loss * math.exp(rng.gauss(0, 1.0)))
+        return rng.uniform(-0.1, 0.1)
+
+
+SIX = {
+    "fit18": Mixture(0.18, 0.53, 0.12, 3.5),
+    "fit10": Mixture(0.10, 0.95, 0.12, 3.5),
+    "fit50": Mixture(0.50, 0.19, 0.12, 3.5),
+    "harm": Mixture(0.18, 0.53, 0.70, 1.0),
+    "late": Mixture(0.15, 0.40, 0.60, 1.0, spread=0.6),
+    "rare": Mixture(0.04, 0.53, 0.12, 3.5),
+}
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night is made of."""
+
+    name: str
+    draw: Callable[[random.Random], float]  # the effect of one idea, in deviations
+    runs: int = 125  # in all, the baseline's and every audit's among them
+    ideas: int = 10**6
+    tails: str = "normal"
+    drift: float = 0.0  # by how much numbers wander upwards over the night
+    jump: float = 0.0  # and jump at a random moment, as on another host
+    load: bool = False  # half of the variance is a neighbour's load that comes and goes slowly
+    rho: float = 0.0  # correlation of two programs' luck at the same seed
+
+
+@dataclass
+class Machine:
+    """One night's machine: it measures, and counts the runs."""
+
+    night: Night
+    rng: random.Random
+    done: int = 0
+    busy: float = 0.0
+    seeds: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.jumps_at = self.rng.uniform(0.1, 0.9) * self.night.runs
+
+    @property
+    def left(self) -> int:
+        return self.night.runs - self.done
+
+    def run(self, truth: float, seed: int) -> float:
+        """Return what one run of a program of this true value gives."""
+        night, rho = self.night, self.night.rho
+        if seed not in self.seeds:
+            self.seeds[seed] = self.rng.gauss(0, 1)
+        luck = (
+            math.sqrt(1 - rho) * tailed(night.tails, self.rng) + math.sqrt(rho) * self.seeds[seed]
+        )
+        if night.load:
+            self.busy = 0.9 * self.busy + math.sqrt(1 - 0.81) * self.rng.gauss(0, 1)
+            luck = (luck + self.busy) / math.sqrt(2)
+        moved = night.drift * self.done / night.runs + night.jump * (self.done > self.jumps_at)
+        self.done += 1
+        return truth + luck + moved
+
+
+def tailed(tails: str, rng: random.Random) -> float:
+    """Draw noise of mean 0 and deviation 1."""
+    if tails == "t3":  # a chi-square of 3 is gamma(1.5, 2); the variance of t3 is 3
+        return rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2) / 3) / math.sqrt(3)
+    return rng.gauss(0, 1)
+
+
+def of(mixture: Mixture, noise: float) -> Callable[[random.Random], float]:
+    """Return the draw of a mixture in deviations of `noise` thousandths."""
+    return lambda rng: mixture.draw(rng) / noise
+
+
+def scenarios() -> list[Night]:
+    """Return every night of the table."""
+    six = [Night(f"{name} {noise}", of(m, noise)) for name, m in SIX.items() for noise in NOISES]
+    late, fit18 = of(SIX["late"], 0.7), of(SIX["fit18"], 0.7)
+    return [
+        *six,
+        Night("all small", lambda rng: rng.gauss(-0.5, 0.5)),
+        Night("normal(-1, 1)", lambda rng: rng.gauss(-1, 1)),
+        Night("normal(-2, 2)", lambda rng: rng.gauss(-2, 2)),
+        Night("nulls", lambda rng: 0.0),
+        Night("nulls, t3", lambda rng: 0.0, tails="t3"),
+        Night("nulls, load", lambda rng: 0.0, load=True),
+        Night("nulls, drift 3", lambda rng: 0.0, drift=3.0),
+        Night("nulls, drift -3", lambda rng: 0.0, drift=-3.0),
+        Night("nulls, jump 6", lambda rng: 0.0, jump=6.0),
+        Night("late, pairs 0.8", late, rho=0.8),
+        Night("fit18, pairs 0.8", fit18, rho=0.8),
+        Night("fit18, 30 runs", fit18, runs=30),
+        Night("fit18, 20 ideas", fit18, ideas=20),
+    ]
