@@ -89,7 +89,7 @@ def test_a_refused_command_leaves_no_half_record(quick: Quick, book) -> None:
         "update state set value = 1.5",
         "delete from state",
         "update tallies set discard = 7",
-        "update scopes set df = 3",
+        "update scopes set experiments = 9",
         "update axes set tried = 4",
         "insert into pending values (1, 'toy', null)",
     ],
