@@ -80,8 +80,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def campaign(measured: Path, toy: toys.Toy) -> Path:
-    """A campaign `ada` on the toy leaf, its baseline measured with three seeds."""
+def ready(measured: Path, toy: toys.Toy) -> toys.Toy:
+    """The toy repository with its baseline e1 measured."""
     shutil.rmtree(toy.root)
     shutil.copytree(measured, toy.root, symlinks=True)
-    return toy.campaign()
+    return toy
+
+
+@pytest.fixture
+def campaign(ready: toys.Toy) -> Path:
+    """A campaign `ada` on the toy leaf, its baseline measured with three seeds."""
+    return ready.campaign()

@@ -73,13 +73,13 @@ def _is_quick(item: pytest.Item) -> bool:
 
 @functools.cache
 def _words(path: Path) -> dict[str, set[str]]:
-    """Return every word that each definition at the top of a module uses."""
+    """Return every word that each definition at the top of a module uses; an import its module."""
     found: dict[str, set[str]] = {}
     for node in ast.parse(path.read_text()).body:
         used = {
             str(getattr(inner, field))
             for inner in ast.walk(node)
-            for field in ("id", "attr", "arg", "value")
+            for field in ("id", "attr", "arg", "value", "module")
             if hasattr(inner, field)
         }
         found |= dict.fromkeys(_names(node), used)
@@ -89,6 +89,8 @@ def _words(path: Path) -> dict[str, set[str]]:
 def _names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
+    if isinstance(node, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names]
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)]
     return []

@@ -42,7 +42,8 @@ def environ(leaf: Path, **more: str) -> dict[str, str]:
         "LAB_PROFILE": "smoke",
         "LAB_SEED": "0",
     }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
+    ours = ("LAB_", "TORCHINDUCTOR_")  # torch sets its own in a process that imports it
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **told, **more}
 
 

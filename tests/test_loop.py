@@ -5,27 +5,17 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from toy import LEAF, TRAIN, Toy
 
 TUNE = ("loop", "toy", "--agent", "tuner")
-
-
-@pytest.fixture
-def ready(measured: Path, toy: Toy) -> Toy:
-    """The toy repository with its baseline e1 measured."""
-    shutil.rmtree(toy.root)
-    shutil.copytree(measured, toy.root, symlinks=True)
-    return toy
 
 
 def rows(toy: Toy, query: str) -> list[Any]:

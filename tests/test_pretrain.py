@@ -6,18 +6,17 @@
 import importlib.util
 import json
 import math
-import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from leaves import edit, numbers, refusal, script
 
-from shared import steps, summary
+from shared import steps
 
 for module in ("torch", "numpy", "tokenizers"):
     if importlib.util.find_spec(module) is None:
@@ -40,43 +39,6 @@ def copy_of_leaf(home: Path) -> Path:
     for name in ("argparse.py", "ast.py", "inspect.py", "tarfile.py"):
         shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / name, leaf / "task" / name)
     return leaf
-
-
-def edit(path: Path, pattern: str, new: str) -> None:
-    text, count = re.subn(pattern, new, path.read_text(), flags=re.M)
-    assert count, pattern
-    path.write_text(text)
-
-
-def script(leaf: Path, name: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run one of the leaf's scripts as the harness would, in the smoke profile."""
-    told = {
-        "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LAB_RUN_DIR": str(leaf.parent / "run"),
-        "LAB_CACHE_DIR": str(leaf.parent / "cache"),
-        "LAB_PROFILE": "smoke",
-        "LAB_SEED": "0",
-    }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
-    return subprocess.run(
-        [sys.executable, name],
-        cwd=leaf,
-        env={**kept, **told, **environ},
-        text=True,
-        capture_output=True,
-    )
-
-
-def numbers(done: subprocess.CompletedProcess[str]) -> dict[str, float]:
-    assert done.returncode == 0, done.stderr
-    return summary.parse(done.stdout)
-
-
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 1, done.stdout
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,6 @@ SHELL = " ".join(LAB)
 GPU = "GPU 0: NVIDIA H100 (UUID: GPU-aaaaaaaa-1111-2222-3333-444444444444)"
 
 
-@pytest.fixture
-def ready(measured: Path, toy: Toy) -> Toy:
-    """The toy repository with its baseline e1 measured."""
-    shutil.rmtree(toy.root)
-    shutil.copytree(measured, toy.root, symlinks=True)
-    return toy
-
-
 def shell(toy: Toy, script: str, **env: str) -> "subprocess.CompletedProcess[str]":
     """Run a line of shell in the repository."""
     return subprocess.run(
