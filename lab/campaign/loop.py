@@ -16,7 +16,7 @@ from ..documents.campaigns import How, Summary
 from ..documents.experiments import Standing
 from ..errors import Failed, LabError, Refused, TooDear, Usage
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, ideas, lookup, read, record
+from ..notebook import Notebook, campaigns, ideas, lookup, read
 from ..repo import checkout_lock
 from ..run import waiting
 from ..run.watch import Watch
@@ -29,7 +29,6 @@ from .progress import Progress
 
 SLICE_S = 0.5  # between two looks at the limits while a run is under way
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MAKING_S = 10.0  # a killed loop's git may still be making the worktree
 
 
 @dataclass(frozen=True)
@@ -111,41 +110,16 @@ class Campaign:
         self.id, self.book.who = int(row["id"]), self.name
 
     def _worktree(self) -> Path:
-        folder = self.home.worktree(self.name)
         row = lookup.campaign(self.book, self.name)
         if row is not None:
             with checkout_lock.locked(self.home, self.name):
                 return worktrees.find_again(self.main.place, row) / self.leaf_path
-        if folder.exists():
-            self._adopt(folder)
-            return folder / self.leaf_path
         return worktrees.make(self.main, self.book, self.short, None, agent=self.agent)
 
     @property
     def leaf_path(self) -> str:
         """The leaf's folder, from the top of a checkout."""
         return self.main.leaf.folder.relative_to(self.main.place.top).as_posix()
-
-    def _adopt(self, folder: Path) -> None:
-        """Note a worktree that was made by a command killed before it could."""
-        main, until = self.main.place.main, time.monotonic() + MAKING_S
-        branch = repo.branch_of(main, self.name)
-        while repo.ref(main, f"refs/heads/{branch}") is None:
-            if time.monotonic() > until:
-                raise Refused(f"{folder} is in the way.", f"Move it away: mv {folder} {folder}.old")
-            time.sleep(0.1)
-        place = repo.place(folder)
-        if place.branch != branch or place.head is None:
-            raise Refused(
-                f"{folder} is not on {branch}.", f"Move it away: mv {folder} {folder}.old"
-            )
-        repo.mark_tip(folder)
-        record.campaign(
-            self.book,
-            **{"name": self.name, "leaf": self.leaf, "branch": branch, "worktree": str(folder)},
-            base=place.head,
-            agent=self.agent,
-        )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -189,7 +163,7 @@ class Campaign:
             for one, handler in before.items():
                 signal.signal(one, handler)
 
-    # -- Assessment --------------------------------------------------------------------
+    # -- How far it is ---------------------------------------------------------------
 
     def workspace(self) -> Workspace:
         """Return a fresh workspace in the worktree: branch and files move with every step."""
@@ -375,8 +349,7 @@ def _explained(error: LabError | repo.GitFailed) -> tuple[str, str]:
     """Return what is wrong and what to type."""
     if isinstance(error, LabError):
         return error.message, error.hint
-    said = str(error).splitlines() or ["no reason given"]
-    return f"git: {said[-1]}", "Look with: git status; then type the same command again."
+    return f"git: {error.first}", "Look with: git status; then type the same command again."
 
 
 def as_text(found: Summary) -> str:

@@ -125,7 +125,7 @@ def _git(
     return done.stdout.removesuffix("\n")
 
 
-def failed(words: Sequence[str], code: int, said: str) -> Exception:
+def failed(words: Sequence[str], code: int, said: str) -> Environment | GitFailed:
     """Return what to raise for a git that ended with `code`; it may have said nothing at all."""
     owned = DUBIOUS.search(said)
     if owned is not None:

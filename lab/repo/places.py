@@ -49,14 +49,13 @@ def place(cwd: Path) -> Place:
     """Find the checkout that holds `cwd`, its main checkout and the notebook's folder."""
     _find_again(Path(os.path.realpath(cwd)))
     try:
-        listing = git("worktree", "list", "--porcelain", "-z", cwd=cwd)
+        checkouts = worktrees.checkouts(cwd)
     except GitFailed as error:
         if "not a git repository" in str(error):
             raise NotFound(
                 f"{cwd} is in no git repository.", "Go to one, or make one: git init"
             ) from None
         raise Environment(f"git: {error.first}", "Look with: git status") from None
-    checkouts = [_checkout(part) for part in listing.split("\0\0") if part.strip("\0")]
     main, here = checkouts[0], Path(os.path.realpath(cwd))
     if ".git" in main.path.parts and not main.bare:  # a submodule is told by its git folder
         main = checkouts[0] = replace(main, path=_submodule(main.path))
@@ -95,22 +94,6 @@ def _submodule(folder: Path) -> Path:
     except GitFailed:
         return folder
     return Path(os.path.realpath(folder / at))
-
-
-@dataclass(frozen=True)
-class _Checkout:
-    path: Path
-    bare: bool
-    branch: str | None
-    head: str | None
-
-
-def _checkout(part: str) -> _Checkout:
-    words = dict(line.partition(" ")[::2] for line in part.strip("\0").split("\0"))
-    branch = words["branch"].removeprefix("refs/heads/") if "branch" in words else None
-    head = words.get("HEAD")
-    none_yet = head is None or set(head) == {"0"}
-    return _Checkout(Path(words["worktree"]), "bare" in words, branch, None if none_yet else head)
 
 
 def _home(main: Path) -> Home:

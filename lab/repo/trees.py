@@ -93,7 +93,7 @@ def write_out(made_of: Sequence[Part], *folders: Path) -> None:
             if job.returncode:
                 why = failed(["read-tree"], job.returncode, said)
                 where = f" of {part.path}" if part.path else ""
-                first = getattr(why, "first", why)
+                first = why.first if isinstance(why, GitFailed) else why.message
                 raise OSError(f"could not export {part.commit[:12]}{where}: {first}")
 
 

@@ -4,10 +4,36 @@ import contextlib
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from ..errors import Refused
 from .command import GitFailed, git
+from .history import ref
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """One checkout of a repository, as git lists it."""
+
+    path: Path
+    bare: bool
+    branch: str | None  # None on a detached HEAD
+    head: str | None  # None before the first commit
+
+
+def checkouts(cwd: Path) -> list[Checkout]:
+    """Return every checkout of the repository at `cwd`, the main one first."""
+    listing = git("worktree", "list", "--porcelain", "-z", cwd=cwd)
+    return [_checkout(part) for part in listing.split("\0\0") if part.strip("\0")]
+
+
+def _checkout(part: str) -> Checkout:
+    words = dict(line.partition(" ")[::2] for line in part.strip("\0").split("\0"))
+    branch = words["branch"].removeprefix("refs/heads/") if "branch" in words else None
+    head = words.get("HEAD")
+    none_yet = head is None or set(head) == {"0"}
+    return Checkout(Path(words["worktree"]), "bare" in words, branch, None if none_yet else head)
 
 
 def branch_of(main: Path, campaign: str) -> str:
@@ -17,10 +43,10 @@ def branch_of(main: Path, campaign: str) -> str:
     there, or branches below it. What git takes in no branch's name becomes a dash.
     """
     name = _branch(campaign)
-    above = [f"refs/heads/{parent}" for parent in _above(name)]
+    above = [f"refs/heads/{parent}" for parent in PurePosixPath(name).parents]
     listing = git("for-each-ref", "--format=%(refname)", "refs/heads/lab", cwd=main)
     stand_in_the_way = any(
-        ref in above or ref.startswith(f"refs/heads/{name}/") for ref in listing.splitlines()
+        one in above or one.startswith(f"refs/heads/{name}/") for one in listing.splitlines()
     )
     return name.replace("/", "-") if stand_in_the_way else name
 
@@ -28,20 +54,12 @@ def branch_of(main: Path, campaign: str) -> str:
 def branch_there(main: Path, campaign: str) -> str | None:
     """Return the branch that a campaign's worktree must have had."""
     name = _branch(campaign)
-    for free in (name, name.replace("/", "-")):
-        with contextlib.suppress(GitFailed):
-            git("rev-parse", "--verify", "--quiet", f"refs/heads/{free}", cwd=main)
-            return free
-    return None
+    names = (name, name.replace("/", "-"))
+    return next((free for free in names if ref(main, f"refs/heads/{free}")), None)
 
 
 def _branch(campaign: str) -> str:
     return "lab/" + re.sub(r"[^\w./+=@-]+", "-", campaign)
-
-
-def _above(name: str) -> list[str]:
-    parts = name.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def add_worktree(main: Path, folder: Path, branch: str, start: str | None = None) -> None:
@@ -66,20 +84,9 @@ def add_worktree(main: Path, folder: Path, branch: str, start: str | None = None
 
 def _forget(main: Path, folder: Path, branch: str) -> None:
     """Let git forget worktrees of this place or branch whose folder is gone."""
-    for path, of in _registered(main):
-        if (path == folder or of == f"refs/heads/{branch}") and not path.exists():
-            git("worktree", "remove", "--force", "--force", str(path), cwd=main)
-
-
-def _registered(main: Path) -> list[tuple[Path, str]]:
-    """Return (folder, branch's ref) of every worktree that git knows."""
-    listing = git("worktree", "list", "--porcelain", "-z", cwd=main)
-    found = []
-    for part in listing.split("\0\0"):
-        words = dict(line.partition(" ")[::2] for line in part.strip("\0").split("\0"))
-        if "worktree" in words:
-            found.append((Path(words["worktree"]), words.get("branch", "")))
-    return found
+    for one in checkouts(main):
+        if (one.path == folder or one.branch == branch) and not one.path.exists():
+            git("worktree", "remove", "--force", "--force", str(one.path), cwd=main)
 
 
 def remove_worktree(main: Path, folder: Path) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEEPER_LOG = "keeper.log"  # what a supervisor says, here and in the folders of its runs
-
-
 LONGEST = 200  # bytes of a name; most file systems take 255 with the ending
 SLASH = "%2F"  # stands for / in a folder's name where the folder above is a worktree itself
 
@@ -87,9 +85,8 @@ class Home:
         plain, apart = base / campaign, base / campaign.replace("/", SLASH)
         if (plain / ".git").exists():
             return plain
-        parts = campaign.split("/")
-        above = ["/".join(parts[:count]) for count in range(1, len(parts))]
-        inside = any((base / parent / ".git").exists() for parent in above)
+        above = [parent for parent in plain.parents if base in parent.parents]
+        inside = any((parent / ".git").exists() for parent in above)
         around = any(plain.glob("*/.git")) or any(plain.glob("*/*/.git"))
         return apart if inside or around or apart.exists() else plain
 
