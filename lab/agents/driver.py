@@ -25,7 +25,6 @@ class Driver:
 
     def __init__(self, campaign: Campaign, preset: Preset) -> None:
         self.campaign, self.preset, self.book = campaign, preset, campaign.book
-        self.files = campaign.home.campaign(campaign.name)
         self.idle = self.limited = self.outages = 0
         self.out_since: float | None = None
         self.opening: list[str] = []
@@ -76,7 +75,7 @@ class Driver:
         where = " with an account that may, or mend this one" if kind == messages.ACCOUNT else ""
         return f"Sign in{where}: {how}; then type the same command again."
 
-    def _count(self, session: "Session") -> None:
+    def _count(self, session: Session) -> None:
         """Stop after several sessions in a row that tried nothing."""
         if session.experiments:
             self.idle = 0

@@ -43,8 +43,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     number = _scope(book, scope.leaf, *key)
     incumbent = _incumbent(workspace, book, number)
     best = read.best(book, number)
-    noise = measurements.noise(book, number)
-    outside = [f"e{one}" for one in measurements.outside_noise(book, number)[:MANY]]
+    noise, outside = measurements.noise_and_outside(book, number)
+    without = [f"e{one}" for one in outside[:MANY]]
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
@@ -72,7 +72,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "mine": _mine(book, leaf.name, campaign),
         "incumbent": incumbent,
         "best": None if best is None else _best(best),
-        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": outside},
+        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
         "queue": _queue(workspace),
         "kept": [_kept(row) for row in kept],

@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -158,7 +158,7 @@ def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) 
     from ..views import experiment_text
 
     if "experiments" in found:
-        return experiment_text.idea(found)
+        return experiment_text.idea(cast(Hypothesis, found))
     number = int(found["experiment"][1:])
     incumbent = book.need(found["incumbent"], "e") if found["incumbent"] else None
     leaf = workspace.leaf_or_none() if workspace.known_leaf() else None

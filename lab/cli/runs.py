@@ -81,7 +81,7 @@ def run(
             "Type: lab run h12, lab run e34 --seeds 2, or lab run --baseline --seeds 3",
         )
     limit = waiting.seconds(wait_s, detach)
-    if workspace.runner != "local" and not workspace.runner.startswith("modal"):
+    if workspace.runner != "local" and not workspace.is_rented:
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
     if what is None or what[:1].lower() == "h":
         say_profile(workspace)

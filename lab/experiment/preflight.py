@@ -150,14 +150,13 @@ class Preflight:
         """Refuse what this machine cannot run, before anything is written down."""
         settings = self.workspace.settings
         policy_of(self.workspace.leaf.judge)
-        rented = self.workspace.runner.startswith("modal")
-        if not rented:
+        if not self.workspace.is_rented:
             slots.choose(settings.needs, os.environ, settings.gpu_optional)
         python = leaf.interpreter(settings, self.place.main, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate):
             if command:
                 leaf.argv(command, python, self.workspace.leaf.folder)
-        if rented:
+        if self.workspace.is_rented:
             self._affordable(settings.limit_s)
         else:
             leaf.check_requires(settings, python)

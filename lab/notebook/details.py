@@ -14,7 +14,7 @@ from ..documents.experiments import (
 )
 from . import Notebook
 from .ideas import lesson_of
-from .measurements import metrics, outside_noise, run_metrics
+from .measurements import metrics, noise_and_outside, run_metrics
 from .read import ENTRY, e, entry
 
 
@@ -53,7 +53,7 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "reported": [
             cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
         ],
-        "outside_noise": number in outside_noise(book, row["scope"]),
+        "outside_noise": number in noise_and_outside(book, row["scope"])[1],
     }
 
 

@@ -7,23 +7,22 @@ from .read import LOOK_BACK
 
 def noise(book: Notebook, scope: int) -> Noise | None:
     """Return the pooled spread between replicates within a scope, or None when unknown."""
-    return pooled(_groups(book, scope))[0]
+    return noise_and_outside(book, scope)[0]
 
 
-def outside_noise(book: Notebook, scope: int) -> list[int]:
-    """Return the experiments whose replicates spread unlike the others', and so stay out of it."""
-    groups = _groups(book, scope)
-    return [groups[place].experiment for place in pooled(groups)[1]]
+def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[int]]:
+    """Return the noise, and the experiments that stay out of it, since theirs is unlike the rest's.
 
-
-def _groups(book: Notebook, scope: int) -> list[Group]:
-    """Return the replicates of a scope's newest experiments that have any."""
+    Pooled over the newest experiments that have replicates.
+    """
     rows = book.all(
         "select experiment, spread, df from state where scope = ? and df > 0 "
         "order by experiment desc limit ?",
         *(scope, LOOK_BACK),
     )
-    return [Group(*row) for row in rows]
+    groups = [Group(*row) for row in rows]
+    found, places = pooled(groups)
+    return found, [groups[place].experiment for place in places]
 
 
 def side(book: Notebook, experiment: int) -> Side:

@@ -3,10 +3,7 @@
 import sqlite3
 from typing import Any
 
-from ..documents.experiments import (
-    Entry,
-    Event,
-)
+from ..documents.experiments import Entry, Event
 from ..documents.leaves import Axis, Counts
 from . import Notebook
 

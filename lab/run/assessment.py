@@ -24,6 +24,7 @@ class Assessment:
     """An experiment's judgement, with what it was judged by."""
 
     judgement: judging.Judgement
+    noise: judging.Noise | None
     values: tuple[float, ...]
     incumbent: Reference | None
     mechanism: Mechanism | None
@@ -49,7 +50,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     )
     if incumbent is not None and not incumbent.record(policy):
         incumbent = None
-    broken = _broken(book, number)
+    noise, broken = measurements.noise(book, state["scope"]), _broken(book, number)
     idea = _idea(book, experiment)
     if experiment["kind"] == "baseline":
         verdict = judging.Judgement(
@@ -62,7 +63,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
         verdict = judging.judge(
             values,
             incumbent,
-            measurements.noise(book, state["scope"]),
+            noise,
             experiment["direction"],
             policy=policy,
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
@@ -70,7 +71,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             lines_changed=experiment["lines_changed"],
         )
     known = None if incumbent is None else reference(experiment["incumbent"], incumbent, policy)
-    return Assessment(verdict, values, known, mechanism(book, experiment), broken)
+    return Assessment(verdict, noise, values, known, mechanism(book, experiment), broken)
 
 
 def reference(experiment: int, side: judging.Side, policy: judging.Policy) -> Reference:
@@ -151,7 +152,6 @@ def as_json(
     last = runs[-1] if runs else None
     done = state["status"] in ("finished", "failed")
     detail: Detail = json.loads(last["detail"]) if last and last["detail"] else {}
-    noise = measurements.noise(book, state["scope"])
     judged = done and experiment["kind"] == "run"
     return {
         "experiment": f"e{number}",
@@ -171,7 +171,7 @@ def as_json(
         "incumbent": standing.incumbent,
         "gain": verdict.gain if judged else None,
         "se": verdict.se if judged else None,
-        "noise": noise.sd if noise else None,
+        "noise": standing.noise.sd if standing.noise else None,
         "p_better": verdict.p_better if judged else None,
         "suggest": verdict.suggest if judged else None,
         "reason": verdict.reason if judged else None,

@@ -1,24 +1,25 @@
 """`lab show` for a person: one experiment, or one idea, on one screen."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ..documents.action import Action
-from ..documents.experiments import Experiment, RunRecord
+from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
 from ..text import num, plain, shorten, span
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
 METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
 
 
-def experiment(found: Experiment, rival: Experiment | None, change: str, following: Action) -> str:
+def experiment(
+    found: Experiment, incumbent: Experiment | None, change: str, following: Action
+) -> str:
     """Return an experiment in words: what, why, numbers, runs, judgement, change, what to type.
 
-    `rival` is the incumbent that it was compared with, `change` its diff, `following` what to type.
+    `incumbent` is what it was compared with, `change` its diff, `following` what to type.
     """
     lines = [_heading(found), *_why(found), _where(found)]
-    lines += _numbers(found, rival)
+    lines += _numbers(found, incumbent)
     lines += _runs(found["runs"])
     lines += _judged(found)
     lines += _change(change, found)
@@ -55,22 +56,22 @@ def _where(found: Experiment) -> str:
     return shorten(f"{idea}{whose}{axis}; {place}; {found['at'][:16]} UTC", WIDTH)
 
 
-def _numbers(found: Experiment, rival: Experiment | None) -> list[str]:
+def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
     """Return the deciding metric and the next ones, beside the incumbent's."""
-    mine, theirs = found["measured"], rival["measured"] if rival else {}
+    mine, theirs = found["measured"], incumbent["measured"] if incumbent else {}
     main = found["metric"] or "value"
     value = mine.get(main, found["value"])
     names = [main, *(name for name in mine if name != main)]
     width = max(len(name) for name in names[:METRICS])
     column = max(10, *(len(num(mine.get(name))) for name in names[:METRICS]))
-    beside = f"  {rival['experiment']} (incumbent)" if rival else ""
+    beside = f"  {incumbent['experiment']} (incumbent)" if incumbent else ""
     claimed = ", as claimed" if found["claimed"] else ""
     better = "higher" if found["direction"] == "maximize" else "lower"
     gain = f"; gain {num(found['gain'], sign=True)}" if found["gain"] is not None else ""
     lines = [f"{'':<{width}}  {_id(found):<{column}}{beside}".rstrip()]
     for name in names[:METRICS]:
         own = num(value if name == main else mine[name])
-        other = f"  {num(theirs.get(name))}" if rival else ""
+        other = f"  {num(theirs.get(name))}" if incumbent else ""
         note = f"  ({better} is better{gain}{claimed})" if name == main else ""
         lines.append(f"{name:<{width}}  {own:<{column}}{other}{note}".rstrip())
     if len(names) > METRICS:
@@ -140,7 +141,7 @@ def _change(change: str, found: Experiment) -> list[str]:
     ]
 
 
-def idea(found: Mapping[str, Any]) -> str:
+def idea(found: Hypothesis) -> str:
     """Return a hypothesis in words, with what came of it."""
     lines = [
         shorten(f"{found['hypothesis']}: {found['claim']}", WIDTH),
@@ -157,7 +158,7 @@ def idea(found: Mapping[str, Any]) -> str:
     )
 
 
-def _tried(row: Experiment) -> str:
+def _tried(row: Entry) -> str:
     failure = f" ({row['failure']})" if row["failure"] else ""
     figures = f"{num(row['value'])}, gain {num(row['gain'], sign=True)}"
     return f"{row['experiment']} {row['verdict'] or row['status']}{failure}: {figures}"
