@@ -15,17 +15,19 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))  # beside simulate_nights
 
 from nights import SIX, Machine, Night, scenarios
-from rules import Audited, Result, gambler, today
+from rules import Audited, Result, gambler, plain, today
 
 RULES: dict[str, Callable[[Machine, Iterator[float]], Result]] = {
     "gambler": gambler,
     "today": today,
+    "today, plain pool": partial(today, pool=plain),
     "audited": Audited(),
     "audited at the end": Audited(audit_at=math.inf),
 }

@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from simulate_nights import noise_of
+
 NOISES = (0.4, 0.7, 1.3)  # thousandths of bits per byte: what the fit allows, below and above
 
 
@@ -81,22 +83,14 @@ class Machine:
         night, rho = self.night, self.night.rho
         if seed not in self.seeds:
             self.seeds[seed] = self.rng.gauss(0, 1)
-        luck = (
-            math.sqrt(1 - rho) * tailed(night.tails, self.rng) + math.sqrt(rho) * self.seeds[seed]
-        )
+        own = noise_of(night.tails, self.rng)
+        luck = math.sqrt(1 - rho) * own + math.sqrt(rho) * self.seeds[seed]
         if night.load:
             self.busy = 0.9 * self.busy + math.sqrt(1 - 0.81) * self.rng.gauss(0, 1)
             luck = (luck + self.busy) / math.sqrt(2)
         moved = night.drift * self.done / night.runs + night.jump * (self.done > self.jumps_at)
         self.done += 1
         return truth + luck + moved
-
-
-def tailed(tails: str, rng: random.Random) -> float:
-    """Draw noise of mean 0 and deviation 1."""
-    if tails == "t3":  # a chi-square of 3 is gamma(1.5, 2); the variance of t3 is 3
-        return rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2) / 3) / math.sqrt(3)
-    return rng.gauss(0, 1)
 
 
 def of(mixture: Mixture, noise: float) -> Callable[[random.Random], float]:

@@ -5,13 +5,14 @@ truth, what it claims, and what it did.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from nights import Machine
+from simulate_nights import Experiment
 
-from lab.judge import Policy, Side, judge, mean, pool, student_quantile
+from lab.judge import Noise, Policy, judge, mean, pool, student_quantile
 
 
 @dataclass
@@ -43,30 +44,26 @@ def gambler(machine: Machine, ideas: Iterator[float]) -> Result:
     return result
 
 
-@dataclass
-class Program:
-    """One content of the file: its true value and its runs."""
-
-    truth: float
-    selecting: list[float] = field(default_factory=list)
-    fresh: list[float] = field(default_factory=list)
-
-    @property
-    def side(self) -> Side:
-        return Side(tuple(self.selecting), tuple(self.fresh))
+Pool = Callable[[Sequence[Sequence[float]]], Noise | None]
 
 
-def today(machine: Machine, ideas: Iterator[float], policy: Policy | None = None) -> Result:
+def plain(groups: Sequence[Sequence[float]]) -> Noise | None:
+    """Return the noise pooled over all groups, whatever their spread: the rule until 2026-11."""
+    df = sum(len(group) - 1 for group in groups if group)
+    squares = sum((value - mean(group)) ** 2 for group in groups if group for value in group)
+    return Noise(math.sqrt(squares / df), df) if df else None
+
+
+def today(machine: Machine, ideas: Iterator[float], pool: Pool = pool) -> Result:
     """Do as `lab run` suggests: replicate until P(better) tells, fresh runs when a keep is due."""
-    policy = policy or Policy()
-    result, groups = Result(), []
-    incumbent = Program(0.0)
+    policy, result, groups = Policy(), Result(), []
+    incumbent = Experiment(0.0)
     incumbent.fresh = [machine.run(0.0, seed) for seed in range(3)]
     groups.append(incumbent.fresh)
     for effect in ideas:
         if not machine.left:
             break
-        candidate = Program(incumbent.truth + effect)
+        candidate = Experiment(incumbent.truth + effect)
         groups.append(candidate.selecting)
         result.ideas += 1
         while machine.left:
