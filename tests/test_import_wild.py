@@ -259,9 +259,11 @@ OLD = [
 ]
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["a keep", "no keep yet"])
 @pytest.mark.parametrize("log", OLD, ids=["another metric", "of 2031", "very long"])
-def test_an_old_log_moves_nothing_that_was_measured(quick: Quick, log: str) -> None:
-    nights.write(quick, [Idea("raise the slope", 0.5, "keep"), Idea("warm up", -0.1)])
+def test_an_old_log_moves_nothing_that_was_measured(quick: Quick, log: str, kept: bool) -> None:
+    ideas = [Idea("raise the slope", 0.5, "keep"), Idea("warm up", -0.1)]
+    nights.write(quick, ideas if kept else ideas[1:])
     told = ("metric", "direction", "claimed_gain", "expected_gain", "best", "best_so_far")
     board, report = (quick.lab(word, "toy", "--json").json for word in ("board", "report"))
     context = quick.lab("context", "--leaf", "toy", "--json").json
@@ -278,7 +280,8 @@ def test_an_old_log_moves_nothing_that_was_measured(quick: Quick, log: str) -> N
         name: report["leaves"][0][name] for name in since if name in after
     }
     fresh = quick.lab("context", "--leaf", "toy", "--json").json
-    assert (fresh["since_keep"], fresh["best"]) == (context["since_keep"], context["best"])
+    same = ("since_keep", "best", "kept")
+    assert {name: fresh[name] for name in same} == {name: context[name] for name in same}
     assert "imported" in quick.lab("board", "toy").out
 
 

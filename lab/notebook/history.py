@@ -4,6 +4,7 @@ import sqlite3
 from typing import TypedDict, cast
 
 from . import Notebook
+from .read import is_measured
 
 
 class Point(TypedDict):
@@ -33,8 +34,13 @@ KEEP = """
 
 
 def keeps(book: Notebook, leaf: str) -> list[sqlite3.Row]:
-    """Return every kept change of a leaf, oldest first, with its gain and se as it was kept."""
+    """Return every kept change of a leaf, oldest first, with its gain and se as it was kept.
+
+    Imported ones only where nothing was measured here.
+    """
     where = "where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
+    if is_measured(book, leaf):
+        where += " and e.kind <> 'import'"
     return book.all(f"{KEEP} {where} order by s.experiment", leaf)
 
 

@@ -104,10 +104,10 @@ def experiments(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
     return sorted([*ours, *others], key=lambda row: -int(row["experiment"]))
 
 
-def is_imported(book: Notebook, leaf: str) -> bool:
-    """Return whether a leaf has nothing but an imported log."""
-    query = "select 1 from state s join experiments e on e.id = s.experiment where s.leaf = ?"
-    return book.one(f"{query} and e.kind <> 'import' limit 1", leaf) is None
+def is_measured(book: Notebook, leaf: str) -> bool:
+    """Return whether anything of a leaf was measured here; else an imported log speaks for it."""
+    query = "select 1 from state where leaf = ? and value is not null and not claimed limit 1"
+    return book.one(query, leaf) is not None
 
 
 def newest(book: Notebook, leaf: str, campaign: str) -> sqlite3.Row | None:
@@ -144,12 +144,10 @@ def best(book: Notebook, scope: int) -> sqlite3.Row | None:
 
 
 def kept(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
-    """Return kept changes, the largest gain first; those measured here, where there are any."""
+    """Return kept changes, the largest gain first; imported ones where nothing was measured."""
     query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
-    ours = "and e.kind <> 'import' order by s.gain desc limit ?"
-    return book.all(f"{query} {ours}", leaf, n) or book.all(
-        f"{query} order by s.gain desc limit ?", leaf, n
-    )
+    ours = "and e.kind <> 'import'" if is_measured(book, leaf) else ""
+    return book.all(f"{query} {ours} order by s.gain desc limit ?", leaf, n)
 
 
 def near_misses(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
