@@ -3,6 +3,7 @@
 # make check   the checks alone: format, lint, types, generated pages
 # make quick   the tests that start no process, under a minute
 # make check-leaves    and this: lab check proves every leaf by real runs
+# make bench-yield    what the rule of judging gains in simulated nights, five minutes
 # make docs    write the generated pages again
 # make browser install the browser that the report's tests open (Debian, as root)
 #
@@ -29,7 +30,7 @@ PAGES  := $(wildcard docs/*.md)
 # The tests start lab some thousands of times; without bytecode each would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick check check-leaves docs browser
+.PHONY: bench-yield help demo test quick check check-leaves docs browser
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -78,6 +79,9 @@ test: check
 # In one process: starting others would cost more than they save.
 quick: $(STAMPS)/dev
 	$(BIN)/python -m pytest --quick -p no:xdist
+
+bench-yield: $(STAMPS)/dev
+	$(BIN)/python benchmarks/yield
 
 docs: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r -I docs $(PAGES)
