@@ -54,6 +54,8 @@ def test_context_and_show_name_what_the_noise_is_without(quick: Quick) -> None:
         for name in ("e1", "e2", "e3")
     ]
     assert shown == [False, True, False]
+    pages = [quick.lab("show", name, LAB_HOME=home).out for name in ("e1", "e2", "e3")]
+    assert ["spread unlike the others'" in page for page in pages] == shown
 
 
 def spread(quick: Quick, scope: dict[str, str], wide: dict[int, float]) -> str:
