@@ -4,7 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import nights
 import pytest
+from nights import Idea
 from toy import Quick, slope
 
 CONTEXT = """
@@ -206,3 +208,19 @@ def test_leaves_lists_what_there_is_and_what_is_broken(quick: Quick) -> None:
     assert (rows["toy"]["metric"], rows["toy"]["direction"]) == ("loss", "minimize")
     assert rows["broken"]["problem"]
     assert "broken: " in quick.lab("leaves").out
+
+
+def test_a_text_that_nothing_is_near_is_not_told_as_a_clean_field(quick: Quick) -> None:
+    assert "nothing was discarded" in quick.lab("failures").out
+    nights.write(quick, [Idea("raise the slope", -0.5)])
+    assert "nothing was discarded" not in quick.lab("failures", "zebra stripes").out
+    assert quick.lab("failures", "zebra stripes").out.startswith("None near 'zebra stripes'")
+    assert "raise the slope" in quick.lab("failures").out
+
+
+def test_an_imported_experiment_is_shown_without_a_machine(quick: Quick, tmp_path: Path) -> None:
+    (tmp_path / "log.tsv").write_text("commit\tloss\tstatus\tdescription\nabc1234\t3\tkeep\tx\n")
+    quick.lab("import", str(tmp_path / "log.tsv"), "--leaf", "toy")
+    page = quick.lab("show", "e1").out
+    assert "imported" in page
+    assert "None" not in page

@@ -93,7 +93,7 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
     ("prepare", "code", "wrong", "hint"),
     [
         (_nothing, 4, "nothing was changed", "toy/train.py"),
-        (_stray, 4, "toy/random.py was changed", "rm toy/random.py"),
+        (_stray, 4, "toy/random.py was changed", "rm random.py"),
         (_frozen, 4, "toy/evaluate.py is frozen", "git checkout"),
         (_toml, 4, "toy/leaf.toml is frozen", "git checkout"),
         (_own_commit, 4, "commits here that lab did not make", "git reset --soft"),

@@ -52,7 +52,7 @@ def test_no_hint_sends_two_campaigns_to_the_one_stash(toy: Toy, campaign: Path) 
     slope(campaign, 9.0)
     (campaign / "new.txt").write_text("")
     moved = toy.here("move", "e1", cwd=campaign, code=4).err
-    assert "git checkout HEAD -- toy/train.py && rm toy/new.txt" in moved
+    assert "git checkout HEAD -- train.py && rm new.txt" in moved
     slope(toy.root / "toy", 9.0)
     assert "git checkout HEAD -- toy/train.py" in toy.here("apply", name, code=4).err
     root = Path(__file__).parents[1] / "lab"

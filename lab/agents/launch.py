@@ -126,7 +126,7 @@ def _startable(workspace: Workspace, one: Asked) -> None:
         if frozen and not path.endswith(".md"):
             raise Refused(
                 f"{path} is frozen and not committed; campaigns would start without it.",
-                f"Commit it: git add {path} && git commit",
+                f"Commit it: git add {workspace.typed(path)} && git commit",
             )
 
 

@@ -7,8 +7,10 @@ from .budget import SENTENCES, SHORTEST, dump, fit_text
 NAMES = {"dead_end": "dead end", "unsettled": "unsettled"}
 
 
-def failures_text(found: list[Failure], tokens: int) -> str:
-    """Return the failures as a person or an agent reads them."""
+def failures_text(found: list[Failure], tokens: int, near: str | None = None) -> str:
+    """Return the failures as a person or an agent reads them; `near` is the text they are near."""
+    if not found and near:
+        return f"None near {shorten(near, SHORTEST)!r}. See all: lab failures"
     if not found:
         return "No failures yet: nothing was discarded or crashed here."
 

@@ -68,12 +68,13 @@ def failures(
 
     check(tokens)
     leaf = None if all_leaves else named_leaf(workspace, None) or workspace.leaf_name
+    near = (text or "").strip() or None
     with workspace.open() as book:
-        found = ideas.failures(book, leaf, (text or "").strip() or None, n)
+        found = ideas.failures(book, leaf, near, n)
     if json_:
         emit(brief.fit_failures(found, tokens))
     else:
-        click.echo(brief.failures_text(found, tokens))
+        click.echo(brief.failures_text(found, tokens, near))
 
 
 @click.command()

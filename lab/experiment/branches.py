@@ -1,7 +1,6 @@
 """`lab move`, `lab apply`: reset a campaign to an experiment; cherry-pick kept changes."""
 
 import contextlib
-import shlex
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +36,7 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
     if edited:
         raise Refused(
             f"{', '.join(path for _, path in edited)} has edits that a move would lose.",
-            f"Run them as an experiment first, or undo them: {undo(edited)}",
+            f"Run them as an experiment first, or undo them: {workspace.undo(edited)}",
         )
     _same_yardstick(workspace, target, where)
     left = place.head
@@ -58,14 +57,6 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
         "head": repo.ref(place.top, "HEAD"),
         "next": "lab context",
     }
-
-
-def undo(edited: Sequence[tuple[str, str]]) -> str:
-    """Return what to type to lose edits, given as `repo.status` gives them."""
-    new = [shlex.quote(path) for state, path in edited if state == "??"]
-    known = [shlex.quote(path) for state, path in edited if state != "??"]
-    words = [f"git checkout HEAD -- {' '.join(known)}"] if known else []
-    return " && ".join(words + ([f"rm {' '.join(new)}"] if new else []))
 
 
 def _set_notes_aside(top: Path, notes: str) -> None:
@@ -176,9 +167,10 @@ def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
     changed = set(_paths(place.top, row))
     edited = [(state, path) for state, path in repo.status(place.top) if path in changed]
     if edited:
+        first = "Run them as an experiment first" if place.campaign else "Commit them"
         raise Refused(
             f"{', '.join(path for _, path in edited)} has uncommitted edits.",
-            f"Commit them, or undo them: {undo(edited)}",
+            f"{first}, or undo them: {workspace.undo(edited)}",
         )
 
 

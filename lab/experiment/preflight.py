@@ -1,7 +1,6 @@
 """Preflight checks of `lab run`: every reason it refuses to start."""
 
 import os
-import shlex
 import sqlite3
 
 from .. import leaf, repo, slots
@@ -109,14 +108,13 @@ class Preflight:
                 raise self._was_changed(path, base)
         for state, path in dirty:
             if self._frozen(path):
-                raise self._was_changed(path, base, new=state == "??")
+                raise self._was_changed(path, base, state)
         for state, path in dirty:
             if path in mutable or path == notes or is_litter(path):
                 continue
-            undo = f"rm {path}" if state == "??" else f"git checkout HEAD -- {path}"
             raise Refused(
                 f"{path} was changed; an experiment may change {', '.join(mutable)}.",
-                f"Put it back: {undo}",
+                f"Put it back: {self.workspace.undo([(state, path)])}",
             )
 
     def _frozen(self, path: str) -> bool:
@@ -126,8 +124,8 @@ class Preflight:
         folders = ("shared/", "lab/", f"{prefix}task/")
         return path in files or (path.startswith(folders) and not is_litter(path))
 
-    def _was_changed(self, path: str, base: str, *, new: bool = False) -> Refused:
-        undo = f"rm {path}" if new else f"git checkout {base[:12]} -- {path}"
+    def _was_changed(self, path: str, base: str, state: str = "") -> Refused:
+        undo = self.workspace.undo([(state, path)], base[:12])
         return Refused(f"{path} is frozen and was changed.", f"Restore it: {undo}")
 
     def incumbent(self) -> sqlite3.Row:
@@ -190,7 +188,7 @@ class Preflight:
         if missing:
             raise Refused(
                 f"{', '.join(missing[:4])} is not committed; a run has nothing but its commit.",
-                f"Commit it: git add -f {shlex.join(missing)} && git commit",
+                f"Commit it: git add -f {self.workspace.typed(*missing)} && git commit",
             )
 
     def check_whole(self) -> None:

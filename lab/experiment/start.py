@@ -128,7 +128,7 @@ class Trial:
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], incumbent: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the supervisor.
 
-        Whoever is killed on the way leaves a job whose lock is free: `lost` undoes what there is.
+        Whoever is killed on the way leaves a job whose lock is free: `recovery` undoes it.
         """
         place, paths = self.place, self.workspace.mutable_paths
         restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}

@@ -51,9 +51,9 @@ def _where(found: Experiment) -> str:
     """Return idea, campaign, axis, profile, device and time."""
     idea = f"{found['hypothesis']} of " if found["hypothesis"] else ""
     axis = f", axis {found['axis']}" if found["axis"] else ""
-    place = f"{found['profile']} on {found['platform']}"
+    place = f"; {found['profile']} on {found['platform']}" if found["profile"] else ""
     whose = found["campaign"] or found["leaf"]
-    return shorten(f"{idea}{whose}{axis}; {place}; {found['at'][:16]} UTC", WIDTH)
+    return shorten(f"{idea}{whose}{axis}{place}; {found['at'][:16]} UTC", WIDTH)
 
 
 def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:

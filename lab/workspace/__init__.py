@@ -3,9 +3,10 @@
 import contextlib
 import functools
 import os
+import shlex
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,6 +174,18 @@ class Workspace:
     def notes_path(self) -> str:
         """The leaf's notes.md as git names it."""
         return f"{self.leaf.prefix}notes.md"
+
+    def typed(self, *paths: str) -> str:
+        """Return paths, from the checkout's top, as one types them where the command was typed."""
+        here = os.path.realpath(self.cwd)
+        return shlex.join(os.path.relpath(self.place.top / path, here) for path in paths)
+
+    def undo(self, edited: Sequence[tuple[str, str]], commit: str = "HEAD") -> str:
+        """Return what to type to lose edits, given as `repo.status` gives them."""
+        new = [path for state, path in edited if state == "??"]
+        known = [path for state, path in edited if state != "??"]
+        words = [f"git checkout {commit} -- {self.typed(*known)}"] if known else []
+        return " && ".join(words + ([f"rm {self.typed(*new)}"] if new else []))
 
     def open(self, *, write: bool = False) -> Notebook:
         """Open the notebook; a reader of a notebook that does not exist yet sees an empty one.
