@@ -224,3 +224,12 @@ def test_an_imported_experiment_is_shown_without_a_machine(quick: Quick, tmp_pat
     page = quick.lab("show", "e1").out
     assert "imported" in page
     assert "None" not in page
+    assert "e1 keep, 3, imported: x" in quick.lab("context").out
+
+
+def test_a_number_typed_by_hand_is_marked_wherever_it_is_told(quick: Quick) -> None:
+    quick.idea()
+    quick.lab("experiment", "h1")
+    quick.lab("result", "e1", "-v", "keep", "--metrics", '{"loss": 0.0002}')
+    assert "keep claimed 0.0002" in quick.lab("log").out
+    assert "e1 keep, 0.0002 claimed" in quick.lab("context").out

@@ -133,3 +133,11 @@ def test_gc_keeps_the_record_and_removes_what_lost(toy: Toy, campaign: Path) -> 
     assert not campaign.exists()
     assert toy.git("rev-parse", "refs/lab/e2")
     assert (toy.root / "toy" / "train.py").read_text() == TRAIN
+
+
+def test_gc_leaves_a_worktree_whose_commits_no_branch_has(toy: Toy, campaign: Path) -> None:
+    toy.git("checkout", "-q", "--detach", cwd=campaign)
+    slope(campaign, 9.0)
+    toy.git("commit", "-qam", "by hand", cwd=campaign)
+    assert toy.lab("gc", "--days", "0", "--json").json["worktrees"] == []
+    assert campaign.exists()

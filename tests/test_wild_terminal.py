@@ -125,6 +125,28 @@ def test_a_folder_that_is_not_there_is_named(quick: Quick, words: list[str]) -> 
     assert quick.lab(*words, "-o", ".", code=2).err
 
 
+@pytest.mark.parametrize("words", WRITERS)
+def test_no_record_is_replaced_by_what_is_written(
+    quick: Quick, tmp_path: Path, words: list[str]
+) -> None:
+    quick.idea()
+    moved = tmp_path / "elsewhere.db"
+    shutil.copy(quick.root / ".lab/notebook.db", moved)
+    before = moved.read_bytes()
+    for target in (".lab/notebook.db", ".git/HEAD", str(moved)):
+        quick.lab(*words, "-o", target, code=2)
+    assert "Name another file" in quick.lab(*words, "-o", ".lab/new.png", code=2).err
+    assert moved.read_bytes() == before
+    assert quick.lab("log").out or quick.lab("context").out
+    assert quick.lab("doctor", "--json").json["ok"]
+
+
+def test_a_picture_may_lie_in_a_campaigns_worktree(quick: Quick) -> None:
+    folder = Path(quick.lab("worktree", "toy", "ada").out.strip())
+    quick.lab("plot", "toy", "-o", str(folder / "night.png"))
+    assert (folder / "night.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("name", ["MPLBACKEND", "MATPLOTLIBRC"])
 def test_a_picture_needs_nobodys_settings_of_matplotlib(
     quick: Quick, tmp_path: Path, name: str

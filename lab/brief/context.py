@@ -199,6 +199,8 @@ def _recent(row: Entry) -> Recent:
         "failure": row["failure"],
         "value": row["value"],
         "gain": row["gain"],
+        "imported": row["imported"],
+        "claimed": row["claimed"],
     }
 
 
@@ -304,6 +306,7 @@ def _recently(one: Recent, limit: int) -> str:
     if one["failure"]:
         what.append(one["failure"])
     if one["value"] is not None:
-        what.append(num(one["value"]))
+        what.append(num(one["value"]) + " claimed" * (one["claimed"] and not one["imported"]))
+    what += ["imported"] if one["imported"] else []
     claim = shorten(one["claim"] or "baseline", limit)
     return f"{one['experiment']} {', '.join(what)}: {claim}"

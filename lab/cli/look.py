@@ -105,7 +105,7 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
         outcome: str = row["verdict"] or row["status"]
         if row["failure"]:
             outcome += f" ({row['failure']})"
-        mark = " imported" if row["imported"] else ""
+        mark = " imported" if row["imported"] else " claimed" if row["claimed"] else ""
         figures = f"{num(row['value'])} {num(row['gain'], sign=True)}"
         click.echo(
             f"{row['at']} {row['experiment']} {row['leaf']} {outcome}{mark} {figures} "

@@ -149,6 +149,8 @@ class Recent(TypedDict):
     failure: str | None  # the class of failure, where it failed
     value: Metric | None  # the mean over its runs, or what was claimed
     gain: Metric | None  # against its incumbent; positive is better
+    imported: bool  # whether another tool's log told it
+    claimed: bool  # whether its value was told and not measured here
 
 
 class Context(TypedDict):

@@ -7,7 +7,7 @@ from typing import Any
 from .. import repo
 from ..experiment import verdicts
 from ..notebook import Notebook, lookup
-from ..run import exports as snapshot
+from ..run.exports import remove as remove_exports
 from ..workspace import Workspace
 
 
@@ -16,20 +16,20 @@ def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dic
     home = workspace.place.home
     before = _size(home.path)
     folders = [home.experiment(number) for number in lookup.lost_ones(book)]
-    remove_artefacts = [path for path in folders if path.is_dir() and _has_artefacts(path)]
+    heavy = [path for path in folders if path.is_dir() and _has_artefacts(path)]
     exports = [] if _busy(book) else home.exported()
     worktrees = _idle(workspace, book, days)
     if not dry:
-        for path in remove_artefacts:
+        for path in heavy:
             verdicts.remove_artefacts(path)
         for path in exports:
             if path.name.startswith("apply-"):  # a checkout whose `lab apply` was killed
                 repo.remove_worktree(workspace.place.main, path)
-            snapshot.remove(path)
+            remove_exports(path)
         for path in worktrees:
             repo.git("worktree", "remove", str(path), cwd=workspace.place.main)
     return {
-        "artefacts": [str(path) for path in remove_artefacts],
+        "artefacts": [str(path) for path in heavy],
         "exports": len(exports),
         "worktrees": [str(path) for path in worktrees],
         "freed_mb": 0.0 if dry else round((before - _size(home.path)) / 1e6, 1),
@@ -56,6 +56,8 @@ def _idle(workspace: Workspace, book: Notebook, days: float) -> list[Path]:
         path = workspace.place.home.worktree(row["name"])
         ours = path.is_dir() and repo.repair(workspace.place.main, path)
         if not ours or path == workspace.place.top or _busy(book):
+            continue
+        if repo.place(path).branch != row["branch"]:  # what is committed there is nowhere else
             continue
         newest = max(_touched(path), *(_touched(one) for one in path.rglob("train.py")), 0.0)
         if time.time() - newest > days * 86_400 and not repo.status(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import Environment, Usage
+from .home import Home
 
 DESCRIPTORS = ("/dev/", "/proc/")  # links there are somebody's open files: never renamed over
 
@@ -22,6 +23,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise Usage(f"{path} is a folder.", f"Name a file: -o {path}/FILE")
+    if _is_record(target):
+        raise Usage(f"{path} is the notebook's, or git's.", "Name another file: -o night.html")
     if is_stream(path):
         with path.open("ab") as file:
             yield file
@@ -40,6 +43,18 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _is_record(target: Path) -> bool:
+    """Return whether a file is a notebook, wherever that is, or lies among our records or git's."""
+    below_ours = ".lab" in target.parts and Home.around(target) is None  # a worktree is its user's
+    if below_ours or ".git" in target.parts:
+        return True
+    try:
+        with target.open("rb") as file:
+            return target.is_file() and file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
 
 
 def is_stream(path: Path) -> bool:

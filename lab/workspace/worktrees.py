@@ -58,7 +58,7 @@ def make(
 def _again(workspace: Workspace, row: sqlite3.Row, start: str | None) -> None:
     """Make the worktree of a campaign again that lost it; Refused for one that is there."""
     folder = workspace.place.home.worktree(row["name"])
-    if folder.exists():
+    if (folder / ".git").exists():
         raise Refused(
             f"there is a campaign {row['name']} already.",
             f"Go to it: cd {folder / workspace.leaf.prefix}; or choose another name",
