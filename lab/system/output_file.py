@@ -23,12 +23,12 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise Usage(f"{path} is a folder.", f"Name a file: -o {path}/FILE")
-    if _is_record(target):
-        raise Usage(f"{path} is the notebook's, or git's.", "Name another file: -o night.html")
     if is_stream(path):
         with path.open("ab") as file:
             yield file
         return
+    if _is_record(target):  # never asked of a stream: a pipe would wait for its other end
+        raise Usage(f"{path} is the notebook's, or git's.", "Name another file: -o night.html")
     if not target.parent.is_dir():
         raise Environment(
             f"{path} cannot be written: its folder is not there.",
