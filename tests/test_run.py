@@ -5,12 +5,31 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy import LEAF, TRAIN, Toy, slope
 
 pytestmark = pytest.mark.children
 ROOT = Path(__file__).resolve().parents[1]
+SEEDED = 'random.seed(int(os.environ["LAB_SEED"]))'
+TIMED = """\
+import json
+import os
+import time
+from pathlib import Path
+
+w = json.loads((Path(os.environ["LAB_RUN_DIR"]) / "model.json").read_text())["w"]
+print(f"---\\nscore: {SCORE}\\nproblems: 200\\neval_s: {time.perf_counter()}\\n---")
+"""
+COUNTS = TIMED.replace("SCORE", "0.97 if w > 0 else 0")  # 194 of 200 are right at every seed
+CURVE = """\
+    with (run / "steps.jsonl").open("w") as log:
+        for step in range(20):
+            row = {"step": step, "elapsed_s": time.perf_counter(), "loss": random.random()}
+            log.write(json.dumps(row) + "\\n")
+    print("trained")
+"""
 TOLD = """\
     from shared import run as runs
     here = runs.here(__file__)
@@ -229,6 +248,44 @@ def test_a_seed_that_is_ignored_is_flagged_and_counts_once(toy: Toy, campaign: P
     assert "seed_ignored" in found["flags"]
     shown = toy.lab("board", "toy", "--json").json["experiments"][-1]
     assert shown["runs"] == 1
+
+
+def scored(toy: Toy, train: str, evaluate: str) -> dict[str, Any]:
+    """Measure a baseline of such a leaf with three seeds."""
+    toml = LEAF.replace('"loss"', '"score"').replace("minimize", "maximize")
+    toy.leaf(toml=toml, train=train, evaluate=evaluate)
+    toy.commit("another leaf")
+    words = ("run", "--baseline", "--leaf", "toy", "--seeds", "3", "--json")
+    return dict(toy.lab(*words).json)
+
+
+def test_scores_that_are_equal_by_chance_all_count(toy: Toy) -> None:
+    found = scored(toy, TRAIN, COUNTS)
+    assert found["flags"] == []
+    assert found["noise"] == 0.0
+    noise = toy.lab("context", "--leaf", "toy", "--json").json["noise"]
+    assert (noise["sd"], noise["df"]) == (0.0, 2)
+    assert toy.lab("board", "toy", "--json").json["experiments"][0]["runs"] == 3
+
+
+@pytest.mark.parametrize("score", ["0.97", "w"])
+def test_a_script_that_ignores_its_seed_is_found_though_it_prints_a_time(
+    toy: Toy, score: str
+) -> None:
+    found = scored(toy, TRAIN.replace(SEEDED, "random.seed(0)"), TIMED.replace("SCORE", score))
+    assert found["flags"] == ["seed_ignored"]
+    assert toy.lab("board", "toy", "--json").json["experiments"][0]["runs"] == 1
+
+
+@pytest.mark.parametrize(("seed", "flags"), [("0", ["seed_ignored"]), ("", [])])
+def test_the_curve_tells_where_the_artefact_holds_a_time(
+    toy: Toy, seed: str, flags: list[str]
+) -> None:
+    text = TRAIN.replace("import random", "import random\nimport time")
+    text = text.replace(SEEDED, f"random.seed({seed})")
+    text = text.replace("SLOPE + ", "time.perf_counter() + ")
+    found = scored(toy, text.replace('    print("trained")\n', CURVE), COUNTS)
+    assert found["flags"] == flags
 
 
 def test_doctor_proves_what_is_derived(toy: Toy, campaign: Path) -> None:

@@ -27,10 +27,10 @@ def other_seeds(book: Notebook, experiment: int, seed: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def evaluated(book: Notebook, run: int) -> dict[str, float]:
-    """Return what `evaluate` measured in a run."""
-    query = "select name, value from metrics where run = ? and source = 'evaluate'"
-    return {row["name"]: row["value"] for row in book.all(query, run)}
+def printed(book: Notebook, run: int, source: str) -> dict[str, float]:
+    """Return the numbers that a run's `train` or `evaluate` printed."""
+    query = "select name, value from metrics where run = ? and source = ?"
+    return {row["name"]: row["value"] for row in book.all(query, run, source)}
 
 
 def row(book: Notebook, run: int) -> sqlite3.Row:

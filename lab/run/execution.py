@@ -23,7 +23,7 @@ from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
 from ..system import processes
 from ..system.home import KEEPER_LOG, Home
-from . import assessment, failures, queue_status
+from . import assessment, failures, queue_status, seeds
 from .exports import exports
 from .not_in_git import missed
 from .spawn import own_paths
@@ -59,6 +59,7 @@ class Execution:
         self.facts: dict[str, Any] = {"log": str(self.log), "setup_s": None, "waited_s": None}
         self.worth_retrying = True
         self.exports: tuple[Path, Path] = (Path(), Path())
+        self.artefacts: frozenset[str] = frozenset()  # that training left
 
     def perform(self) -> str | None:
         """Do everything and close the record; return the failure's class, or None."""
@@ -230,6 +231,7 @@ class Execution:
     ) -> tuple[failures.Failure | None, dict[str, float]]:
         """Return why training gave nothing to evaluate, if so, and what it claims."""
         self.outcome = outcome
+        self.artefacts = seeds.artefacts(self.dir)
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
         failure = self._classify(outcome, self.log, tampered=tampered)
@@ -350,14 +352,22 @@ class Execution:
         claim = metrics["train"].get(name)
         if claim is not None and claim != found[name]:
             flags.append("claim_differs")
-        if not self.settings.deterministic and self._same_as_another_seed(found):
+        if not self.settings.deterministic and self._same_as_another_seed(metrics):
             flags.append("seed_ignored")
         return flags
 
-    def _same_as_another_seed(self, found: dict[str, float]) -> bool:
-        """Return whether another seed of this experiment gave the very same numbers."""
-        others = runs.other_seeds(self.book, self.experiment["id"], self.seed)
-        return any(runs.evaluated(self.book, other) == found for other in others)
+    def _same_as_another_seed(self, metrics: dict[str, dict[str, float]]) -> bool:
+        """Return whether another seed of this experiment did the very same."""
+        number, name = self.experiment["id"], self.experiment["metric"]
+        mine = seeds.Left(self.dir, self.artefacts, metrics["train"], metrics["evaluate"])
+        others = runs.other_seeds(self.book, number, self.seed)
+        return any(seeds.ignored(name, mine, self._left_by(other)) for other in others)
+
+    def _left_by(self, run: int) -> seeds.Left:
+        """Return what an earlier run of this experiment left."""
+        folder = self.order.home.run(self.experiment["id"], run)
+        blocks = (runs.printed(self.book, run, source) for source in ("train", "evaluate"))
+        return seeds.Left(folder, frozenset(), *blocks)
 
 
 def _plain_failure(kind: str, last: str) -> failures.Failure:
