@@ -137,6 +137,45 @@ def test_a_hypothesis_of_another_leaf_is_refused(toy: Toy, campaign: Path) -> No
     assert "belongs to other" in refused.err
 
 
+def test_a_hypothesis_of_another_campaign_is_refused(toy: Toy, campaign: Path) -> None:
+    bob = toy.campaign("bob")
+    theirs = toy.idea("bob's own", cwd=bob)
+    slope(campaign, 2.0)
+    refused = toy.here("run", theirs, cwd=campaign, code=4).err.splitlines()
+    assert refused[0] == f"Error: {theirs} belongs to toy/bob; this is toy/ada."
+    assert "lab hypothesis CLAIM" in refused[1]
+    mine = [toy.idea(claim, cwd=campaign) for claim in ("one of ada's", "a newer one of ada's")]
+    refused = toy.here("run", theirs, cwd=campaign, code=4).err.splitlines()
+    assert refused[1].endswith(f"lab run {mine[1]}")
+    persons = toy.idea("a person's, for whoever takes it up")
+    assert toy.lab("run", persons, "--json", cwd=campaign).json["hypothesis"] == persons
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.5, "discard"), (2.0, "keep")])
+def test_a_hypothesis_that_was_judged_is_run_again_only_when_asked(
+    toy: Toy, campaign: Path, value: float, verdict: str
+) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, value)
+    toy.lab("run", idea, cwd=campaign)
+    toy.here("result", "e2", "-v", verdict, "--because", "a test", cwd=campaign)
+    slope(campaign, 2.5)
+    refused = toy.here("run", idea, cwd=campaign, code=4).err.splitlines()
+    assert refused[0] == f"Error: {idea} was tested by e2 ({verdict})."
+    assert "lab hypothesis CLAIM" in refused[1]
+    assert refused[1].endswith("--again")
+    assert toy.lab("run", idea, "--again", "--json", cwd=campaign).json["experiment"] == "e3"
+
+
+def test_a_hypothesis_that_crashed_may_be_mended(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    raise ValueError(SLOPE)\n")
+    toy.lab("run", idea, cwd=campaign, code=1)
+    toy.here("result", "e2", "-v", "crash", cwd=campaign)
+    slope(campaign, 2.0)
+    assert toy.lab("run", idea, "--json", cwd=campaign).json["experiment"] == "e3"
+
+
 def test_a_second_run_waits_for_the_first_one_s_verdict(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
     slope(campaign, 2.0)

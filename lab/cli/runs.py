@@ -45,7 +45,7 @@ def _waits(command: click.decorators.FC) -> click.decorators.FC:
 @click.argument("what", required=False, metavar="[h12 | e34]")
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
-@click.option("--again", is_flag=True, help="Run contents that were run before.")
+@click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
 @_waits
 @as_json

@@ -5,7 +5,7 @@ import sqlite3
 
 from .. import leaf, repo, slots
 from ..errors import Refused
-from ..notebook import Notebook, campaigns, lookup
+from ..notebook import Notebook, campaigns, lookup, read
 from ..run.assessment import policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
@@ -50,6 +50,30 @@ class Preflight:
                 f"h{idea['id']} belongs to {idea['leaf']}; this is {self.workspace.leaf_name}.",
                 "Write one down for this leaf: lab hypothesis CLAIM -m MECHANISM",
             )
+
+    def own_idea(self, idea: sqlite3.Row) -> None:
+        """Refuse another campaign's hypothesis; a person's is for whoever takes it up."""
+        if idea["campaign"] not in (None, self.place.campaign):
+            raise Refused(
+                f"h{idea['id']} belongs to {idea['campaign']}; this is {self.place.campaign}.",
+                self._own_words(),
+            )
+
+    def not_judged(self, idea: sqlite3.Row) -> None:
+        """Refuse a hypothesis that an experiment was kept or discarded for."""
+        judged = lookup.judged_for(self.book, idea["id"])
+        if judged is not None:
+            raise Refused(
+                f"h{idea['id']} was tested by e{judged['experiment']} ({judged['verdict']}).",
+                f"{self._own_words()}; or test it once more: --again",
+            )
+
+    def _own_words(self) -> str:
+        """Return what to type instead: this campaign's newest hypothesis that was never run."""
+        open_ideas = read.open_ideas(self.book, self.workspace.leaf_name, self.place.campaign, 1)
+        if open_ideas:
+            return f"Run your newest that was not run yet: lab run h{open_ideas[0]['id']}"
+        return "Write one of your own down: lab hypothesis CLAIM -m MECHANISM"
 
     def nothing_under_way(self) -> None:
         """Refuse in the middle of a merge, a rebase or the like."""

@@ -58,6 +58,9 @@ class Trial:
             if running is not None:
                 return running
             self.preflight.right_leaf(idea)
+            self.preflight.own_idea(idea)
+            if not again:
+                self.preflight.not_judged(idea)
             self.preflight.nothing_under_way()
             self.preflight.tip_is_settled()
             base = self.preflight.base()

@@ -93,6 +93,15 @@ def attempts(book: Notebook, hypothesis: int, campaign: str | None) -> int:
     return int(book.all(query, hypothesis, campaign)[0][0])
 
 
+def judged_for(book: Notebook, hypothesis: int) -> sqlite3.Row | None:
+    """Return the newest experiment that was kept or discarded for a hypothesis."""
+    return book.one(
+        "select experiment, verdict from state where hypothesis = ? "
+        "and verdict in ('keep', 'discard') order by experiment desc limit 1",
+        hypothesis,
+    )
+
+
 def lost_ones(book: Notebook) -> list[int]:
     """Return the experiments that were discarded or crashed."""
     query = "select experiment from state where verdict in ('discard', 'crash')"
