@@ -45,6 +45,16 @@ def started(toy: Toy, count: int, *words: str) -> "subprocess.Popen[str]":
     return process
 
 
+def test_the_tuner_measures_a_person_s_commit_before_it_turns_anything(ready: Toy) -> None:
+    (ready.root / "toy" / "train.py").write_text(TRAIN.replace("SLOPE = 1.0", "SLOPE = 2.0"))
+    ready.commit("a person's idea")
+    ready.lab(*TUNE, "--experiments", "1")
+    (one,) = experiments(ready)
+    shown = ready.here("show", one["experiment"], "--json").json
+    assert shown["judgements"][-1]["incumbent"] == 2
+    assert len(ready.here("show", "e2", "--json").json["runs"]) == 3
+
+
 @pytest.mark.children
 def test_five_rounds_on_a_fresh_clone_agree_with_their_numbers(toy: Toy) -> None:
     done = toy.lab(*TUNE, "--experiments", "5")

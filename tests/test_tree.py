@@ -64,6 +64,61 @@ def test_two_campaigns_have_incumbents_of_their_own_until_one_moves(
     assert found["incumbent"]["experiment"] == best
 
 
+def incumbent(toy: Toy, where: Path) -> str | None:
+    """Return the incumbent that `lab context` names in a checkout."""
+    found = toy.here("context", "--json", cwd=where).json["incumbent"]
+    return found and str(found["experiment"])
+
+
+def baseline_is_due(toy: Toy, where: Path) -> None:
+    """See that nothing can be judged in a campaign before what is committed there is measured."""
+    assert incumbent(toy, where) is None
+    slope(where, 2.75)
+    idea = toy.idea("steeper", cwd=where)
+    refused = toy.here("run", idea, cwd=where, code=4).err.splitlines()
+    assert "nobody measured what is committed here" in refused[0]
+    assert refused[1].endswith("lab run --baseline --seeds 3")
+    due = toy.lab("run", "--baseline", "--seeds", "3", "--json", cwd=where).json["experiment"]
+    assert toy.lab("run", idea, "--json", cwd=where).json["incumbent"]["experiment"] == due
+
+
+def test_what_was_applied_is_the_incumbent_and_a_mixture_is_measured_first(
+    toy: Toy, campaign: Path
+) -> None:
+    other = toy.campaign("bob")
+    first = keep(toy, campaign, 2.0)
+    toy.here("apply", first)
+    assert incumbent(toy, toy.root / "toy") == first
+    slope(other, 1.0, '    print("longer")\n')
+    toy.lab("run", toy.idea("print more", cwd=other), cwd=other)
+    toy.here("result", "e3", "-v", "keep", "--because", "a test", cwd=other)
+    toy.here("apply", "e3", "--only")
+    baseline_is_due(toy, toy.campaign("cy"))
+
+
+def test_a_person_s_commit_is_measured_before_anything_is_judged(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, 2.0)
+    (toy.root / "README").write_text("nothing that an experiment may change\n")
+    toy.commit("words")
+    assert incumbent(toy, toy.campaign("bob")) == "e1"
+    slope(toy.root / "toy", 2.5)
+    toy.commit("a person's idea")
+    baseline_is_due(toy, toy.campaign("cy"))
+    assert incumbent(toy, campaign) == "e2"
+
+
+def test_of_the_same_contents_one_s_own_keep_counts_then_the_baseline(
+    toy: Toy, campaign: Path
+) -> None:
+    keep(toy, campaign, 2.0)
+    slope(campaign, 1.0)
+    again = ("run", toy.idea("back", cwd=campaign), "--again", "--json")
+    back = toy.lab(*again, cwd=campaign).json["experiment"]
+    toy.here("result", back, "-v", "keep", "--because", "a test", cwd=campaign)
+    assert incumbent(toy, campaign) == back
+    assert incumbent(toy, toy.campaign("bob")) == "e1"
+
+
 def test_a_move_never_loses_edits(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, 2.0)
     slope(campaign, 3.0)

@@ -202,12 +202,9 @@ def _kept(book: Notebook, row: sqlite3.Row) -> None:
 
 def _is_here(top: Path, row: sqlite3.Row) -> bool:
     """Return whether the branch has the commit, or another one that changes the same."""
-    try:
-        repo.git("merge-base", "--is-ancestor", row["commit"], "HEAD", cwd=top)
-    except repo.GitFailed:
-        same = repo.git("cherry", "HEAD", row["commit"], row["parent"], cwd=top)
-        return same.startswith("- ")
-    return True
+    if repo.is_ancestor(top, row["commit"], "HEAD"):
+        return True
+    return repo.git("cherry", "HEAD", row["commit"], row["parent"], cwd=top).startswith("- ")
 
 
 def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> str:

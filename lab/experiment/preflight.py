@@ -158,9 +158,9 @@ class Preflight:
         if incumbent is None:
             scope = self.workspace.scope
             raise Refused(
-                f"there is no incumbent in profile {scope.profile} on {scope.platform} with this "
-                "yardstick.",
-                "Measure what is committed, your edit stays in the file: "
+                f"there is no incumbent: nobody measured what is committed here in profile "
+                f"{scope.profile} on {scope.platform} with this yardstick.",
+                "Measure it, your edit stays in the file: "
                 f"lab run --baseline --seeds 3{self._profile_words()}",
             )
         return incumbent

@@ -122,15 +122,14 @@ def judged(book: Notebook, leaf: str, campaign: str) -> list[sqlite3.Row]:
     return book.all(f"{query} and s.verdict is not null order by s.experiment", campaign, leaf)
 
 
-def incumbents(book: Notebook, contents: list[str], *scope: str) -> list[sqlite3.Row]:
+def incumbents(book: Notebook, contents: str, *scope: str) -> list[sqlite3.Row]:
     """Return what was kept of these contents within (leaf, profile, platform, yardstick)."""
-    query = ENTRY.replace("h.claim,", "h.claim, e.contents,")
     leaf, *rest = scope
     return book.all(
-        f"{query} where e.leaf = ? and e.contents in ({', '.join('?' * len(contents))}) "
+        f"{ENTRY} where e.leaf = ? and e.contents = ? "
         "and s.verdict = 'keep' and not s.claimed and s.value is not null "
         "and e.profile = ? and e.platform = ? and e.yardstick = ?",
-        *(leaf, *contents, *rest),
+        *(leaf, contents, *rest),
     )
 
 

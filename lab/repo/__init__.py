@@ -3,7 +3,6 @@
 from .command import GitFailed, carrying, git, git_dir, identity, remove_dead_indexes
 from .contents import (
     SUBMODULE,
-    ancestors,
     blob_of,
     blobs,
     changed_between,
@@ -20,6 +19,7 @@ from .contents import (
 from .history import (
     back_to,
     commit_only,
+    is_ancestor,
     keep_ref,
     mark_tip,
     move_to,
@@ -43,7 +43,6 @@ __all__ = [
     "GitFailed",
     "Place",
     "add_worktree",
-    "ancestors",
     "back_to",
     "blob_of",
     "blobs",
@@ -58,6 +57,7 @@ __all__ = [
     "git",
     "git_dir",
     "identity",
+    "is_ancestor",
     "keep_ref",
     "make_home",
     "mark_tip",

@@ -60,30 +60,6 @@ def worktree_blobs(top: Path, paths: Sequence[str]) -> dict[str, str]:
     return dict(zip(there, ids.splitlines(), strict=True))
 
 
-def ancestors(cwd: Path, commit: str, paths: Sequence[str], limit: int = 500) -> dict[str, str]:
-    """Return {commit: contents id}, nearest first, for `commit` and the ancestors that changed
-    `paths`; a merge's first parent is followed."""
-    blobs = tree_blobs(cwd, commit, paths)
-    found = {commit: contents_id(blobs)}
-    listing = git(
-        *("log", "--first-parent", "--raw", "--no-abbrev", "--no-renames", "-m", "-z"),
-        *(f"--max-count={limit}", "--format=%x01%H", commit, "--", *paths),
-        cwd=cwd,
-    )
-    for part in listing.split("\x01")[1:]:
-        sha, _, rest = part.partition("\0")
-        found.setdefault(sha.strip(), contents_id(blobs))
-        fields = [field for field in rest.strip("\n").split("\0") if field]
-        for change, path in zip(fields[::2], fields[1::2], strict=False):
-            old = change.split()[2]
-            blobs = {**blobs, path: old} if set(old) != {"0"} else _without(blobs, path)
-    return found
-
-
-def _without(blobs: dict[str, str], path: str) -> dict[str, str]:
-    return {name: value for name, value in blobs.items() if name != path}
-
-
 def status(top: Path) -> list[tuple[str, str]]:
     """Return (two-letter state, path) of everything that differs from HEAD, new files too.
 

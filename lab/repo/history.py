@@ -72,6 +72,15 @@ def parent(cwd: Path, commit: str) -> str | None:
     return ref(cwd, f"{commit}^")
 
 
+def is_ancestor(cwd: Path, commit: str, of: str) -> bool:
+    """Return whether a commit is `of`, or one that it was built on."""
+    try:
+        git("merge-base", "--is-ancestor", commit, of, cwd=cwd)
+    except GitFailed:
+        return False
+    return True
+
+
 def back_to(top: Path, branch: str, commit: str, expect: str) -> bool:
     """Put branch and index at `commit` while files keep their edits; False when it moved on."""
     if ref(top, f"refs/heads/{branch}") != expect:

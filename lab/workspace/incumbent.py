@@ -1,4 +1,4 @@
-"""The incumbent: the nearest kept or baseline experiment among a commit's ancestors."""
+"""The incumbent: the kept or baseline experiment whose code is the code that stands here."""
 
 import sqlite3
 
@@ -12,25 +12,25 @@ def find_incumbent(
 ) -> sqlite3.Row | None:
     """Return the incumbent for what is built on `commit` (HEAD), within the workspace's scope.
 
-    A kept experiment counts where its commit is an ancestor; a baseline wherever an ancestor has
-    the same mutable contents.
+    It has the very same mutable contents: whatever was committed or applied since changes nothing,
+    or is measured first. Of several the one kept on the way to `commit` counts, then a baseline,
+    which nobody chose for its luck, then what another campaign kept.
     """
     start = commit or workspace.place.head
     if start is None:
         return None
-    line = repo.ancestors(workspace.place.top, start, workspace.mutable_paths)
-    nearest = {sha: place for place, sha in enumerate(line)}
-    by_contents: dict[str, int] = {}
-    for place, contents in enumerate(line.values()):
-        by_contents.setdefault(contents, place)
-    scope = workspace.scope
+    top, scope = workspace.place.top, workspace.scope
+    contents = repo.contents_id(repo.tree_blobs(top, start, workspace.mutable_paths))
     rows = read.incumbents(
-        book, list(by_contents), scope.leaf, scope.profile, scope.platform, scope.yardstick
+        book, contents, scope.leaf, scope.profile, scope.platform, scope.yardstick
     )
-    ranked = []
-    for row in rows:
-        baseline = row["made"] == "baseline"
-        found = nearest.get(row["commit"], by_contents[row["contents"]] if baseline else None)
-        if found is not None:
-            ranked.append((found, baseline, -row["experiment"], row))
-    return min(ranked, key=lambda one: one[:3])[3] if ranked else None
+    if len(rows) < 2:
+        return rows[0] if rows else None
+
+    def rank(row: sqlite3.Row) -> tuple[int, int]:
+        if row["made"] == "baseline":
+            return 1, -row["experiment"]
+        mine = row["commit"] and repo.is_ancestor(top, row["commit"], start)
+        return 0 if mine else 2, -row["experiment"]
+
+    return min(rows, key=rank)
