@@ -135,12 +135,18 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         "lab log --events": [typed("log", "--events", "-n", "500")],
         "lab show e34": [typed("show", one["experiment"]) for one in log],
         "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
+        "lab apply e34 --edit": [typed("apply", kept(log), "--edit")],
         "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
         "lab failures": [typed("failures"), typed("failures", "a slope")],
         "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
         "lab plot": [typed("plot", "toy", "-o", str(toy.root / "plot.svg"))],
         "lab status": [typed("status")],
     }
+
+
+def kept(log: list[Any]) -> str:
+    """Return a change that was kept, on a branch that has it already."""
+    return next(str(one["experiment"]) for one in log if one["verdict"] == "keep" and one["gain"])
 
 
 @pytest.mark.parametrize("command", PRINTED)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from toy import TRAIN, Toy, slope
+from toy import LEAF, TRAIN, Toy, slope
+
+from lab.notebook import Notebook, lookup
 
 pytestmark = pytest.mark.children
 
@@ -164,6 +166,95 @@ def test_apply_edit_puts_a_discarded_change_into_the_file(toy: Toy, campaign: Pa
     toy.lab("apply", "e2", "--edit", cwd=campaign)
     assert "SLOPE = 0.5" in (campaign / "train.py").read_text()
     assert toy.git("status", "--porcelain", cwd=campaign) == "M toy/train.py"
+
+
+def discard(toy: Toy, campaign: Path, train: str, **others: str) -> str:
+    """Run an edit that is no good by itself; return the experiment's id."""
+    (campaign / "train.py").write_text(train)
+    for name, text in others.items():
+        (campaign / f"{name}.txt").write_text(text)
+    idea = toy.idea(f"edit number {hash((train, *others.values()))}", cwd=campaign)
+    name = str(toy.lab("run", idea, "--json", cwd=campaign).json["experiment"])
+    toy.here("result", name, "-v", "discard", cwd=campaign)
+    return name
+
+
+def test_neighbouring_changes_of_several_experiments_go_into_the_file_together(
+    toy: Toy, campaign: Path, tmp_path: Path
+) -> None:
+    noise = "NOISE = 0.01"
+    edits = [
+        TRAIN.replace("SLOPE = 1.0", "SLOPE = 0.5"),
+        TRAIN.replace(noise, "NOISE = 0.02"),
+        TRAIN.replace(noise, f"{noise}\nEXTRA = 1  # and why").replace('"trained"', '"done"'),
+    ]
+    names = [discard(toy, campaign, edit) for edit in edits]
+    found = toy.here("apply", *names, "--edit", "--json", cwd=campaign).json
+    assert found == {"experiments": names, "edited": ["toy/train.py"], "commits": []}
+    text = TRAIN.replace("SLOPE = 1.0", "SLOPE = 0.5").replace('"trained"', '"done"')
+    text = text.replace(noise, "NOISE = 0.02\nEXTRA = 1  # and why")
+    assert (campaign / "train.py").read_text() == text
+    idea = toy.idea("all three", cwd=campaign)
+    whole = toy.lab("run", idea, "--json", cwd=campaign).json["experiment"]
+    assert parts(toy.root / ".lab", whole) == [int(name[1:]) for name in names]
+    there = {"LAB_HOME": str(tmp_path / "other")}  # where an experiment was e1 already
+    (tmp_path / "log.tsv").write_text("loss\tstatus\tdescription\n0.5\tkeep\tof a log\n")
+    toy.here("import", str(tmp_path / "log.tsv"), "--leaf", "toy", **there)
+    toy.here("export", "-o", str(tmp_path / "all.jsonl"))
+    toy.here("import", str(tmp_path / "all.jsonl"), **there)
+    moved = f"e{int(whole[1:]) + 1}"
+    assert parts(tmp_path / "other", moved) == [int(name[1:]) + 1 for name in names]
+
+
+def parts(home: Path, name: str) -> list[int]:
+    """Return which experiments one is put together from."""
+    with Notebook(home / "notebook.db") as book:
+        row = lookup.experiment(book, int(name[1:]))
+        return lookup.combination(book, row["parent"], row["contents"])
+
+
+def test_two_changes_of_one_constant_are_refused_and_nothing_is_written(
+    toy: Toy, campaign: Path
+) -> None:
+    names = [
+        discard(toy, campaign, TRAIN.replace("SLOPE = 1.0", "SLOPE = 0.5")),
+        discard(toy, campaign, TRAIN.replace("NOISE = 0.01", "NOISE = 0.02")),
+        discard(toy, campaign, TRAIN.replace("SLOPE = 1.0", "SLOPE = 0.6")),
+    ]
+    refused = toy.here("apply", *names, "--edit", cwd=campaign, code=4).err.splitlines()
+    assert refused[0] == "Error: e4 conflicts with e2 in SLOPE; nothing was changed."
+    assert refused[1].endswith("Leave e4 out: lab apply e2 e3 --edit")
+    assert (campaign / "train.py").read_text() == TRAIN
+    slope(toy.root / "toy", 9.0)
+    toy.commit("main went elsewhere")
+    refused = toy.here("apply", *names[:2], "--edit", code=4).err.splitlines()
+    assert "e2 conflicts with this branch in SLOPE" in refused[0]
+    assert refused[1].endswith("lab apply e3 --edit")
+    assert toy.git("status", "--porcelain") == ""
+    toy.here("apply", "e3", "--edit")
+    text = (toy.root / "toy" / "train.py").read_text()
+    assert "SLOPE = 9.0" in text
+    assert "NOISE = 0.02" in text
+    several = toy.here("apply", "e2", "e3", code=2).err.splitlines()
+    assert several[1].endswith("lab apply e2 e3 --edit")
+
+
+def test_other_text_is_merged_by_lines(toy: Toy) -> None:
+    lines = [f"line {number}\n" for number in range(9)]
+    toy.leaf(toml=LEAF.replace('["train.py"]', '["train.py", "words.txt"]'))
+    (toy.root / "toy" / "words.txt").write_text("".join(lines))
+    toy.commit("a leaf with words")
+    toy.lab("run", "--baseline", "--leaf", "toy")
+    ada = toy.campaign()
+    edits = [[*lines[:at], f"{word}\n", *lines[at + 1 :]] for at, word in ((1, "a"), (7, "b"))]
+    names = [discard(toy, ada, TRAIN, words="".join(edit)) for edit in edits]
+    toy.here("apply", *names, "--edit", cwd=ada)
+    whole = [*edits[0][:5], *edits[1][5:]]
+    assert (ada / "words.txt").read_text() == "".join(whole)
+    toy.git("checkout", "-q", "--", ".", cwd=ada)
+    third = discard(toy, ada, TRAIN, words="".join([*lines[:1], "c\n", *lines[2:]]))
+    refused = toy.here("apply", names[0], third, "--edit", cwd=ada, code=4)
+    assert f"{third} conflicts with {names[0]} in toy/words.txt" in refused.err
 
 
 def test_reproduce_says_whether_the_number_held(toy: Toy, campaign: Path) -> None:

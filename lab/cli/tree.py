@@ -8,7 +8,7 @@ import click
 
 from .. import repo
 from ..errors import NotFound, Refused, Usage
-from ..experiment import branches
+from ..experiment import branches, combination
 from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
 from ..notebook import lookup
@@ -103,8 +103,8 @@ def move(workspace: Workspace, where: str, json_: bool) -> None:
 
 
 @click.command()
-@click.argument("experiment")
-@click.option("--edit", is_flag=True, help="Its change uncommitted into the file, kept or not.")
+@click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
+@click.option("--edit", is_flag=True, help="Changes uncommitted into the file, kept or not.")
 @click.option("--only", is_flag=True, help="Without the kept changes it was built on.")
 @click.option(
     "--pr", type=click.Path(path_type=Path), metavar="FILE", help="A pull request's body."
@@ -112,35 +112,49 @@ def move(workspace: Workspace, where: str, json_: bool) -> None:
 @as_json
 @here
 def apply(
-    workspace: Workspace, experiment: str, edit: bool, only: bool, pr: Path | None, json_: bool
+    workspace: Workspace,
+    experiments: tuple[str, ...],
+    edit: bool,
+    only: bool,
+    pr: Path | None,
+    json_: bool,
 ) -> None:
     """Bring a kept change, and those it was built on, to the current branch; one commit each.
+
+    With --edit the change of one experiment or of several goes into the file and is not
+    committed: they are merged by constants and functions, all or nothing.
 
     Examples:
 
     \b
         lab apply e34 --pr body.md
         lab apply e34 --only
-        lab apply e12 --edit
+        lab apply e12 e13 e15 --edit
     """
+    names = " ".join(experiments)
     if edit and (only or pr):
-        raise Usage("--edit goes alone.", f"Type: lab apply {experiment} --edit")
-    with workspace.open(write=True) as book:
-        row = book.need(experiment, "e")
-        found = branches.apply(workspace, book, row, only=only, edit=edit)
-        if pr is not None:
-            rows = [book.need(name, "e") for name in found["applied"]]
-            pr.write_text(branches.pull_request(book, workspace.place.main, rows))
-            found["pr"] = str(pr)
-    if json_:
-        emit(found)
-    elif edit:
-        click.echo(f"{', '.join(found['edited'])} edited; nothing is committed")
-    else:
-        click.echo(
-            f"applied {', '.join(found['applied'])}; {found['branch'] or 'HEAD'} at "
-            f"{found['head'][:12]}"
+        raise Usage("--edit goes alone.", f"Type: lab apply {names} --edit")
+    if len(experiments) > 1 and not edit:
+        raise Usage(
+            "several experiments go into the file alone, uncommitted.",
+            f"Type: lab apply {names} --edit",
         )
+    with workspace.open(write=True) as book:
+        rows = {row["id"]: row for row in (book.need(name, "e") for name in experiments)}
+        if edit:
+            edited = combination.edit(workspace, book, list(rows.values()))
+            said = f"{', '.join(edited['edited'])} edited; nothing is committed"
+            emit(edited) if json_ else click.echo(said)
+            return
+        (row,) = rows.values()
+        found = branches.apply(workspace, book, row, only=only)
+        if pr is not None:
+            brought = [book.need(name, "e") for name in found["applied"]]
+            pr.write_text(branches.pull_request(book, workspace.place.main, brought))
+            found["pr"] = str(pr)
+    where = f"{found['branch'] or 'HEAD'} at {found['head'][:12]}"
+    said = f"applied {', '.join(found['applied'])}; {where}"
+    emit(found) if json_ else click.echo(said)
 
 
 @click.command()

@@ -12,6 +12,7 @@ PRINTED: dict[str, object] = {
     "lab show h12": experiments.Hypothesis,
     "lab log": list[experiments.Entry],
     "lab log --events": list[experiments.Event],
+    "lab apply e34 --edit": experiments.Edited,
     "lab context": leaves.Context,
     "lab failures": list[leaves.Failure],
     "lab board LEAF": leaves.Board,

@@ -1,6 +1,6 @@
 """What `lab run`, `lab wait`, `lab show` and `lab log` print as JSON."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from .action import Action
 from .units import (
@@ -271,3 +271,15 @@ class Hypothesis(TypedDict):
     source: str | None  # the log it was imported from
     at: Time  # when it was written down
     experiments: list[Entry]  # those made for it, oldest first
+
+
+# -- lab apply --edit ----------------------------------------------------------
+
+
+class Edited(TypedDict):
+    """Changes that were put into the files together."""
+
+    experiment: NotRequired[ExperimentId]  # the one that was asked for, where it is one
+    experiments: list[ExperimentId]  # whose changes they are
+    edited: list[str]  # the files, from the top of the checkout
+    commits: list[Commit]  # none: nothing is committed

@@ -119,21 +119,13 @@ def _data(path: Path) -> bytes | None:
 # -- lab apply ------------------------------------------------------------------
 
 
-def apply(
-    workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool, edit: bool
-) -> Found:
+def apply(workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool) -> Found:
     """Bring an experiment's change to the current branch, whole or not at all.
 
-    Its kept ancestors come first, one commit each, unless `only`; with `edit` any experiment's
-    change, also a discarded one's, goes uncommitted into the file.
+    Its kept ancestors come first, one commit each, unless `only`.
     """
     place = workspace.place
-    _applicable(workspace, row)
-    if edit:
-        files = _merged(place, row)
-        for path, data in files.items():
-            _write(place.top / path, data)
-        return {"experiment": f"e{row['id']}", "edited": sorted(files), "commits": []}
+    check_applicable(workspace, row)
     chain = [row] if only else chain_of(book, place.top, row)
     for one in chain:
         _kept(book, one)
@@ -152,7 +144,8 @@ def apply(
     }
 
 
-def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
+def check_applicable(workspace: Workspace, row: sqlite3.Row) -> None:
+    """Refuse what has no change, is not here, or would meet an edit."""
     place = workspace.place
     if row["commit"] is None or row["kind"] != "run":
         raise Refused(
@@ -164,7 +157,7 @@ def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
     if waiting:
         raise Refused(f"a {waiting} is under way.", f"End it first: git {waiting} --abort")
     worktrees.need_here(place.main, row)
-    changed = set(_paths(place.top, row))
+    changed = set(changed_paths(place.top, row))
     edited = [(state, path) for state, path in repo.status(place.top) if path in changed]
     if edited:
         first = "Run them as an experiment first" if place.campaign else "Commit them"
@@ -174,7 +167,8 @@ def _applicable(workspace: Workspace, row: sqlite3.Row) -> None:
         )
 
 
-def _paths(top: Path, row: sqlite3.Row) -> list[str]:
+def changed_paths(top: Path, row: sqlite3.Row) -> list[str]:
+    """Return the files that an experiment changed."""
     return repo.changed_between(top, row["parent"], row["commit"])
 
 
@@ -209,7 +203,7 @@ def _is_here(top: Path, row: sqlite3.Row) -> bool:
 
 def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> str:
     """Apply a chain in a checkout of its own, one commit each; return the new head."""
-    with _side_checkout(place) as side:
+    with side_checkout(place) as side:
         for row in chain:
             _pick(side, row)
             message = repo.git("log", "-1", "--format=%B", row["commit"], cwd=side).strip()
@@ -221,13 +215,6 @@ def _picked(book: Notebook, place: repo.Place, chain: Sequence[sqlite3.Row]) -> 
                 env=repo.identity(side),
             )
         return repo.git("rev-parse", "HEAD", cwd=side)
-
-
-def _merged(place: repo.Place, row: sqlite3.Row) -> dict[str, bytes | None]:
-    """Return the files as a change leaves them on top of HEAD; None for a file that goes."""
-    with _side_checkout(place) as side:
-        _pick(side, row)
-        return {path: _data(side / path) for path in _paths(side, row)}
 
 
 def _pick(side: Path, row: sqlite3.Row) -> None:
@@ -242,17 +229,9 @@ def _pick(side: Path, row: sqlite3.Row) -> None:
         ) from None
 
 
-def _side_checkout(place: repo.Place) -> contextlib.AbstractContextManager[Path]:
+def side_checkout(place: repo.Place) -> contextlib.AbstractContextManager[Path]:
     """Check HEAD out beside, so that a conflict leaves the branch and its files as they were."""
     return repo.side_checkout(place.main, place.home.side_checkout(), str(place.head))
-
-
-def _write(path: Path, data: bytes | None) -> None:
-    if data is None:
-        path.unlink(missing_ok=True)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
 
 
 def figures(book: Notebook, row: sqlite3.Row) -> str:

@@ -1,5 +1,6 @@
 """Queries about one thing: an experiment, its state, jobs, verdict, by id or content."""
 
+import json
 import sqlite3
 
 from . import Notebook
@@ -85,6 +86,15 @@ def baseline(book: Notebook, scope: tuple[str, str, str, str, str]) -> int | Non
         *scope,
     )
     return row["id"] if row else None
+
+
+def combination(book: Notebook, parent: str, contents: str) -> list[int]:
+    """Return the experiments whose changes were put together into these contents, if any."""
+    row = book.one(
+        "select parts from combinations where contents = ? and parent = ? order by id desc limit 1",
+        *(contents, parent),
+    )
+    return [int(part) for part in json.loads(row["parts"])] if row else []
 
 
 def attempts(book: Notebook, hypothesis: int, campaign: str | None) -> int:

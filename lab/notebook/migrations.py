@@ -66,6 +66,19 @@ def m005_baselines(db: "Database") -> None:
     )
 
 
+def m006_combinations(db: "Database") -> None:
+    """Which experiments' changes were put together into one edit, by what came of it."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table combinations (id integer primary key, uid text not null unique, leaf text "
+        "not null, campaign text, parent text not null, contents text not null, parts text not "
+        "null, at text not null) strict"
+    )
+    db.execute("create index combinations_contents on combinations (contents, parent)")
+    db.execute(f"create trigger combinations_kept before update on combinations {never}")
+    db.execute(f"create trigger combinations_stays before delete on combinations {never}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -82,4 +95,5 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m003_runs_of_a_job,
     m004_reported,
     m005_baselines,
+    m006_combinations,
 )

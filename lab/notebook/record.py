@@ -205,6 +205,24 @@ def lesson(
         return made
 
 
+def combination(
+    book: Notebook,
+    *,
+    leaf: str,
+    campaign: str | None,
+    parent: str,
+    contents: str,
+    parts: Sequence[int],
+) -> int:
+    """Note which experiments' changes, on top of `parent`, make up the contents of an edit."""
+    with book.write():
+        return book.insert(
+            "combinations",
+            **{"leaf": leaf, "campaign": campaign, "parent": parent, "contents": contents},
+            parts=json.dumps(list(parts)),
+        )
+
+
 def refresh(book: Notebook, experiment: int, *, words: bool = False) -> None:
     """Bring the derived state and the full-text index up to date with an experiment's records."""
     old = book.one("select kind from state where experiment = ?", experiment)

@@ -47,6 +47,8 @@ def export(book: Notebook) -> Iterator[str]:
                 found = {name: row[name] for name in row.keys() if _is_told(row[name])}  # noqa: SIM118
                 if table == "events":
                     found["subject"] = _portable(book, found["subject"])
+                elif table == "combinations":
+                    found["parts"] = _uids(book, found["parts"])
                 yield json.dumps({"table": table} | found, allow_nan=False)
     finally:
         book.db.execute("commit")
@@ -90,6 +92,12 @@ def _local(book: Notebook, subject: Any) -> Any:
     table = "hypotheses" if subject[0] == "h" else "experiments"
     found = book.one(f"select id from {table} where uid = ?", subject[2:])
     return f"{subject[0]}{found[0]}" if found else subject
+
+
+def _uids(book: Notebook, parts: str) -> list[str]:
+    """Return the unique ids of the experiments that a combination is made of."""
+    query = "select uid from experiments where id = ?"
+    return [book.all(query, part)[0][0] for part in json.loads(parts)]
 
 
 def load(book: Notebook, path: Path, leaf: str | None, wish: importers.Wish = NO_WISH) -> Row:
@@ -202,6 +210,16 @@ class Import:
             elif (table, column) == ("events", "subject"):
                 for row in rows:
                     row[column] = _local(self.book, row.get(column))
+            elif (table, column) == ("combinations", "parts"):
+                for row in rows:
+                    row[column] = self._parts(row["parts"])
+
+    def _parts(self, uids: list[Any]) -> str:
+        """Return the experiments that a combination is made of, as they are called here."""
+        ids = self._ids("experiments", uids)
+        if missing := [uid for uid in uids if uid not in ids]:
+            raise ValueError(f"experiment {missing[0]!r} is not here")
+        return json.dumps([ids[uid] for uid in uids])
 
     def _ids(self, table: str, uids: list[Any]) -> dict[Any, int]:
         marks = ", ".join("?" * len(uids))

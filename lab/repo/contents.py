@@ -4,6 +4,7 @@ import functools
 import hashlib
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def worktree_blobs(top: Path, paths: Sequence[str]) -> dict[str, str]:
         return {}
     ids = git("hash-object", "--stdin-paths", cwd=top, text="".join(f"{p}\n" for p in there))
     return dict(zip(there, ids.splitlines(), strict=True))
+
+
+def merge_lines(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    """Return a three-way merge of texts by lines; None where they conflict, or are no texts."""
+    with tempfile.TemporaryDirectory(prefix="labtree-") as name:
+        files = [Path(name) / one for one in ("ours", "base", "theirs")]
+        for path, data in zip(files, (ours, base, theirs), strict=True):
+            path.write_bytes(data)
+        try:
+            git("merge-file", "--quiet", *map(str, files), cwd=Path(name))
+        except GitFailed:
+            return None
+        return files[0].read_bytes()
 
 
 def status(top: Path) -> list[tuple[str, str]]:
