@@ -239,6 +239,21 @@ def test_two_changes_of_one_constant_are_refused_and_nothing_is_written(
     assert several[1].endswith("lab apply e2 e3 --edit")
 
 
+def test_one_function_may_have_changed_on_the_branch_but_not_in_two_experiments(
+    toy: Toy, campaign: Path
+) -> None:
+    first = TRAIN.replace("def main():", "def main():\n    left = 1")
+    last = TRAIN.replace('print("trained")', 'print("done")')
+    names = [discard(toy, campaign, edit) for edit in (first, last)]
+    refused = toy.here("apply", *names, "--edit", cwd=campaign, code=4).err
+    assert "e3 conflicts with e2 in main; nothing" in refused
+    (toy.root / "toy" / "train.py").write_text(first)
+    toy.commit("a person did the same")
+    toy.here("apply", names[1], "--edit")
+    text = (toy.root / "toy" / "train.py").read_text()
+    assert text == first.replace('print("trained")', 'print("done")')
+
+
 def test_other_text_is_merged_by_lines(toy: Toy) -> None:
     lines = [f"line {number}\n" for number in range(9)]
     toy.leaf(toml=LEAF.replace('["train.py"]', '["train.py", "words.txt"]'))

@@ -1,7 +1,7 @@
 """`lab apply e13 e14 --edit`: the changes of several experiments together in the files."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from .. import repo
@@ -86,8 +86,9 @@ class _Merged:
         before, after = (self._at(row[when], paths) for when in ("parent", "commit"))
         for path in paths:
             change = (before[path], after[path])
+            taken = {part for where, part in self.by if where == path}
             try:
-                self.files[path] = _merge(path, change[0], self.files[path], change[1])
+                self.files[path] = _merge(path, change[0], self.files[path], change[1], taken)
             except merge.Conflict as conflict:
                 self._note(path, name, conflict.names)
             for part in _names(path, *change):
@@ -124,8 +125,11 @@ def _data(path: Path) -> Data:
     return path.read_bytes() if path.is_file() else None
 
 
-def _merge(path: str, before: Data, now: Data, after: Data) -> Data:
-    """Return `now` with the change from `before` to `after`; raises merge.Conflict."""
+def _merge(path: str, before: Data, now: Data, after: Data, taken: Collection[str]) -> Data:
+    """Return `now` with the change from `before` to `after`; raises merge.Conflict.
+
+    A name that an experiment changed is `taken`; what only the branch changed meanwhile is not.
+    """
     if now == before:
         return after
     if after in (before, now):
@@ -135,7 +139,7 @@ def _merge(path: str, before: Data, now: Data, after: Data) -> Data:
     if path.endswith(".py"):
         try:
             texts = (before.decode(), now.decode(), after.decode())
-            return merge.python(*texts, _merge_text).encode()
+            return merge.python(*texts, _merge_text, taken).encode()
         except (merge.Unreadable, UnicodeDecodeError):
             pass  # then it is merged by lines, as any text
     found = repo.merge_lines(before, now, after)

@@ -10,7 +10,7 @@ import itertools
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 Lines = Callable[[str, str, str], str | None]  # merges (base, ours, theirs); None: they conflict
@@ -48,12 +48,15 @@ class Unit:
 Units = dict[str, Unit]
 
 
-def python(base: str, ours: str, theirs: str, lines: Lines) -> str:
-    """Return `ours` with what `theirs` changed against `base`; raises Conflict or Unreadable."""
+def python(base: str, ours: str, theirs: str, lines: Lines, whole: Collection[str] = ()) -> str:
+    """Return `ours` with what `theirs` changed against `base`; raises Conflict or Unreadable.
+
+    What both changed is merged by its lines, but for the names in `whole`.
+    """
     old, mine, new = (
         units(text if text.endswith("\n") else f"{text}\n") for text in (base, ours, theirs)
     )
-    found = _Merge(lines).run(old, _aligned(old, mine), _aligned(old, new))
+    found = _Merge(lines, whole).run(old, _aligned(old, mine), _aligned(old, new))
     merged = "".join(one.lead + one.whole for one in found)
     _compiled(merged)
     return merged if ours.endswith("\n") else merged.removesuffix("\n")
@@ -70,15 +73,15 @@ def changed(base: str, theirs: str) -> set[str]:
 
 
 def _changed(old: Units, new: Units) -> Iterator[str]:
-    for name in old.keys() | new.keys():
-        one, other = old.get(name), new.get(name)
-        if one is None or other is None or not (one.members and other.members):
-            if one is None or other is None or one.whole != other.whole:
-                yield name
-        else:
-            yield from [name] if one.text != other.text else []
+    yield from old.keys() ^ new.keys()
+    for name in old.keys() & new.keys():
+        one, other = old[name], new[name]
+        if one.members and other.members:
             yield from _changed(_by_name(one.members), _by_name(other.members))
-        if one and other and one.lead != other.lead:
+            one, other = (dataclasses.replace(unit, members=()) for unit in (one, other))
+        if one.whole != other.whole:
+            yield name
+        if one.lead != other.lead:
             yield _above(name)
 
 
@@ -218,8 +221,8 @@ def _aligned(old: Units, new: Units) -> Units:
 class _Merge:
     """A merge of three texts; what conflicts is gathered before it is told."""
 
-    def __init__(self, lines: Lines) -> None:
-        self.lines = lines
+    def __init__(self, lines: Lines, whole: Collection[str]) -> None:
+        self.lines, self.whole = lines, whole
         self.torn: list[str] = []
 
     def run(self, old: Units, ours: Units, theirs: Units) -> list[Unit]:
@@ -243,30 +246,34 @@ class _Merge:
     def _kept(self, old: Units, mine: Unit, theirs: Units) -> Unit | None:
         """Return one of our units as it is to be, or None where they took it away."""
         before, after = old.get(mine.name), theirs.get(mine.name)
-        if before is None:
-            if after is not None and after.whole != mine.whole:
-                self.torn.append(mine.name)
-            return mine
-        if after is None:
-            if mine.whole == before.whole:
-                return None
-            self.torn.append(mine.name)
-            return mine
+        if before is None or after is None:
+            return self._one_sided(before, mine, after)
         lead = self._lead(before, mine, after)
         if before.members and mine.members and after.members:
-            text = self._text(mine.name, before.text, mine.text, after.text, mine.plain)
-            inner = [_by_name(one.members) for one in (before, mine, after)]
-            moved = [inner[0], *(_aligned(inner[0], other) for other in inner[1:])]
-            members = tuple(self.level(*moved))
-            return dataclasses.replace(mine, lead=lead, text=text, members=members)
+            return dataclasses.replace(self._class(before, mine, after), lead=lead)
         if mine.whole == before.whole:
             return dataclasses.replace(after, lead=lead)
         text = self._text(mine.name, before.whole, mine.whole, after.whole, mine.plain)
         return dataclasses.replace(mine, lead=lead, text=text, members=())
 
+    def _one_sided(self, before: Unit | None, mine: Unit, after: Unit | None) -> Unit | None:
+        """Return what is new on our side, or gone on theirs."""
+        one = before or after
+        if one is None or one.whole == mine.whole:
+            return None if before else mine
+        self.torn.append(mine.name)
+        return mine
+
+    def _class(self, before: Unit, mine: Unit, after: Unit) -> Unit:
+        """Return a class with its head and each of its members merged."""
+        text = self._text(mine.name, before.text, mine.text, after.text, plain=False)
+        old, ours, theirs = (_by_name(one.members) for one in (before, mine, after))
+        members = self.level(old, _aligned(old, ours), _aligned(old, theirs))
+        return dataclasses.replace(mine, text=text, members=tuple(members))
+
     def _text(self, name: str, before: str, mine: str, after: str, plain: bool) -> str:
         found = _three_way(before, mine, after)
-        if found is None and plain:
+        if found is None and (plain or name not in self.whole):
             found = self.lines(before, mine, after)
         if found is None:
             self.torn.append(name)

@@ -17,8 +17,7 @@ def near(look: Look) -> Safe | None:
             "Try ", look.ref(one["experiment"]), " and ", look.ref(two["experiment"]),
             " in one experiment: together ",
             tag("b", num(one["gain"] + two["gain"], sign=True)), " if they add up. ",
-            tag("code", f"lab apply e{one['experiment']} --edit; "
-                f"lab diff e{two['experiment']}"),
+            tag("code", f"lab apply e{one['experiment']} e{two['experiment']} --edit"),
         )
         for one, two in near["pairs"]
     ]  # fmt: skip
