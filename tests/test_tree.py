@@ -109,6 +109,17 @@ def test_a_person_s_commit_is_measured_before_anything_is_judged(toy: Toy, campa
     assert incumbent(toy, campaign) == "e2"
 
 
+def test_what_waits_for_its_verdict_has_the_incumbent_it_was_built_on(
+    toy: Toy, campaign: Path
+) -> None:
+    kept = keep(toy, campaign, 2.0)
+    slope(campaign, 2.5)
+    toy.lab("run", toy.idea("more", cwd=campaign), cwd=campaign)
+    assert incumbent(toy, campaign) == kept
+    toy.here("result", "e3", "-v", "keep", "--because", "a test", cwd=campaign)
+    assert incumbent(toy, campaign) == "e3"
+
+
 def test_of_the_same_contents_one_s_own_keep_counts_then_the_baseline(
     toy: Toy, campaign: Path
 ) -> None:

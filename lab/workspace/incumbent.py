@@ -3,7 +3,7 @@
 import sqlite3
 
 from .. import repo
-from ..notebook import Notebook, read
+from ..notebook import Notebook, lookup, read
 from . import Workspace
 
 
@@ -16,7 +16,7 @@ def find_incumbent(
     or is measured first. Of several the one kept on the way to `commit` counts, then a baseline,
     which nobody chose for its luck, then what another campaign kept.
     """
-    start = commit or workspace.place.head
+    start = commit or _settled(workspace, book)
     if start is None:
         return None
     top, scope = workspace.place.top, workspace.scope
@@ -34,3 +34,10 @@ def find_incumbent(
         return 0 if mine else 2, -row["experiment"]
 
     return min(rows, key=rank)
+
+
+def _settled(workspace: Workspace, book: Notebook) -> str | None:
+    """Return HEAD, or what it was built on while it is an experiment that nobody has kept."""
+    place = workspace.place
+    row = lookup.made_in(book, place.head, place.campaign)
+    return place.head if row is None or row["verdict"] == "keep" else row["parent"]
