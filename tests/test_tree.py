@@ -98,6 +98,15 @@ def test_what_was_applied_is_the_incumbent_and_a_mixture_is_measured_first(
     baseline_is_due(toy, toy.campaign("cy"))
 
 
+def test_what_a_campaign_applied_is_where_it_goes_on(toy: Toy, campaign: Path) -> None:
+    bob = toy.campaign("bob")
+    first = keep(toy, campaign, 2.0)
+    toy.here("apply", first, cwd=bob)
+    slope(bob, 2.5)
+    found = toy.lab("run", toy.idea("more", cwd=bob), "--json", cwd=bob).json
+    assert found["incumbent"]["experiment"] == first
+
+
 def test_a_person_s_commit_is_measured_before_anything_is_judged(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, 2.0)
     (toy.root / "README").write_text("nothing that an experiment may change\n")

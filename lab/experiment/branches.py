@@ -133,7 +133,10 @@ def apply(workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool)
     if not missing:
         raise Refused(f"e{row['id']} is on this branch already.", "See: git log --oneline")
     head = _picked(book, place, missing)
+    ours = repo.ref(place.top, "refs/worktree/lab-tip") == place.head  # and no foreign commit
     repo.git("merge", "--quiet", "--ff-only", head, cwd=place.top)
+    if ours:
+        repo.mark_tip(place.top, head)
     with book.write():
         book.event("apply", f"e{row['id']}", f"on {place.branch or place.head}")
     return {
