@@ -2,6 +2,10 @@
 
 Imports, data, and compilation are start-up: nobody pays for them, and nobody may train in them.
 
+The CPU clock counts the CPU seconds of all threads by what they are worth: one in which a reference
+loop takes twice its time, because of a neighbour, is charged as half a second. So the number of
+steps comes from what a step costs, and not from who else is on the machine.
+
 >>> clock = Clock("steps", budget_s=60, steps=4)
 >>> clock.start()
 >>> while not clock.done():
@@ -13,9 +17,11 @@ Imports, data, and compilation are start-up: nobody pays for them, and nobody ma
 import time
 from collections.abc import Callable
 
+from shared import reference
+
 READERS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
-    "cpu": time.process_time,  # all threads of this process: a neighbour's load costs nothing
+    "cpu": time.process_time,  # all threads of this process
 }
 
 
@@ -33,9 +39,11 @@ class Clock:
         self.mode, self.budget_s, self.steps = mode, budget_s, steps
         self.steps_done = 0
         self._started: dict[str, float] = {}
+        self._meter: reference.Meter | None = None
 
     def start(self) -> None:
         """Start charging. Call it right before the first step that changes a weight."""
+        self._meter = reference.Meter() if self.mode == "cpu" else None
         self._started = {name: read() for name, read in READERS.items()}
 
     def tick(self, steps: int = 1) -> None:
@@ -54,7 +62,7 @@ class Clock:
 
     def elapsed(self) -> float:
         """Return the training seconds by this clock; a steps clock tells wall seconds."""
-        return self.cpu_s if self.mode == "cpu" else self.wall_s
+        return self._meter.read() if self._meter else self.wall_s
 
     @property
     def wall_s(self) -> float:
@@ -63,7 +71,7 @@ class Clock:
 
     @property
     def cpu_s(self) -> float:
-        """CPU seconds of this process since the start."""
+        """CPU seconds of this process since the start, whatever they were worth."""
         return self._since("cpu")
 
     def _since(self, name: str) -> float:

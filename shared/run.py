@@ -4,10 +4,14 @@
 `LAB_SEED`, `LAB_PROFILE`, `LAB_NEEDS`, `LAB_DATA`). A script started by hand reads leaf.toml
 instead, with the profile for this machine, seed 0 and the folder `runs/by-hand`, and says so on
 stderr.
+
+A script that `lab` started says first which versions it runs on, in `versions.json`.
 """
 
+import contextlib
 import json
 import os
+import platform
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +23,8 @@ from shared import device
 
 CLOCKS = ("wall", "cpu", "steps")
 BY_PROFILE = {"LAB_PROFILE", "LAB_BUDGET_S", "LAB_CLOCK", "LAB_NEEDS", "LAB_DATA"}
+VERSIONS = "versions.json"  # in the run's folder
+TOLD_OF = ("python", "torch", "numpy")  # what a number may depend on
 WELL_KNOWN = ("gpu", "cpu", "smoke")  # profile names that every leaf answers to
 
 
@@ -71,7 +77,21 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
         say(f"by hand: profile {run.profile}, seed {run.seed}, writing to {run.dir}")
     make_folder(run.dir)
     make_folder(run.cache)
+    if not by_hand and not (run.dir / VERSIONS).exists():
+        with contextlib.suppress(OSError):  # a full disk is told by what matters more
+            (run.dir / VERSIONS).write_text(json.dumps(versions()))
     return run
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this interpreter and, where installed, of torch and numpy."""
+    import importlib.metadata  # by hand nobody needs it, and it takes 20 ms
+
+    found = {"python": platform.python_version()}
+    for name in TOLD_OF[1:]:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def say(text: str) -> None:

@@ -131,6 +131,21 @@ def test_training_past_the_budget_breaks_the_constraint(toy: Toy) -> None:
     assert any(name.startswith("budget") for name in found["constraints"]["broken"])
 
 
+@pytest.mark.parametrize(("burnt_s", "broken"), [(1.2, False), (3.5, True)])
+def test_a_cpu_clock_has_slack_for_a_busy_machine_and_no_more(
+    toy: Toy, burnt_s: float, broken: bool
+) -> None:
+    table = LEAF.replace("budget_s = 5", 'clock = "cpu"\nbudget_s = 0.6')
+    burn = f"    import time\n    while time.process_time() < {burnt_s}: pass\n    run = Path"
+    toy.leaf(
+        toml=table.replace("startup_s = 20", "startup_s = 0.4"),  # 1.0 s, 2.2 s where it is busy
+        train=TRAIN.replace("    run = Path", burn),
+    )
+    toy.commit("one that does not look at its clock")
+    found = toy.lab("run", "--baseline", "--json", "--leaf", "toy").json
+    assert any(name.startswith("budget") for name in found["constraints"]["broken"]) == broken
+
+
 def test_what_breaks_a_constraint_cannot_be_kept(toy: Toy) -> None:
     toy.leaf(toml=LEAF + '\n[constraints]\nsteps = "< 1"\n')
     toy.commit("a constraint that nothing holds")

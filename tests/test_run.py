@@ -1,6 +1,8 @@
 """A campaign as an agent lives it: worktree, hypothesis, edit, run, wait, verdict."""
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -314,6 +316,28 @@ def test_an_export_read_twice_changes_nothing(toy: Toy, campaign: Path, tmp_path
         json.loads(line) for line in path.read_text().splitlines()
     ]
     assert toy.lab("doctor", "--json", **there).json["ok"]
+
+
+def test_every_run_of_a_leaf_counts_cpu_seconds_in_one_unit_and_names_its_machine(toy: Toy) -> None:
+    shutil.copytree(ROOT / "shared", toy.root / "shared")
+    unit = '    print("trained")\n    (run / "unit").write_text(os.environ["LAB_REFERENCE_S"])\n'
+    said = "    from shared import run as runs; runs.here(__file__)\n"
+    toy.leaf(
+        toml=LEAF.replace("budget_s = 5", 'clock = "cpu"\nbudget_s = 5'),
+        train=TRAIN.replace('    print("trained")\n', f"{said}{unit}"),
+    )
+    toy.commit("a leaf by the CPU clock")
+    toy.lab("run", "--baseline", "--leaf", "toy", "--seeds", "2")
+    runs = toy.lab("show", "e1", "--json").json["runs"]
+    told = {Path(run["log"]).with_name("unit").read_text() for run in runs}
+    machines = [json.loads(run["machine"]) for run in runs]
+    assert {f"{machine['reference_s']:.9f}" for machine in machines} == told
+    assert len(told) == 1
+    for machine in machines:
+        assert machine["host"] == os.uname().nodename
+        assert machine["device"] == runs[0]["device"]
+        assert machine["python"] == platform.python_version()
+        assert machine.keys() >= {"boot"}
 
 
 def test_a_script_is_told_what_it_would_read_by_hand(toy: Toy, tmp_path: Path) -> None:

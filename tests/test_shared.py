@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import clock, run, steps, summary
+from shared import clock, reference, run, steps, summary
 
 ROOT = Path(__file__).parents[1]
 TOML = """
@@ -212,6 +212,64 @@ def test_start_up_is_not_charged() -> None:
     while not budget.done():
         sum(range(1000))
     assert budget.elapsed() >= 0.05
+
+
+STEPS_BY_CPU = """
+import hashlib, json, os, sys, threading, time
+from shared import clock
+cost, later, beside = json.loads(sys.argv[1])
+data, other, stop = b"x" * 200_000, 0.0, False
+def work():
+    global other
+    while not stop: hashlib.sha256(data).digest()
+    other = time.thread_time()
+budget = clock.Clock("cpu", budget_s=0.5)
+thread = threading.Thread(target=work)
+budget.start()
+if beside: thread.start()
+seen = []
+while not budget.done():
+    seen.append(budget.progress())
+    for _ in range(cost if seen[-1] < 0.5 else later): hashlib.sha256(data).digest()
+    budget.tick()
+stop = True
+if beside: thread.join()
+print(json.dumps([budget.steps_done, budget.cpu_s, seen == sorted(seen), other]))
+"""
+
+
+def steps_by_cpu(cost: int, later: int, *, beside: bool = False, **told: str) -> list[float]:
+    """Return its steps and CPU seconds, whether it only rose, and the second thread's seconds."""
+    code = STEPS_BY_CPU.replace("sys.argv[1]", repr(json.dumps([cost, later, beside])))
+    done = child(code, **told)
+    assert not done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_steps_that_cost_four_times_as_much_are_a_quarter() -> None:
+    unit = str(reference.Loop().usual_s())
+    cheap, *_ = steps_by_cpu(20, 20, LAB_REFERENCE_S=unit)
+    dear, _, rose, _ = steps_by_cpu(80, 80, LAB_REFERENCE_S=unit)
+    later, *_ = steps_by_cpu(20, 160, LAB_REFERENCE_S=unit)
+    assert rose
+    assert 0.15 < dear / cheap < 0.4  # a quarter
+    assert 0.4 < later / cheap < 0.75  # an eighth of one half and the other
+
+
+def test_a_cpu_second_of_a_machine_slowed_down_counts_for_less() -> None:
+    unit = reference.Loop().usual_s()
+    slowed, slow_s, *_ = steps_by_cpu(20, 20, LAB_REFERENCE_S=str(unit / 3))  # it took a third once
+    steps, cpu_s, *_ = steps_by_cpu(20, 20, LAB_REFERENCE_S=str(unit))
+    assert slow_s / cpu_s > 1.8
+    assert slowed / steps > 1.8
+
+
+def test_threads_of_its_own_buy_a_script_no_steps() -> None:
+    unit = str(reference.Loop().usual_s())
+    alone, *_ = steps_by_cpu(20, 20, LAB_REFERENCE_S=unit)
+    beside, cpu_s, _, other_s = steps_by_cpu(20, 20, beside=True, LAB_REFERENCE_S=unit)
+    assert other_s > 0.2 * cpu_s
+    assert beside < 0.9 * alone
 
 
 def test_a_steps_clock_counts_steps_and_nothing_else() -> None:

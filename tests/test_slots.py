@@ -99,6 +99,16 @@ def overlaps(rows) -> int:
     return sum(b["start"] < a["end"] for a, b in itertools.pairwise(rows))
 
 
+def test_the_driver_is_read_from_where_the_kernel_tells_it(tmp_path: Path) -> None:
+    told = tmp_path / "version"
+    told.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5\nGCC\n")
+    assert slots.driver(told) == "550.54.15"
+    told.write_text(
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.10  Release Build\n"
+    )
+    assert slots.driver(told) == "570.86.10"
+
+
 def test_eight_campaigns_on_one_slot_run_one_at_a_time(machine):
     for n in range(8):
         machine.start(f"c{n}", turns=3, hold=0.02)

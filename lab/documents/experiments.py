@@ -176,7 +176,7 @@ class RunRecord(TypedDict):
     log: str | None  # the file it printed into
     cost_usd: Dollars | None  # what the rented machine cost
     remote_id: str | None  # the sandbox it ran in
-    machine: str | None  # the computer that owned it and since which start, as JSON
+    machine: str | None  # host, since which boot, device, driver, versions and more, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
 
 

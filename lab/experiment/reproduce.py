@@ -46,11 +46,11 @@ def _noise(book: Notebook, number: int) -> float | None:
 
 
 def _differing(then: str | None, now: str | None) -> dict[str, Any]:
-    """Return the versions that are not what they were."""
+    """Return the versions that are not what they were, of what both runs told."""
     old, new = json.loads(then or "{}"), json.loads(now or "{}")
     return {
         name: {"then": old.get(name), "now": new.get(name)}
-        for name in sorted({*old, *new})
+        for name in sorted(old.keys() & new.keys())
         if old.get(name) != new.get(name)
     }
 

@@ -1,6 +1,6 @@
 """Devices and their queue: one training at a time on each, across agents and clones."""
 
-from .devices import Device, accelerators, choose, platform_name
+from .devices import Device, accelerators, choose, driver, platform_name
 from .entries import Entry
 from .folder import shared_folder
 from .queue import Lease, Queue, Ticket
@@ -13,6 +13,7 @@ __all__ = [
     "Ticket",
     "accelerators",
     "choose",
+    "driver",
     "platform_name",
     "shared_folder",
 ]

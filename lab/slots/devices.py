@@ -213,6 +213,18 @@ def platform_name(needs: str, environ: Mapping[str, str]) -> str:
     return gpus[0].name if gpus else cpu_name()
 
 
+def driver(nvidia: Path = Path("/proc/driver/nvidia/version")) -> str | None:
+    """Return the version of the GPU driver, where it is NVIDIA's and on Linux; nothing is started.
+
+    >>> driver(Path("/nowhere"))
+    """
+    try:
+        found = re.search(r"Kernel Module\s.*?(\d+(?:\.\d+)+)", nvidia.read_text(errors="replace"))
+    except OSError:
+        return None
+    return found.group(1) if found else None
+
+
 @functools.cache
 def cpu_name() -> str:
     """Return what the CPU calls itself, else its architecture."""

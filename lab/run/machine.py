@@ -1,0 +1,52 @@
+"""The machine of a run: what is recorded of it, and what the reference loop takes there."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared import reference
+from shared import run as child
+
+from ..slots import Device, driver
+from ..system import processes
+from .stages import locked
+
+
+def record(device: Device) -> dict[str, Any]:
+    """Return which computer this is, since which start of it, and what of it is used."""
+    known = {"host": os.uname().nodename, "boot": processes.boot(), "device": device.name}
+    version = driver() if device.kind == "gpu" else None
+    return known | ({"driver": version} if version else {})
+
+
+def versions(run_dir: Path, python: str) -> dict[str, str]:
+    """Return what the leaf's interpreter said of itself as it began, or this one where it is ours.
+
+    A leaf that does without `shared.run` and has a Python of its own says nothing.
+    """
+    try:
+        said = json.loads((run_dir / child.VERSIONS).read_text())
+    except (OSError, ValueError):
+        return child.versions() if python == sys.executable else {}
+    known = said.items() if isinstance(said, dict) else ()
+    return {name: str(version)[:80] for name, version in known if name in child.TOLD_OF}
+
+
+def reference_s(kept: Path, stop: Callable[[], bool]) -> float:
+    """Return what the reference loop takes here, as the first of a leaf's runs measured it.
+
+    All of them count in that unit, so that a moment in which it was measured badly makes every run
+    longer or shorter and none of them luckier.
+    """
+    with locked(kept.with_name(f"{kept.name}.lock"), stop):
+        try:
+            found = float(kept.read_text())
+        except (OSError, ValueError):
+            found = reference.Loop().usual_s()
+            new = kept.with_name(f"{kept.name}.new")
+            new.write_text(f"{found:.9f}")
+            new.replace(kept)
+    return found
