@@ -79,7 +79,7 @@ def within(name: str, *packages: str) -> bool:
 
 def test_the_walk_sees_relative_and_inner_imports():
     found = set(imports(ROOT / "lab/views/board.py"))
-    assert {"lab.judge.Kept", "lab.notebook.history", "sqlite3"} <= found
+    assert {"lab.judge.Policy", "lab.notebook.history", "sqlite3"} <= found
     assert "matplotlib.figure.Figure" in set(imports(ROOT / "lab/views/plot.py"))
 
 

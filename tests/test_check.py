@@ -53,9 +53,6 @@ DETERMINISTIC = toml("network = false", "network = false\ndeterministic = true")
 FROM_LOG = (
     '    error = json.loads((here.dir / "steps.jsonl").read_text().split("\\n")[-2])["loss"]\n'
 )
-LUCK = (
-    "[judge]\nkeep = 0.55\nkeep_runs = 1\ndiscard_first = 0.5\ndiscard_later = 0.5\n\n[check.set]"
-)
 FETCH = '    import urllib.request\n    urllib.request.urlopen("http://data.example.org/")\n'
 CALL = (
     "    import contextlib, socket\n    with contextlib.suppress(OSError):\n"
@@ -148,9 +145,6 @@ WAYS = {
         "traces",
         "left no steps.jsonl",
         train("log.log(budget.steps_done, budget.elapsed(), loss=loss)", "pass"),
-    ),
-    "the judge keeps luck": way(
-        "nothing", "a change of nothing would be kept", toml("[check.set]", LUCK)
     ),
     "the metric is the wrong way round": way(
         *("planted", "LEARNING_RATE = 0.003 should be bad, and makes val_error"),

@@ -10,8 +10,9 @@ from nights import Idea
 from toy import Quick, slope
 
 CONTEXT = """
-    leaf metric direction profile platform yardstick counts mine incumbent best noise running
-    queue kept failures unsettled lessons axes since_keep suggestion recent
+    leaf metric direction profile platform yardstick counts mine incumbent level bar
+    confirmed_gain provisional_gain pairs bag best noise running
+    queue kept failures unsettled lessons axes since_keep suggestion suggest recent
 """
 FAILURE = """
     experiment hypothesis claim mechanism kind failure gain mechanism_outcome lesson leaf
@@ -53,7 +54,7 @@ def test_context_of_nothing_says_how_to_begin(quick: Quick) -> None:
     found = quick.lab("context", "--json").json
     assert list(found) == CONTEXT.split()
     assert (found["leaf"], found["metric"], found["direction"]) == ("toy", "loss", "minimize")
-    assert found["suggestion"] == "No baseline here yet: lab run --baseline --seeds 3"
+    assert found["suggestion"] == "lab run --baseline --seeds 3: no baseline here yet"
     assert "lab run --baseline --seeds 3" in quick.lab("context").out
 
 

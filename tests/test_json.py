@@ -68,7 +68,9 @@ def printed(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("json")
     shutil.copytree(measured, folder / "repo", symlinks=True)
     toy = Toy(folder / "repo", {"LAB_PAUSE_S": "0"})
-    yield {"lab loop": loops(toy), "lab run, lab wait": runs(toy), **looks(toy)}
+    audits = list[Any]()
+    done = {"lab loop": loops(toy), "lab run, lab wait": runs(toy, audits), "lab audit": audits}
+    yield {**done, **looks(toy)}
     toy.here("stop", "--all", code=None)
 
 
@@ -78,14 +80,14 @@ def loops(toy: Toy) -> list[Any]:
     return [tuned.json, toy.lab("loop", "toy", *IDLE, "--json", code=1).json]
 
 
-def runs(toy: Toy) -> list[Any]:
-    """Keep one change, lose one, crash one, claim one; leave one running and one waiting."""
+def runs(toy: Toy, audits: list[Any]) -> list[Any]:
+    """Keep one change and audit it, bag, lose, crash and claim one; leave two at work."""
     ada = toy.campaign()
     found = [attempt(toy, ada, 2.0, "--observe", "steps > 0", "--axis", "slope")]
-    while found[-1]["suggest"] == "replicate":
-        toy.lab(*found[-1]["next"].split()[1:], cwd=ada)
-        found.append(toy.lab("wait", found[0]["experiment"], "--json", cwd=ada).json)
     toy.lab("result", found[0]["experiment"], "-v", "keep", "--because", "a test", cwd=ada)
+    found.append(attempt(toy, ada, 2.001))  # a hair better at the same seed: into the bag
+    toy.lab("result", found[-1]["experiment"], "-v", "discard", cwd=ada)
+    audits.append(toy.lab("audit", "--json", cwd=ada).json)
     for words, more in (("discard", ""), ("crash", "    raise ValueError(SLOPE)\n")):
         found.append(attempt(toy, ada, 1.0 + len(words) / 100, more=more))
         revised = ("--theory-revision", "the slope matters")

@@ -1,4 +1,4 @@
-"""The parts of judging: Student's t, noise, the policy of leaf.toml, and the board's gain."""
+"""The parts of judging: Student's t, noise, pairs, the policy of leaf.toml, audits."""
 
 import math
 
@@ -6,15 +6,15 @@ import pytest
 from scipy import stats
 
 from lab.judge import (
-    Kept,
     Noise,
     Policy,
-    Side,
-    claimed_gain,
-    expected_gain,
+    conclude,
+    correlation,
+    due,
     pool,
     student_cdf,
     student_quantile,
+    turns,
 )
 
 DEGREES = [0.5, 1, 2, 4, 30, 1000, 1e6, 1e8, math.inf]
@@ -57,34 +57,30 @@ class TestNoise:
         assert pool([[1.0 * scale, 3.0 * scale]]).sd == pytest.approx(2**0.5 * scale)
 
 
-class TestARecord:
-    def test_is_all_runs_until_there_are_enough_fresh_ones(self):
-        assert Side((1.0, 1.0), (3.0,)).record(Policy()) == (1.0, 1.0, 3.0)
-        assert Side((1.0, 1.0), (3.0,)).record(Policy(fresh_runs=1)) == (3.0,)
-
-
 class TestThePolicyOfALeaf:
     def test_sets_what_it_names_and_leaves_the_rest(self):
-        policy = Policy.from_table({"keep": 0.95, "max_runs": 4})
-        assert (policy.keep, policy.max_runs, policy.keep_runs) == (0.95, 4, 2)
+        policy = Policy.from_table({"keep_at": 1.5, "bag": 0})
+        assert (policy.keep_at, policy.bag, policy.luck) == (1.5, 0, 0.4)
+
+    def test_of_the_strict_rule_takes_less_luck_off_unless_told(self):
+        assert Policy.from_table({"rule": "strict"}).luck == 0.3
+        assert Policy.from_table({"rule": "strict", "luck": 0.5}).luck == 0.5
 
     @pytest.mark.parametrize(
         ("table", "sentence"),
         [
-            ({"kep": 0.9}, "[judge] has no setting kep; did you mean keep?"),
-            ({"keep": 1.5}, "[judge] keep is a probability between 0 and 1, not 1.5"),
-            ({"keep": "high"}, "[judge] keep is a probability between 0 and 1, not 'high'"),
-            ({"keep": True}, "[judge] keep is a probability between 0 and 1, not True"),
+            ({"kep_at": 0.9}, "[judge] has no setting kep_at; did you mean keep_at?"),
+            ({"keep": 0.9}, "[judge] keep is gone with the rule it belonged to: keep_at"),
             (
-                {"max_runs": 2.5},
-                "[judge] max_runs must be a whole number of at least 1, not 2.5",
+                {"max_runs": 4},
+                '[judge] max_runs is gone with the rule it belonged to: rule = "strict"',
             ),
-            ({"keep_runs": 7}, "[judge] keep_runs = 7 is above max_runs = 6"),
-            ({"keep": 0.6}, "[judge] keep = 0.6 must be above both discard thresholds"),
-            (
-                {"simpler_margin": -1},
-                "[judge] simpler_margin must be a number of at least 0, not -1",
-            ),
+            ({"rule": "greedy"}, "[judge] rule is 'greedy'; choose audited or strict"),
+            ({"keep_at": "high"}, "[judge] keep_at must be a number of at least 0, not 'high'"),
+            ({"keep_at": True}, "[judge] keep_at must be a number of at least 0, not True"),
+            ({"bag": 2.5}, "[judge] bag must be a whole number of at least 0, not 2.5"),
+            ({"audit_runs": 0}, "[judge] audit_runs must be a whole number of at least 2, not 0"),
+            ({"luck": -1}, "[judge] luck must be a number of at least 0, not -1"),
         ],
     )
     def test_refuses_nonsense_with_a_sentence(self, table, sentence):
@@ -93,27 +89,57 @@ class TestThePolicyOfALeaf:
         assert str(refusal.value) == sentence
 
 
-class TestTheBoard:
-    def test_believes_fresh_runs_as_they_are(self):
-        chain = [Kept(4.0, 1.0, looks=9, fresh=3.0), Kept(2.0, 1.0, looks=50, fresh=-0.5)]
-        assert claimed_gain(chain) == 6.0
-        assert expected_gain(chain) == 2.5
+class TestPairs:
+    def test_are_known_by_the_spread_of_differences_and_doubted_while_few(self):
+        one, other = {0: 1.0, 1: 3.0, 2: 2.0}, {0: 1.1, 1: 3.0, 2: 2.1}
+        few, many = (correlation([(one, other)] * n, Noise(1.0, 2)) for n in (1, 20))
+        assert 0.3 < few.rho < 0.4
+        assert many.rho > 0.9
+        assert (few.runs, many.runs) == (3, 60)
 
-    def test_takes_more_off_a_gain_the_more_looks_it_took(self):
-        expected = [expected_gain([Kept(2.5, 1.0, looks)]) for looks in (1, 10, 100)]
-        assert 2.5 > expected[0] > expected[1] > expected[2] > 0
+    def test_of_programs_that_share_nothing_are_none(self):
+        sides = [({0: 1.0, 1: 3.0, 2: 2.0}, {0: 3.0, 1: 1.0, 2: 2.0})]
+        assert correlation(sides, Noise(1.0, 4)).rho == 0.0
 
-    def test_leaves_a_gain_far_beyond_the_noise_almost_alone(self):
-        assert expected_gain([Kept(50.0, 1.0, looks=1000)]) == pytest.approx(50, rel=0.001)
+    def test_are_unknown_without_equal_seeds_or_noise(self):
+        assert correlation([({0: 1.0, 1: 2.0}, {2: 1.0, 3: 2.0})], Noise(1.0, 2)) is None
+        assert correlation([({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0})], None) is None
 
-    def test_expects_nothing_of_a_gain_inside_its_error(self):
-        assert expected_gain([Kept(0.9, 1.0, looks=1)]) == 0.0
 
-    def test_takes_the_luck_of_a_row_of_unmeasured_keeps_off_once(self):
-        row = [Kept(1.0, 1.0, looks=5)] * 10
-        assert 7.5 < expected_gain(row) < 10
-        assert expected_gain(row[:1]) == 0.0
+def test_of_few_groups_one_unstable_idea_leaves_the_noise_alone():
+    steady, wild = [-1.0, 0.0, 1.0], [2.5, -10.0, 400.0]
+    assert pool([steady, [0.1, 1.3, -0.7], wild]).sd < 1.1
 
-    def test_of_no_keeps_or_a_constant_metric_is_what_was_claimed(self):
-        assert expected_gain([]) == 0.0
-        assert expected_gain([Kept(2.0, 0.0, looks=8)]) == 2.0
+
+class TestAnAudit:
+    TIP, BASE = {71: 0.97, 72: 0.98, 73: 0.99}, {71: 1.00, 72: 1.01, 73: 1.02}
+
+    def test_takes_turns_that_a_drift_falls_on_alike(self):
+        order = turns(3)
+        places = {side: [at for at, one in enumerate(order) if one == side] for side in set(order)}
+        assert [len(at) for at in places.values()] == [3, 3]
+        assert abs(sum(places["tip"]) - sum(places["base"])) <= 1
+
+    @pytest.mark.parametrize(
+        ("off", "conclusion"), [(0.0, "confirmed"), (0.02, "open"), (0.04, "back")]
+    )
+    def test_confirms_only_what_stands_out(self, off, conclusion):
+        tip = {seed: value + off for seed, value in self.TIP.items()}
+        assert conclude(tip, self.BASE, Noise(0.01, 6), "minimize").conclusion == conclusion
+
+    def test_is_measured_by_its_own_spread_too(self):
+        wild = {71: 0.90, 72: 0.98, 73: 1.06}
+        assert conclude(self.TIP, self.BASE, Noise(0.001, 50), "minimize").se < 0.003
+        assert conclude(wild, self.BASE, Noise(0.001, 4), "minimize").conclusion == "open"
+
+    def test_of_a_constant_metric_claims_every_gain(self):
+        found = conclude({1: 1.0, 2: 1.0}, {1: 1.1, 2: 1.1}, None, "minimize")
+        assert (found.conclusion, found.se) == ("confirmed", 0.0)
+
+    def test_is_due_far_above_what_was_confirmed_and_not_one_after_the_other(self):
+        noise, policy = Noise(0.01, 4), Policy()
+        assert due(0.41, noise, policy, runs=40)
+        assert not due(0.39, noise, policy, runs=40)
+        assert not due(4.00, noise, policy, runs=39)
+        assert not due(4.00, None, policy, runs=40)
+        assert not due(4.00, noise, Policy(rule="strict"), runs=40)

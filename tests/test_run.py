@@ -40,20 +40,19 @@ TOLD = """\
 """
 
 
-def test_a_better_edit_is_replicated_kept_and_the_branch_stays(toy: Toy, campaign: Path) -> None:
+def test_a_better_edit_is_kept_by_one_run_and_the_branch_stays(toy: Toy, campaign: Path) -> None:
     base = toy.git("rev-parse", "HEAD")
     idea = toy.idea(cwd=campaign)
     slope(campaign, 2.0)
     first = toy.lab("run", idea, "--json", cwd=campaign).json
     assert first["status"] == "finished"
     assert first["incumbent"]["experiment"] == "e1"
-    assert first["suggest"] == "replicate"
-    assert first["next"] == "lab run e2 --seeds 1"
-    toy.lab("run", "e2", "--seeds", "1", cwd=campaign)
-    found = toy.lab("wait", "e2", "--json", cwd=campaign).json
-    assert found["suggest"] == "keep"
-    assert [run["seed"] for run in found["runs"]] == [0, 1]
+    assert (first["suggest"], first["next"]) == ("keep", "lab result e2 -v keep")
     toy.lab("result", "e2", "-v", "keep", cwd=campaign)
+    found = toy.lab("wait", "e2", "--json", cwd=campaign).json
+    assert [run["seed"] for run in found["runs"]] == [0]
+    assert (found["gain"], found["level"]) == (first["gain"], first["level"])
+    assert found["gain_status"] == "provisional"
     assert toy.git("rev-parse", "HEAD", cwd=campaign) == found["commit"]
     assert toy.git("rev-parse", "refs/lab/e2") == found["commit"]
     assert found["parent"] == base

@@ -89,19 +89,19 @@ def test_what_was_applied_is_the_incumbent_and_a_mixture_is_measured_first(
 ) -> None:
     other = toy.campaign("bob")
     first = keep(toy, campaign, 2.0)
-    toy.here("apply", first)
+    toy.here("apply", first, "--provisional")
     assert incumbent(toy, toy.root / "toy") == first
     slope(other, 1.0, '    print("longer")\n')
     toy.lab("run", toy.idea("print more", cwd=other), cwd=other)
     toy.here("result", "e3", "-v", "keep", "--because", "a test", cwd=other)
-    toy.here("apply", "e3", "--only")
+    toy.here("apply", "e3", "--only", "--provisional")
     baseline_is_due(toy, toy.campaign("cy"))
 
 
 def test_what_a_campaign_applied_is_where_it_goes_on(toy: Toy, campaign: Path) -> None:
     bob = toy.campaign("bob")
     first = keep(toy, campaign, 2.0)
-    toy.here("apply", first, cwd=bob)
+    toy.here("apply", first, "--provisional", cwd=bob)
     slope(bob, 2.5)
     found = toy.lab("run", toy.idea("more", cwd=bob), "--json", cwd=bob).json
     assert found["incumbent"]["experiment"] == first
@@ -155,21 +155,21 @@ def test_apply_brings_the_kept_ancestors_in_order(toy: Toy, campaign: Path, tmp_
     (toy.root / "README").write_text("main moved on\n")
     toy.commit("main moved on")
     body = tmp_path / "body.md"
-    found = toy.lab("apply", second, "--pr", str(body), "--json").json
+    found = toy.lab("apply", second, "--provisional", "--pr", str(body), "--json").json
     assert found["applied"] == [first, second]
     subjects = toy.git("log", "--format=%s", "-3").splitlines()
     assert subjects == [f"{second}: second", f"{first}: first", "main moved on"]
     assert "SLOPE = 2.5" in (toy.root / "toy" / "train.py").read_text()
     assert "Measured: loss" in toy.git("log", "-1", "--format=%B")
     assert "**Mechanism.** the truth is 3" in body.read_text()
-    assert "on this branch already" in toy.lab("apply", second, code=4).err
+    assert "on this branch already" in toy.lab("apply", second, "--provisional", code=4).err
 
 
 def test_apply_that_conflicts_changes_nothing(toy: Toy, campaign: Path) -> None:
     name = keep(toy, campaign, 2.0)
     slope(toy.root / "toy", 9.0)
     head = toy.commit("main went elsewhere")
-    refused = toy.lab("apply", name, code=4)
+    refused = toy.lab("apply", name, "--provisional", code=4)
     assert "conflicts" in refused.err
     assert "toy/train.py" in refused.err
     assert toy.git("rev-parse", "HEAD") == head

@@ -56,7 +56,8 @@ def test_every_command_finds_what_the_first_release_wrote(old: Quick) -> None:
     assert "the slope is worth raising, never lowering" in context
     board = old.lab("board", "toy").out
     assert "4 experiments: 2 kept, 1 discarded, 1 crashed" in board
-    assert "e2 +2.97 ± 0.019" in board
+    assert "gain: nothing confirmed, provisional +2.9" in board
+    assert "e2 +2.97? ± 0.019" in board
     failures = old.lab("failures", "a lower slope", "--leaf", "toy").out
     assert "learned: the truth lies above two" in failures
     shown = old.lab("show", "e3", "--json").json

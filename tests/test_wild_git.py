@@ -67,7 +67,7 @@ def test_hooks_and_settings_for_all_worktrees_are_nothing_to_a_campaign(
     toy.git("config", "log.showSignature", "true")
     toy.git("config", "diff.relative", "true")
     name = keep(toy, campaign)
-    toy.lab("apply", name)
+    toy.lab("apply", name, "--provisional")
     assert toy.git("log", "-1", "--format=%s") == f"{name}: a slope of 2.0"
     assert "apply-" not in toy.git("worktree", "list")
 
@@ -80,7 +80,7 @@ def test_an_apply_that_git_refuses_leaves_nothing_and_says_it_in_two_lines(
     toy.commit("a filter")
     toy.git("config", "filter.gone.smudge", "exit 1")
     toy.git("config", "filter.gone.required", "true")
-    refused = toy.here("apply", name, code=None)
+    refused = toy.here("apply", name, "--provisional", code=None)
     assert refused.code != 0
     assert len(refused.err.strip().splitlines()) == 2
     assert "apply-" not in toy.git("worktree", "list")
@@ -360,7 +360,7 @@ def test_a_checkout_of_another_owner_says_what_to_type(toy: Toy) -> None:
 def test_apply_on_a_detached_head_says_where_it_went(toy: Toy, campaign: Path) -> None:
     name = keep(toy, campaign)
     toy.git("checkout", "-q", "--detach")
-    assert toy.here("apply", name).out.startswith(f"applied {name}; HEAD at ")
+    assert toy.here("apply", name, "--provisional").out.startswith(f"applied {name}; HEAD at ")
 
 
 def test_an_experiment_of_another_repository_can_be_fetched(
@@ -377,7 +377,7 @@ def test_an_experiment_of_another_repository_can_be_fetched(
         assert f"the commit of {name} is not in this repository" in refused
     hint = refused.splitlines()[1].partition("git fetch REMOTE ")[2].strip("'")
     other.git("fetch", "-q", "origin", hint.replace("REMOTE", "origin"))
-    other.here("apply", name)
+    other.here("apply", name, "--provisional")
     assert "SLOPE = 2.0" in (other.root / "toy" / "train.py").read_text()
     assert json.loads(other.here("diff", name, "--json").out)["experiment"] == name
 

@@ -12,24 +12,21 @@ import argparse
 import math
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))  # beside simulate_nights
+from before import before
+from nights import SIX, Machine, Night, Result, scenarios
+from rules import Rule, gambler
 
-from nights import SIX, Machine, Night, scenarios
-from rules import Audited, Result, gambler, plain, today
+from lab.judge import Policy
 
 RULES: dict[str, Callable[[Machine, Iterator[float]], Result]] = {
     "gambler": gambler,
-    "today": today,
-    "today, plain pool": partial(today, pool=plain),
-    "audited": Audited(),
-    "audited at the end": Audited(audit_at=math.inf),
+    "before": before,
+    "audited": Rule(),
+    "strict": Rule(Policy(rule="strict", luck=0.3)),
 }
 
 

@@ -5,13 +5,14 @@ the published night autoresearch `mar8` (126 runs, one H100), whose share of goo
 identified: hence several. `thousandths` of bits per byte become deviations by the noise of a night.
 """
 
+import csv
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from simulate_nights import noise_of
-
+MAR8 = Path(__file__).parents[2] / "tests" / "data" / "autoresearch-h100-mar8.tsv"
 NOISES = (0.4, 0.7, 1.3)  # thousandths of bits per byte: what the fit allows, below and above
 
 
@@ -59,6 +60,29 @@ class Night:
     jump: float = 0.0  # and jump at a random moment, as on another host
     load: bool = False  # half of the variance is a neighbour's load that comes and goes slowly
     rho: float = 0.0  # correlation of two programs' luck at the same seed
+    wild: float = 1.0  # how much noisier than the start every change is
+    collapse: float = 0.0  # share of runs that end ten deviations worse
+    step: float = 0.0  # the metric comes in steps of this size, as a count of right items
+    ceiling: float = math.inf  # above the start, where the metric ends
+    fixed: bool = False  # a seed changes nothing: each program has its own luck, once
+
+
+@dataclass
+class Result:
+    """What one night came to, in deviations of one run."""
+
+    true: float = 0.0  # of the branch, above the start
+    claimed: float = 0.0
+    ideas: int = 0
+    kept: int = 0
+    false: int = 0  # claims of a change, or of a chain, that is no gain
+
+
+def noise_of(tails: str, rng: random.Random) -> float:
+    """Draw noise of mean 0 and standard deviation 1."""
+    if tails == "t3":  # a chi-square of 3 is gamma(1.5, 2); variance of t3 is 3
+        return rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2) / 3) / math.sqrt(3)
+    return rng.gauss(0, 1)
 
 
 @dataclass
@@ -70,9 +94,15 @@ class Machine:
     done: int = 0
     busy: float = 0.0
     seeds: dict[int, float] = field(default_factory=dict)
+    programs: dict[float, float] = field(default_factory=dict)  # by their true value
 
     def __post_init__(self) -> None:
         self.jumps_at = self.rng.uniform(0.1, 0.9) * self.night.runs
+
+    @property
+    def host(self) -> int:
+        """Which computer the last run was on; whoever runs can see it."""
+        return int(bool(self.night.jump) and self.done - 1 > self.jumps_at)
 
     @property
     def left(self) -> int:
@@ -88,14 +118,36 @@ class Machine:
         if night.load:
             self.busy = 0.9 * self.busy + math.sqrt(1 - 0.81) * self.rng.gauss(0, 1)
             luck = (luck + self.busy) / math.sqrt(2)
+        luck *= night.wild if truth else 1.0
+        luck -= 10 * (self.rng.random() < night.collapse)
+        if night.fixed:
+            luck = self.programs.setdefault(truth, luck)
         moved = night.drift * self.done / night.runs + night.jump * (self.done > self.jumps_at)
         self.done += 1
-        return truth + luck + moved
+        value = min(night.ceiling, truth + luck + moved)
+        return round(value / night.step) * night.step if night.step else value
 
 
 def of(mixture: Mixture, noise: float) -> Callable[[random.Random], float]:
     """Return the draw of a mixture in deviations of `noise` thousandths."""
     return lambda rng: mixture.draw(rng) / noise
+
+
+def replayed(log: Path, noise: float) -> Callable[[random.Random], float]:
+    """Return the draw of ideas of a published night, resampled, in deviations of one run.
+
+    What each of its 125 ideas gave above the best before it is taken for true: `val_bpb`, lower is
+    better, in deviations of `noise` thousandths.
+    """
+    best, effects = math.inf, []
+    with log.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            value = float(row["val_bpb"])
+            if value and math.isfinite(best):
+                effects.append(1000 * (best - value) / noise)
+            if row["status"] == "keep":
+                best = value
+    return lambda rng: rng.choice(effects)
 
 
 def scenarios() -> list[Night]:
@@ -104,6 +156,7 @@ def scenarios() -> list[Night]:
     late, fit18 = of(SIX["late"], 0.7), of(SIX["fit18"], 0.7)
     return [
         *six,
+        Night("replayed mar8", replayed(MAR8, 0.7)),
         Night("all small", lambda rng: rng.gauss(-0.5, 0.5)),
         Night("normal(-1, 1)", lambda rng: rng.gauss(-1, 1)),
         Night("normal(-2, 2)", lambda rng: rng.gauss(-2, 2)),
@@ -115,6 +168,12 @@ def scenarios() -> list[Night]:
         Night("nulls, jump 6", lambda rng: 0.0, jump=6.0),
         Night("late, pairs 0.8", late, rho=0.8),
         Night("fit18, pairs 0.8", fit18, rho=0.8),
+        Night("fit18, wild changes", fit18, wild=2.0),
+        Night("fit18, collapses", fit18, collapse=0.05),
+        Night("fit18, steps of 1", fit18, step=1.0),
+        Night("fit18, ceiling 10", fit18, ceiling=10.0),
+        Night("fit18, fixed luck", fit18, fixed=True),
+        Night("nulls, fixed luck", lambda rng: rng.gauss(0, 1e-9), fixed=True),
         Night("fit18, 30 runs", fit18, runs=30),
         Night("fit18, 20 ideas", fit18, ideas=20),
     ]

@@ -1,33 +1,23 @@
-"""Rules that are compared: the gambler, today's (the real `lab.judge`), and one run with audits.
+"""Rules that are compared: the gambler's, and the project's own by the real `lab.judge`.
 
 A rule is given a machine and the ideas' effects, and says in the end where its branch stands in
 truth, what it claims, and what it did.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import count
 
-from nights import Machine
-from simulate_nights import Experiment
+from nights import Machine, Result
 
-from lab.judge import Noise, Policy, judge, mean, pool, student_quantile
+from lab.judge import Noise, Policy, Record, conclude, correlation, due, judge, pool, turns
 
-
-@dataclass
-class Result:
-    """What one night came to, in deviations of one run."""
-
-    true: float = 0.0  # of the branch, above the start
-    claimed: float = 0.0
-    ideas: int = 0
-    kept: int = 0
-    false: int = 0  # claims of a change, or of a chain, that is no gain
+DIRECTION = "maximize"
+BASELINE = 3  # seeds
 
 
 def gambler(machine: Machine, ideas: Iterator[float]) -> Result:
-    """Keep whatever is lower than the lowest so far (autoresearch), always at the same seed."""
+    """Keep whatever is better than the best so far (autoresearch), always at the same seed."""
     result = Result()
     level = start = machine.run(0.0, 0)
     for effect in ideas:
@@ -44,140 +34,143 @@ def gambler(machine: Machine, ideas: Iterator[float]) -> Result:
     return result
 
 
-Pool = Callable[[Sequence[Sequence[float]]], Noise | None]
-
-
-def plain(groups: Sequence[Sequence[float]]) -> Noise | None:
-    """Return the noise pooled over all groups, whatever their spread: the rule until 2026-11."""
-    df = sum(len(group) - 1 for group in groups if group)
-    squares = sum((value - mean(group)) ** 2 for group in groups if group for value in group)
-    return Noise(math.sqrt(squares / df), df) if df else None
-
-
-def today(machine: Machine, ideas: Iterator[float], pool: Pool = pool) -> Result:
-    """Do as `lab run` suggests: replicate until P(better) tells, fresh runs when a keep is due."""
-    policy, result, groups = Policy(), Result(), []
-    incumbent = Experiment(0.0)
-    incumbent.fresh = [machine.run(0.0, seed) for seed in range(3)]
-    groups.append(incumbent.fresh)
-    for effect in ideas:
-        if not machine.left:
-            break
-        candidate = Experiment(incumbent.truth + effect)
-        groups.append(candidate.selecting)
-        result.ideas += 1
-        while machine.left:
-            asked = candidate
-            if candidate.selecting:
-                noise = pool(groups)
-                said = judge(candidate.selecting, incumbent.side, noise, "maximize", policy=policy)
-                if said.suggest != "replicate":
-                    break
-                asked = incumbent if said.target == "incumbent" else candidate
-            into = asked.fresh if asked is incumbent else asked.selecting
-            into.append(machine.run(asked.truth, len(asked.selecting) + len(asked.fresh)))
-            if asked is incumbent and into not in groups:
-                groups.append(into)
-        else:
-            break
-        if said.suggest == "keep":
-            result.claimed += said.gain or 0.0
-            result.kept += 1
-            result.false += effect <= 0
-            incumbent = candidate
-    result.true = incumbent.truth
-    return result
-
-
 @dataclass(frozen=True)
-class Audited:
-    """One run an idea, near misses in threes, claims from interleaved audits alone."""
+class Rule:
+    """The project's rule as `lab run`, the tuner and `lab audit` follow it."""
 
-    keep_at: float = 1.0  # noises above the level, for a keep by itself
-    luck: float = 0.4  # noises taken off a kept number
-    bag: int = 3  # near misses that are tried together; 0 is no bag
-    audit_at: float = 20.0  # noises above what was last confirmed
-    audit_runs: int = 3  # of each side
-    paired: bool = False
-    least: int = 40  # runs from which audits start by themselves
+    policy: Policy = field(default_factory=Policy)
+    pairs: bool = True
 
     def __call__(self, machine: Machine, ideas: Iterator[float]) -> Result:
         """Spend the night."""
-        night = _AuditedNight(self, machine)
+        night = _Night(self, machine)
         night.spend(ideas)
         return night.result
 
 
-class _AuditedNight:
-    """One night under the rule: the level, the bag, and what was last confirmed."""
+class _Night:
+    """One night: the tip and what it is known by, the bag, and what was last confirmed."""
 
-    def __init__(self, rule: Audited, machine: Machine) -> None:
-        self.rule, self.machine, self.result = rule, machine, Result()
+    def __init__(self, rule: Rule, machine: Machine) -> None:
+        self.rule, self.policy, self.machine, self.result = rule, rule.policy, machine, Result()
         self.seeds = count(100)
-        self.groups = [[machine.run(0.0, seed) for seed in range(3)]]
-        self.level, self.at_seed = mean(self.groups[0]), {}
-        self.confirmed = (0.0, self.level)  # true value and level of what was last confirmed
+        first = self.run(0.0, range(BASELINE))
+        self.tip = self.confirmed = Record({}, first)
+        self.base = 0.0  # true value of what was last confirmed
+        self.groups, self.sides = [list(first.values())], list[tuple[dict, dict]]()
         self.waiting: list[float] = []
-        self.audits = machine.night.runs >= rule.least
+        self.audited_at = 0
+        strict = self.policy.rule == "strict"
+        self.audits = machine.night.runs >= self.policy.audit_least and not strict
+
+    def run(self, truth: float, seeds) -> dict[int, float]:
+        return {seed: self.machine.run(truth, seed) for seed in seeds}
 
     @property
-    def noise(self) -> float:
+    def noise(self) -> Noise:
         noise = pool(self.groups)
         assert noise is not None
-        return noise.sd
+        return noise
 
     @property
     def spare(self) -> int:
         """Runs left when those of the last audit are put aside."""
-        return self.machine.left - 2 * self.rule.audit_runs * self.audits
+        return self.machine.left - 2 * self.policy.audit_runs * self.audits
 
     def spend(self, ideas: Iterator[float]) -> None:
         for effect in ideas:
             if self.spare < 1:
                 break
             self.result.ideas += 1
-            self.tried(effect, alone=True)
-            if self.rule.bag and len(self.waiting) >= self.rule.bag and self.spare >= 1:
-                together = sum(self.waiting[: self.rule.bag])
-                del self.waiting[: self.rule.bag]
-                self.tried(together, alone=False)
-            high = self.level - self.confirmed[1] >= self.rule.audit_at * self.noise
-            if self.audits and high and self.spare >= 2 * self.rule.audit_runs:
+            self.tried([effect])
+            if self.policy.bag and len(self.waiting) >= self.policy.bag and self.spare >= 1:
+                some, self.waiting = self.waiting[: self.policy.bag], []
+                self.tried(some)
+            if self.audits and self.high() and self.spare >= 2 * self.policy.audit_runs:
                 self.audit()
-        if self.audits:
+        if self.audits and self.tip is not self.confirmed:
             self.audit()
+        if self.policy.rule == "strict":
+            self.result.claimed = self.above()
 
-    def tried(self, effect: float, alone: bool) -> None:
-        value = self.machine.run(self.result.true + effect, 0)
-        above, noise = value - self.level, self.noise
-        if above > (self.rule.keep_at * noise if alone and self.rule.bag else 0.0):
-            self.level = value - self.rule.luck * noise
-            self.result.true += effect
+    def tried(self, effects: list[float]) -> None:
+        """Run a change, or several of a bag at once, and do as the judge says."""
+        together = len(effects) > 1
+        truth, values = self.result.true + sum(effects), dict[int, float]()
+        noise, rho = self.noise, self.rho()
+        for seed in self.order():
+            values |= self.run(truth, [seed])
+            said = judge(
+                values,
+                self.tip,
+                noise,
+                DIRECTION,
+                policy=self.policy,
+                rho=rho,
+                together=together,
+            )
+            if said.suggest != "replicate" or self.spare < 1:
+                break
+        if said.suggest == "keep":
+            self.tip = Record(values, {})
+            self.result.true = truth
             self.result.kept += 1
-        elif above > 0 and alone:
-            self.waiting.append(effect)
+            self.result.false += self.policy.rule == "strict" and sum(effects) <= 0
+        elif said.bagged:
+            self.waiting += effects
+
+    def order(self) -> Iterator[int]:
+        """Yield the tip's seeds in their order, then others."""
+        yield from self.tip.runs
+        yield from (seed for seed in count() if seed not in self.tip.runs)
+
+    def rho(self) -> float:
+        found = correlation(self.sides, self.noise) if self.rule.pairs else None
+        return found.rho if found else 0.0
+
+    def above(self) -> float:
+        """Return how far the level is above that of what was last confirmed."""
+        tip, base = (
+            one.level(self.policy, self.noise.sd, DIRECTION) for one in (self.tip, self.confirmed)
+        )
+        assert tip is not None
+        assert base is not None
+        return tip - base
+
+    def high(self) -> bool:
+        return due(self.above(), self.noise, self.policy, self.machine.done - self.audited_at)
 
     def audit(self) -> None:
-        """Run the tip and what was last confirmed in turn, A B B A A B, at new equal seeds."""
-        base, _ = self.confirmed
-        if self.result.true == base and self.result.kept == 0:
-            return
-        tip, old = [], []
-        for turn in range(self.rule.audit_runs):
-            seed = next(self.seeds)
-            pair = [(tip, self.result.true), (old, base)]
-            for into, truth in pair if turn % 2 == 0 else pair[::-1]:
-                into.append(self.machine.run(truth, seed))
-        self.groups += [tip, old]
-        noise = pool(self.groups)
-        assert noise is not None
-        gain = mean(tip) - mean(old)
-        error = noise.sd * math.sqrt(2 / self.rule.audit_runs)
-        if gain > student_quantile(0.975, noise.df) * error:
-            self.result.claimed += gain
-            self.result.false += self.result.true <= base
-            self.confirmed = (self.result.true, mean(tip))
-        elif gain < 0:
-            self.result.true = base
+        """Run the tip and what was last confirmed in turn; once more across a change of host."""
+        self.audited_at = self.machine.done
+        for _ in range(2):
+            tip, base, hosts = self.taken()
+            if len(hosts) == 1 or self.machine.left < 2 * self.policy.audit_runs:
+                break
+        if len(hosts) > 1:
+            return  # nothing is claimed
+        found = conclude(tip, base, self.noise, DIRECTION)
+        self.groups += [list(tip.values()), list(base.values())]
+        self.sides.append((tip, base))
+        if found.conclusion == "confirmed":
+            self.result.claimed += found.gain
+            self.result.false += self.result.true <= self.base
+            self.base = self.result.true
+            self.tip = self.confirmed = Record({}, tip)
+        elif found.conclusion == "back":
+            self.result.true = self.base
             self.waiting.clear()
-        self.level = mean(tip) if gain >= 0 else mean(old)
+            self.tip = self.confirmed = Record({}, base)
+        else:
+            self.tip, self.confirmed = Record({}, tip), Record({}, base)
+
+    def taken(self) -> tuple[dict[int, float], dict[int, float], set[int]]:
+        """Return one audit's runs of either side, and the hosts they were on."""
+        runs: dict[str, dict[int, float]] = {"tip": {}, "base": {}}
+        truth, hosts = {"tip": self.result.true, "base": self.base}, set[int]()
+        seeds = [next(self.seeds) for _ in range(self.policy.audit_runs)]
+        for side in turns(self.policy.audit_runs):
+            seed = seeds[len(runs[side])]
+            runs[side][seed] = self.machine.run(truth[side], seed)
+            hosts.add(self.machine.host)
+        return runs["tip"], runs["base"], hosts

@@ -51,7 +51,7 @@ class Options:
             "--on": self.runner,
         }
         given = [word for name, v in options.items() if v is not None for word in (name, str(v))]
-        return given + ["--yolo"] * self.yolo
+        return given + ["--audit"] * self.limits.audit + ["--yolo"] * self.yolo
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Environment
+from ..judge import mean
 from ..judge.stagnation import Move
 from ..leaf import Knob
 from .history import Change, PastTrial
@@ -22,6 +23,7 @@ ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
 CLOSE = 0.02  # of a knob's range: nearer than this to a value already tried is that value
 EDGE = 0.2  # of a range at either end: where its author expects trouble, not tried first
 FEW = 6  # suggestions looked at for a knob's first try: all outer one time in 250
+FAILED = math.inf  # the loss of a value that gave no number
 DIGITS = 3  # significant digits of a proposed number: more would be noise, and hard to read
 
 
@@ -94,6 +96,16 @@ class Proposer:
             yield from sorted(few, key=lambda value: _is_outer(knob, value))
         yield from fresh
 
+    def several(self, tried: Sequence[PastTrial], parts: Sequence[int]) -> Proposal | None:
+        """Return what some near misses, of different knobs, turned: all of it at once."""
+        chosen = [one for one in tried if one.experiment in parts]
+        new = {change.name: change.new for one in chosen for change in one.changes}
+        changes = self._changes(new)
+        if not parts or len(changes) < len(new):
+            return None
+        names = ", ".join(f"e{number}" for number in sorted(parts))
+        return Proposal(changes, f"{names} at once: each alone was a little above the level")
+
     def _combined(self, tried: Sequence[PastTrial], move: Move) -> Iterator[Proposal]:
         """Yield the two near-misses at once, where both turned knobs only."""
         by_id = {f"e{one.experiment}": one for one in tried}
@@ -123,20 +135,26 @@ class Proposer:
 
 
 def losses(name: str, current: Any, records: Sequence[PastTrial]) -> list[tuple[Any, float]]:
-    """Return each value tried on a knob with its loss, chained from the value it was tried on.
+    """Return each value tried on a knob with its mean loss, chained from where it was tried.
 
     >>> one = PastTrial(5, (Change("LR", 0.1, 0.2),), 0.5, "keep", False)
     >>> losses("LR", 0.2, [one])
     [(0.1, 0.0), (0.2, -0.5)]
     """
-    known: dict[Any, float] = {}
+    known: dict[Any, list[float]] = {}
     for one in reversed(records):
         change = next(change for change in one.changes if change.name == name)
-        base = known.setdefault(change.old, 0.0)
-        loss = math.inf if one.gain is None else base - one.gain
-        known[change.new] = min(loss, known.get(change.new, math.inf))
-    known.setdefault(current, 0.0)
-    return list(known.items())
+        base = _loss(known.setdefault(change.old, [0.0]))
+        loss = FAILED if one.gain is None else base - one.gain
+        known.setdefault(change.new, []).append(loss)
+    known.setdefault(current, [0.0])
+    return [(value, _loss(tried)) for value, tried in known.items()]
+
+
+def _loss(tried: Sequence[float]) -> float:
+    """Return the mean loss of the tries that gave a number: the best of them is mostly luck."""
+    known = [loss for loss in tried if loss != FAILED]
+    return mean(known) if known else FAILED
 
 
 def _new(knob: Knob, values: Iterator[Any], seen: list[Any]) -> Iterator[Any]:

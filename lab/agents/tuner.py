@@ -8,6 +8,7 @@ tuner that was killed goes on where it was.
 import ast
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,20 @@ from ..campaign.loop import Campaign, Ending, Over, verdict_words
 from ..documents.action import Action
 from ..documents.experiments import Standing
 from ..errors import Failed, Refused
-from ..experiment import verdicts
+from ..experiment import combination, verdicts
 from ..experiment.start import Trial
+from ..judge import together
 from ..judge.stagnation import Move
 from ..leaf import Knob
-from ..notebook import campaigns, ideas, read, record
-from ..notebook.state import SAYS_NOTHING
-from ..run.assessment import BASELINE_SEEDS
+from ..notebook import campaigns, ideas, ledger, read, record
+from ..notebook.replicates import SAYS_NOTHING
+from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import knobs, proposals
-from .history import Change, History
+from .history import Change, History, PastTrial
 
-LOOKS = 12  # at one experiment: at most 6 runs of it, as many of its incumbent
+LOOKS = 6  # at one experiment: the incumbent's repeats, where its noise is unknown, then its own
 TRIES = 3  # of a run that failed for reasons outside the idea
 _LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
 _CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
@@ -173,13 +175,15 @@ class Tuner:
     def step(self) -> None:
         """Do one experiment: a hypothesis, an edit, runs, a verdict."""
         workspace = self.campaign.workspace()
-        found = self._pending(workspace)
+        found, parts = self._pending(workspace), list[int]()
         if found is None:
-            changes, reason = self._propose(workspace)
+            changes, reason, parts = self._propose(workspace)
             number = self._hypothesis(workspace, changes, reason)
         else:
             number, changes = found
         write(workspace, changes)
+        if parts:
+            combination.note(workspace, self.book, parts)
         self._run(number)
 
     def _pending(self, workspace: Workspace) -> tuple[int, tuple[Change, ...]] | None:
@@ -201,16 +205,23 @@ class Tuner:
             found |= {name: known[name].value for name in names if name in known}
         return found
 
-    def _propose(self, workspace: Workspace) -> tuple[tuple[Change, ...], str]:
-        """Return the first proposal whose contents have not run in this scope."""
+    def _propose(self, workspace: Workspace) -> tuple[tuple[Change, ...], str, list[int]]:
+        """Return the first proposal whose contents have not run in this scope.
+
+        Last come the experiments that it puts together, where it does.
+        """
         turned = turnable(workspace)
         done = campaigns.counted(self.book, self.campaign.name, workspace.leaf_name)
         move = self.campaign.move(self.campaign.counted)
         proposer = proposals.Proposer(turned, current(workspace), f"{self.campaign.name}/{done}")
         tried = self.history.read(workspace, self.book, turned)
+        parts = self._bagged(workspace, tried)
+        several = proposer.several(tried, parts)
+        if several is not None and self._is_new(workspace, several.changes):
+            return several.changes, several.reason, parts
         for one in proposer.proposals(tried, move):
             if self._is_new(workspace, one.changes):
-                return one.changes, self._reason(one.reason, move)
+                return one.changes, self._reason(one.reason, move), []
         raise Over(Ending("stagnation", "every value of every knob was tried"))
 
     def _reason(self, reason: str, move: Move | None) -> str:
@@ -232,6 +243,14 @@ class Tuner:
                 )
         contents = repo.contents_id(blobs)
         return campaigns.has_contents(self.book, contents, workspace.scope) is None
+
+    def _bagged(self, workspace: Workspace, tried: Sequence[PastTrial]) -> list[int]:
+        """Return the near misses on this incumbent that are to be tried together now."""
+        incumbent = find_incumbent(workspace, self.book)
+        bag = ledger.bag(self.book, incumbent["experiment"]) if incumbent else []
+        turned = {one.experiment: [change.name for change in one.changes] for one in tried}
+        places = {n: turned[n] for n in (row["experiment"] for row in bag) if n in turned}
+        return together(places, policy_of(workspace.leaf.judge).bag)
 
     def _hypothesis(self, workspace: Workspace, changes: tuple[Change, ...], reason: str) -> int:
         """Write down what is tried and why it should work."""

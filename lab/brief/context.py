@@ -1,9 +1,12 @@
 """`lab context`: where a leaf stands and what to do next, mine first."""
 
 import sqlite3
+from typing import Literal
 
-from ..documents.experiments import Entry, Reference
+from .. import judge as judging
+from ..documents.experiments import Entry, Paired, Reference
 from ..documents.leaves import (
+    Bagged,
     Best,
     Comparable,
     Context,
@@ -16,16 +19,19 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, ideas, measurements, read
+from ..notebook import Notebook, audits, ideas, ledger, measurements, read
+from ..run.assessment import policy_of, reference
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..workspace import Workspace
 from .budget import SENTENCES, fit_json
 from .failures import entry
 
+Suggest = Literal["baseline", "audit", "combine"]
 MANY = 5  # of each kind; the budget cuts further
 GIVE_WAY = (
     "recent",
     "axes",
+    "bag",
     "lessons",
     "unsettled",
     "queue",
@@ -41,7 +47,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     leaf, scope, campaign = workspace.leaf, workspace.scope, workspace.place.campaign
     key = (scope.profile, scope.platform, scope.yardstick)
     number = _scope(book, scope.leaf, *key)
-    incumbent = _incumbent(workspace, book, number)
+    incumbent = _incumbent(workspace, book)
     best = read.best(book, number)
     noise, outside = measurements.noise_and_outside(book, number)
     without = [f"e{one}" for one in outside[:MANY]]
@@ -49,6 +55,9 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
     since = read.since_keep(book, leaf.name, campaign)
+    policy = policy_of(leaf.judge)
+    stands = _standing(book, incumbent, noise, policy)
+    bag = ledger.bag(book, stands.tip) if stands else []
     move = stagnation.propose(
         since,
         axes=axes,
@@ -60,6 +69,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         **read.counts(book, leaf.name),
         "incomparable": read.incomparable(book, scope.leaf, *key),
     }
+    word, due = _due(book, campaign, leaf.name, stands, noise, policy, bag)
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
         "leaf": leaf.name,
@@ -71,17 +81,24 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "counts": counts,
         "mine": _mine(book, leaf.name, campaign),
         "incumbent": incumbent,
+        "level": stands.level if stands else None,
+        "bar": _bar(stands, noise, policy, leaf.direction),
+        "confirmed_gain": stands.confirmed_gain if stands else None,
+        "provisional_gain": stands.provisional_gain if stands else None,
+        "pairs": _pairs(book, number),
+        "bag": [_bagged(row) for row in bag[:MANY]],
         "best": None if best is None else _best(best),
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
         "queue": _queue(workspace),
-        "kept": [_kept(row) for row in kept],
+        "kept": [_kept(book, row, policy) for row in kept],
         "failures": _failures(book, leaf.name, about),
         "unsettled": ideas.failures(book, leaf.name, None, MANY, kind="unsettled"),
         "lessons": ideas.lessons(book, leaf.name, MANY),
         "axes": axes[: 2 * MANY],
         "since_keep": since,
-        "suggestion": _suggestion(move, incumbent),
+        "suggestion": due or (move.text if move else None),
+        "suggest": word or ("combine" if move and move.kind == "combine" else None),
         "recent": [_recent(row) for row in read.log(book, leaf.name, MANY)],
     }
     fitted: Context = fit_json(found, tokens, GIVE_WAY)
@@ -114,21 +131,70 @@ def _scope(book: Notebook, *key: str) -> int:
     return scope(book, *key)
 
 
-def _incumbent(workspace: Workspace, book: Notebook, scope: int) -> Reference | None:
+def _incumbent(workspace: Workspace, book: Notebook) -> Reference | None:
     from ..workspace.incumbent import find_incumbent
 
     row = find_incumbent(workspace, book)
     if row is None:
         return None
-    from ..judge import Policy, mean
+    return reference(row["experiment"], measurements.known_by(book, row["experiment"]))
 
-    side = measurements.side(book, row["experiment"])
-    record = side.record(Policy.from_table(workspace.leaf.judge))
-    return {
-        "experiment": f"e{row['experiment']}",
-        "value": mean(record) if record else row["value"],
-        "runs": len(record),
-    }
+
+def _standing(
+    book: Notebook, incumbent: Reference | None, noise: judging.Noise | None, policy: judging.Policy
+) -> ledger.Ledger | None:
+    if incumbent is None:
+        return None
+    return ledger.of(book, int(incumbent["experiment"][1:]), noise, policy)
+
+
+def _bar(
+    stands: ledger.Ledger | None,
+    noise: judging.Noise | None,
+    policy: judging.Policy,
+    direction: str,
+) -> float | None:
+    """Return what one run must reach for a keep."""
+    if stands is None or stands.level is None or noise is None:
+        return None
+    return stands.level + judging.SIGN[direction] * policy.bars(1)[0] * noise.sd
+
+
+def _pairs(book: Notebook, scope: int) -> Paired | None:
+    found = measurements.pairs(book, scope)
+    return None if found is None else {"rho": found.rho, "runs": found.runs}
+
+
+def _bagged(row: sqlite3.Row) -> Bagged:
+    return {"experiment": f"e{row['experiment']}", "claim": row["claim"], "gain": row["gain"]}
+
+
+def _due(
+    book: Notebook,
+    campaign: str | None,
+    leaf: str,
+    stands: ledger.Ledger | None,
+    noise: judging.Noise | None,
+    policy: judging.Policy,
+    bag: list[sqlite3.Row],
+) -> tuple[Suggest | None, str | None]:
+    """Return what should come before any new idea, in a word and in a sentence."""
+    if stands is None:
+        return "baseline", "lab run --baseline --seeds 3: no baseline here yet"
+    if campaign and stands.since and stands.provisional_gain is not None:
+        runs = audits.runs_since(book, campaign, leaf)
+        if judging.due(stands.provisional_gain, noise, policy, runs):
+            above = num(stands.provisional_gain, sign=True)
+            return "audit", f"lab audit: {above} is provisional, and enough to be confirmed"
+    places = {row["experiment"]: [row["axis"] or f"e{row['experiment']}"] for row in bag}
+    several = judging.together(places, policy.bag)
+    if several:
+        names = " ".join(f"e{number}" for number in several)
+        return (
+            "combine",
+            f"lab apply {names} --edit: each a little above the level; any gain of the sum is kept",
+        )
+    return None, None
 
 
 def _best(row: sqlite3.Row) -> Best:
@@ -180,12 +246,13 @@ def _queue(workspace: Workspace) -> list[Place]:
     return queue[: 2 * MANY]
 
 
-def _kept(row: sqlite3.Row) -> Win:
+def _kept(book: Notebook, row: sqlite3.Row, policy: judging.Policy) -> Win:
     return {
         "experiment": f"e{row['experiment']}",
         "claim": row["claim"],
         "value": row["value"],
         "gain": row["gain"],
+        "gain_status": ledger.gain_status(book, row, policy),
         "mechanism": row["mechanism"],
     }
 
@@ -202,12 +269,6 @@ def _recent(row: Entry) -> Recent:
         "imported": row["imported"],
         "claimed": row["claimed"],
     }
-
-
-def _suggestion(move: stagnation.Move | None, incumbent: Reference | None) -> str | None:
-    if incumbent is None:
-        return "No baseline here yet: lab run --baseline --seeds 3"
-    return move.text if move else None
 
 
 def context_text(found: Context, tokens: int) -> str:
@@ -235,6 +296,7 @@ def _lines(found: Context, limit: int, items: int) -> list[str]:
         )
     lines += _section("Yours, open", [_open(one, limit) for one in found["mine"][:items]])
     lines.append(f"Incumbent: {_value(found['incumbent'])}; noise {_noise(found['noise'])}")
+    lines += _ledgers(found)
     best = found["best"]
     whose = f", by {best['campaign']}" if best and best["campaign"] else ""
     lines.append(f"The leaf's best: {_value(best)}{whose}")
@@ -258,6 +320,23 @@ def _lines(found: Context, limit: int, items: int) -> list[str]:
         lines.append(f"Axes (kept/tried): {shorten(axes, 2 * limit)}")
     recent = [_recently(one, limit) for one in found["recent"][:items]]
     return lines + _section("Newest", recent)
+
+
+def _ledgers(found: Context) -> list[str]:
+    """Return what an idea must reach, and what of the branch is claimed."""
+    if found["level"] is None:
+        return []
+    words = f"Level to beat (less luck): {num(found['level'])}"
+    if found["bar"] is not None:
+        words += f", one run is kept at {num(found['bar'])}"
+    confirmed, provisional = found["confirmed_gain"], found["provisional_gain"]
+    said = "nothing confirmed" if confirmed is None else f"confirmed {num(confirmed, sign=True)}"
+    more = f", provisional {num(provisional, sign=True)}" if provisional else ""
+    lines = [f"{words}; gain: {said}{more}"]
+    if found["pairs"] is not None and found["pairs"]["rho"] > 0:
+        lines.append(f"Equal seeds share luck: correlation {found['pairs']['rho']:.2f}")
+    bag = [f"{one['experiment']} {num(one['gain'], sign=True)}" for one in found["bag"]]
+    return lines + ([f"Bag (above the level, below the bar): {', '.join(bag)}"] if bag else [])
 
 
 def _section(title: str, rows: list[str]) -> list[str]:
@@ -298,7 +377,9 @@ def _queued(one: Place) -> str:
 def _won(one: Win, limit: int) -> str:
     outcome = f", mechanism {one['mechanism']}" if one["mechanism"] else ""
     gain = num(one["gain"], sign=True)
-    return f"{one['experiment']} gain {gain}{outcome}: {shorten(one['claim'] or 'baseline', limit)}"
+    status = f" {one['gain_status'].replace('_', ' ')}" if one["gain_status"] else ""
+    claim = shorten(one["claim"] or "baseline", limit)
+    return f"{one['experiment']} gain {gain}{status}{outcome}: {claim}"
 
 
 def _recently(one: Recent, limit: int) -> str:

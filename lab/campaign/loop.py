@@ -14,11 +14,14 @@ from typing import Any, Protocol
 from .. import repo
 from ..documents.campaigns import How, Summary
 from ..documents.experiments import Standing
-from ..errors import Failed, LabError, Refused, TooDear, Usage
-from ..judge import stagnation
-from ..notebook import Notebook, campaigns, ideas, lookup, read
+from ..errors import Failed, LabError, NotYet, Refused, TooDear, Usage
+from ..experiment.audit import Auditor
+from ..experiment.audit import as_text as audit_text
+from ..judge import Policy, stagnation
+from ..notebook import Notebook, campaigns, ideas, ledger, lookup, measurements, read, runs
 from ..repo import checkout_lock
 from ..run import waiting
+from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..run.watch import Watch
 from ..system import locks, notify, processes
 from ..text import num, span
@@ -39,6 +42,7 @@ class Limits:
     hours: float | None = None
     target: float | None = None
     max_cost: float | None = None
+    audit: bool = False  # also where so few runs are expected that none starts by itself
 
     def check(self) -> None:
         """Refuse a limit that would end the loop before it begins."""
@@ -181,11 +185,13 @@ class Campaign:
             return Ending("stopped", "stopped on request")
         if limits.experiments is not None and done >= limits.experiments:
             return Ending("limit", f"{limits.experiments} experiments")
-        if limits.hours is not None and time.monotonic() - self.started >= limits.hours * 3600:
+        reserved = self.reserved_runs()
+        passed = time.monotonic() - self.started + (reserved and reserved * self.run_s())
+        if limits.hours is not None and passed >= limits.hours * 3600:
             return Ending("limit", f"{limits.hours:g} hours")
         if limits.max_cost is not None:
             spent = campaigns.cost(self.book, self.name, self.start.at)
-            another = self.run_usd()
+            another = self.run_usd() * (1 + reserved)
             if spent >= limits.max_cost - another:
                 words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
                 more = f"; another run could cost {another:.2f}" if another else ""
@@ -199,6 +205,12 @@ class Campaign:
         from ..runner import rates
 
         return rates.cost(self.home, self.runner.partition(":")[2], self.main.settings.limit_s)
+
+    def run_s(self) -> float:
+        """Return how long a run takes: the median of the newest, or what the profile allows."""
+        settings = self.main.settings
+        known = runs.median_seconds(self.book, self.leaf, settings.profile)
+        return known or settings.budget_s + settings.startup_s / 2
 
     def affordable(self) -> None:
         """Refuse a campaign whose limit does not even allow a baseline."""
@@ -219,9 +231,13 @@ class Campaign:
         if self.limits.target is None:
             return None
         incumbent = find_incumbent(self.workspace(), self.book)
-        if incumbent is None or incumbent["value"] is None:
+        if incumbent is None:
             return None
-        value, target = incumbent["value"], self.limits.target
+        noise = measurements.noise(self.book, incumbent["scope"])
+        stands = ledger.of(self.book, incumbent["experiment"], noise, self.policy)
+        value, target = stands.level, self.limits.target  # the level: luck reaches many a target
+        if value is None:
+            return None
         better = value <= target if self.main.leaf.direction == "minimize" else value >= target
         if not better:
             return None
@@ -243,6 +259,51 @@ class Campaign:
             kept=[f"e{row['experiment']}" for row in kept],
             knobs=list(self.main.leaf.knobs),
         )
+
+    # -- Audits ----------------------------------------------------------------------
+
+    @property
+    def policy(self) -> Policy:
+        """The leaf's thresholds of judging."""
+        return policy_of(self.main.leaf.judge)
+
+    def auditor(self) -> Auditor:
+        """Return who audits this branch, as it stands now."""
+        return Auditor(self.workspace(), self.book, self.wait)
+
+    def audits_itself(self) -> bool:
+        """Return whether this loop audits what it kept: where enough runs can be expected."""
+        return self.limits.audit or self.expected_runs() >= self.policy.audit_least
+
+    def expected_runs(self) -> float:
+        """Return how many runs the limits allow; infinitely many without one."""
+        limits, known = self.limits, [math.inf]
+        if limits.experiments is not None:
+            known.append(limits.experiments + BASELINE_SEEDS)
+        if limits.hours is not None:
+            known.append(limits.hours * 3600 / self.run_s())
+        if limits.max_cost is not None and self.run_usd():
+            known.append(limits.max_cost / self.run_usd())
+        return min(known)
+
+    def reserved_runs(self) -> int:
+        """Return how many runs are put aside for the last audit, where one is due at the end."""
+        if not self.audits_itself() or self.auditor().sides() is None:
+            return 0
+        return 2 * self.policy.audit_runs
+
+    def audit(self) -> None:
+        """Audit what is provisional, if anything is; what forbids it is only said."""
+        auditor = self.auditor()
+        if auditor.sides() is None:
+            return
+        try:
+            found = auditor.run()
+        except (Refused, NotYet, Failed) as error:
+            return self.progress.say(f"no audit: {error.message}")
+        self.progress.say(audit_text(found))
+        notify.tell(audit_text(found).splitlines()[0])
+        self.note_best()
 
     # -- Waiting ---------------------------------------------------------------------
 
@@ -309,8 +370,12 @@ class Campaign:
             agent.pick_up()
             self.note_best()
             ending = self.over()
-            if ending is not None:
+            if ending is not None and ending.how != "stopped" and self.audits_itself():
+                self.audit()
+            if ending is not None and not (ending.how == "target" and self._reached() is None):
                 return ending
+            if self.audits_itself() and self.auditor().is_due():
+                self.audit()
             kept = lookup.done_by(self.book, self.name, self.leaf)[1]
             agent.step()
             now = lookup.done_by(self.book, self.name, self.leaf)[1]

@@ -22,11 +22,7 @@ def source(workspace: Workspace, book: Notebook, what: str) -> tuple[Path, Calla
         folder = home.experiment(number)
         path = folder / str(runs[-1]["id"]) / "run.log" if runs else folder / "run.log"
         return path, lambda: lookup.open_job(book, number) is not None
-    names = [row["name"] for row in lookup.campaigns(book)]
-    meant = [name for name in names if what in (name, name.rpartition("/")[2])]
-    if not meant:
-        raise NotFound(f"there is no campaign {what}.", "See what there is: lab status")
-    name = meant[0]
+    name = lookup.named(book, what, "See what there is: lab status")[0]
     return lock.log_of(home, name), lambda: lock.is_alive(home, name)
 
 

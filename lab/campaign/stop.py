@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 
-from ..errors import NotFound
 from ..notebook import Notebook, lookup, read
 from ..run import waiting
 from ..workspace import Workspace
@@ -16,10 +15,10 @@ def stop(workspace: Workspace, book: Notebook, what: str | None) -> Iterator[str
     if what is not None and what[:1].lower() == "e" and what[1:].isdigit():
         yield from _experiment(workspace, book, book.need(what, "e")["id"])
         return
-    names = [row["name"] for row in reversed(lookup.campaigns(book))]
-    meant = [name for name in names if what is None or what in (name, name.rpartition("/")[2])]
-    if what is not None and not meant:
-        raise NotFound(f"there is no campaign {what}.", "See what is alive: lab status")
+    meant = [row["name"] for row in lookup.campaigns(book)]
+    if what is not None:
+        meant = lookup.named(book, what, "See what is alive: lab status")
+    meant.reverse()
     ended = [line for name in meant for line in _loop(workspace, name)]
     yield from ended
     flights = [row for row in read.in_flight(book) if what is None or row["campaign"] in meant]

@@ -11,7 +11,7 @@ from ..text import num
 from .case import Case, why_failed
 from .finding import Broken, Noted
 
-REPLICATES = 6  # lab asks for as many runs of a change at most
+REPLICATES = 3  # lab asks for as many runs of a change at most
 TRIES = 4  # ends of knobs that are planted until one is clearly worse
 CLEAR = 2.0  # spreads of a seed by which a bad change must be worse
 

@@ -25,6 +25,7 @@ def _asked(command: click.decorators.FC) -> click.decorators.FC:
             click.option("--hours", type=float, metavar="H", help="End after H hours."),
             click.option("--target", type=float, metavar="X", help="End when the metric is X."),
             click.option("--max-cost", type=float, metavar="USD", help="Spend no more than this."),
+            click.option("--audit", is_flag=True, help="Audit at the end, however few runs."),
             click.option(
                 "--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's."
             ),
@@ -48,6 +49,7 @@ def loop(
     hours: float | None,
     target: float | None,
     max_cost: float | None,
+    audit: bool,
     profile: str | None,
     runner: str | None,
     name: str | None,
@@ -68,7 +70,7 @@ def loop(
     from ..agents.work import work
     from ..campaign import loop as campaigns
 
-    limits = campaigns.Limits(experiments, hours, target, max_cost)
+    limits = campaigns.Limits(experiments, hours, target, max_cost, audit)
     limits.check()
     workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
     found = work(workspace, agent, limits, name=name, yolo=yolo)
@@ -91,6 +93,7 @@ def launch(
     hours: float | None,
     target: float | None,
     max_cost: float | None,
+    audit: bool,
     profile: str | None,
     runner: str | None,
     notify: str | None,
@@ -110,7 +113,7 @@ def launch(
     from ..agents import presets
     from ..campaign import loop as campaigns
 
-    limits = campaigns.Limits(experiments, hours, target, max_cost)
+    limits = campaigns.Limits(experiments, hours, target, max_cost, audit)
     limits.check()
     asked = launching.parse(leaves, launching.Options(agent, limits, profile, runner, yolo))
     workspace = Workspace(Path.cwd())

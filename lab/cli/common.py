@@ -127,6 +127,14 @@ def as_json(command: Command) -> Command:
     return option(command)
 
 
+def waits(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options on how long to wait."""
+    command = click.option("--detach", is_flag=True, help="Do not wait at all.")(command)
+    return click.option(
+        "--wait", "wait_s", type=float, metavar="S", help="Wait at most so many seconds."
+    )(command)
+
+
 def named_leaf(workspace: Workspace, name: str | None) -> str | None:
     """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
     if name is not None:

@@ -209,7 +209,7 @@ def _side_by_side(found: Sequence[Mapping[str, Any]]) -> str:
 @as_json
 @here
 def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
-    """Counts, what was kept, and its claimed gain beside the gain to expect.
+    """Counts, what was kept, and its confirmed gain beside the provisional one.
 
     Examples:
 

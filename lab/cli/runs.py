@@ -12,7 +12,7 @@ from ..run import waiting
 from ..run.assessment import as_text
 from ..workspace import Workspace, worktrees
 from . import emit
-from .common import as_json, here, here_with_profile, say_profile
+from .common import as_json, here, here_with_profile, say_profile, waits
 
 
 @click.command()
@@ -33,21 +33,13 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
         click.echo(worktrees.make(workspace, book, name, start))
 
 
-def _waits(command: click.decorators.FC) -> click.decorators.FC:
-    """Add the options on how long to wait."""
-    command = click.option("--detach", is_flag=True, help="Do not wait at all.")(command)
-    return click.option(
-        "--wait", "wait_s", type=float, metavar="S", help="Wait at most so many seconds."
-    )(command)
-
-
 @click.command()
 @click.argument("what", required=False, metavar="[h12 | e34]")
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
-@_waits
+@waits
 @as_json
 @here_with_profile
 def run(
@@ -134,7 +126,7 @@ def _finish(
 
 @click.command()
 @click.argument("experiment", required=False)
-@_waits
+@waits
 @as_json
 @here
 def wait(

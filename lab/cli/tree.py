@@ -1,23 +1,28 @@
-"""`lab diff`, `samples`, `move`, `apply`, `reproduce`: along the tree."""
+"""`lab diff`, `samples`, `move`, `apply`, `audit`, `reproduce`: along the tree."""
 
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from .. import repo
+from ..documents.experiments import Audit
 from ..errors import NotFound, Refused, Usage
 from ..experiment import branches, combination
 from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
-from ..notebook import lookup
+from ..experiment.audit import as_text as auditing_text
+from ..notebook import Notebook, lookup
 from ..run import waiting
 from ..text import block
 from ..workspace import Workspace
-from ..workspace.worktrees import need_here
+from ..workspace.worktrees import find_again, need_here
 from . import emit
-from .common import as_json, here, here_with_profile
+from .common import as_json, here, here_with_profile, waits
+
+NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM, then run it: lab run h12"
 
 
 @click.command()
@@ -106,6 +111,7 @@ def move(workspace: Workspace, where: str, json_: bool) -> None:
 @click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
 @click.option("--edit", is_flag=True, help="Changes uncommitted into the file, kept or not.")
 @click.option("--only", is_flag=True, help="Without the kept changes it was built on.")
+@click.option("--provisional", is_flag=True, help="Also what no audit has confirmed.")
 @click.option(
     "--pr", type=click.Path(path_type=Path), metavar="FILE", help="A pull request's body."
 )
@@ -116,6 +122,7 @@ def apply(
     experiments: tuple[str, ...],
     edit: bool,
     only: bool,
+    provisional: bool,
     pr: Path | None,
     json_: bool,
 ) -> None:
@@ -143,11 +150,11 @@ def apply(
         rows = {row["id"]: row for row in (book.need(name, "e") for name in experiments)}
         if edit:
             edited = combination.edit(workspace, book, list(rows.values()))
-            said = f"{', '.join(edited['edited'])} edited; nothing is committed"
+            said = f"{', '.join(edited['edited'])} edited; nothing is committed\n{NEXT_OF_EDIT}"
             emit(edited) if json_ else click.echo(said)
             return
         (row,) = rows.values()
-        found = branches.apply(workspace, book, row, only=only)
+        found = branches.apply(workspace, book, row, only=only, provisional=provisional)
         if pr is not None:
             brought = [book.need(name, "e") for name in found["applied"]]
             pr.write_text(branches.pull_request(book, workspace.place.main, brought))
@@ -155,6 +162,69 @@ def apply(
     where = f"{found['branch'] or 'HEAD'} at {found['head'][:12]}"
     said = f"applied {', '.join(found['applied'])}; {where}"
     emit(found) if json_ else click.echo(said)
+
+
+@click.command()
+@click.argument("name", required=False)
+@waits
+@as_json
+@here_with_profile
+def audit(
+    workspace: Workspace, name: str | None, wait_s: float | None, detach: bool, json_: bool
+) -> None:
+    """Run the branch of campaign NAME (this one) and what was last confirmed of it, in turn.
+
+    Three runs of each, with new seeds. Only what they differ by is claimed; when it is less than
+    nothing the branch goes back. Typed again, it goes on where it was cut off.
+
+    Examples:
+
+    \b
+        lab audit
+        lab audit pretrain/ada --detach
+    """
+    from ..experiment import audit as auditing
+
+    limit = waiting.seconds(wait_s, detach)
+    with workspace.open(write=True) as book:
+        own, campaign = _audited(workspace, book, name)
+        home = own.place.home
+        if limit != math.inf and auditing.until_over(home, campaign, 0):
+            log = auditing.start(own, campaign)
+            click.echo(f"audit of {campaign} started; it prints into {log}", err=True)
+        elif auditing.until_over(home, campaign, 0):
+            until_done = partial(waiting.until_done, book, own.place, limit_s=math.inf)
+            found: Audit | None = auditing.Auditor(own, book, until_done).run()
+            return _told(found, json_)
+        if not auditing.until_over(home, campaign, limit):
+            click.echo(f"the audit goes on; wait for it: lab audit {campaign}", err=True)
+            raise click.exceptions.Exit(5)
+        found = auditing.newest(book, campaign, own.leaf_name)
+    return _told(found, json_)
+
+
+def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Workspace, str]:
+    """Return a campaign's own workspace, and its name."""
+    if name is None:
+        name = workspace.place.campaign
+    if name is None:
+        raise Usage("say which campaign to audit.", "Type: lab audit NAME; see them: lab status")
+    campaign = lookup.named(book, name, "See what there is: lab status")[0]
+    row = lookup.campaign(book, campaign)
+    assert row is not None
+    folder = find_again(workspace.place, row)
+    newest = lookup.newest(book, campaign)  # its profile is the one the campaign works in
+    profile = workspace.asked_profile or (newest["profile"] if newest is not None else None)
+    found = Workspace(folder, leaf=row["leaf"], profile=profile, runner=workspace.runner)
+    return found, campaign
+
+
+def _told(found: Audit | None, json_: bool) -> None:
+    if found is None:
+        raise Refused("the audit came to no end.", "See why: the file it prints into; lab doctor")
+    emit(found) if json_ else click.echo(auditing_text(found))
+    if found["conclusion"] == "cut":
+        raise click.exceptions.Exit(1)
 
 
 @click.command()

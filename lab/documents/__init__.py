@@ -13,6 +13,7 @@ PRINTED: dict[str, object] = {
     "lab log": list[experiments.Entry],
     "lab log --events": list[experiments.Event],
     "lab apply e34 --edit": experiments.Edited,
+    "lab audit": experiments.Audit,
     "lab context": leaves.Context,
     "lab failures": list[leaves.Failure],
     "lab board LEAF": leaves.Board,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["wait", "look", "propose", "baseline", "run", "replicate", "judge"]
+Kind = Literal["wait", "look", "propose", "baseline", "run", "replicate", "judge", "audit"]
 COMMANDS: dict[Kind, str] = {
     "wait": "lab wait",
     "look": "lab context",
@@ -12,6 +12,7 @@ COMMANDS: dict[Kind, str] = {
     "run": "lab run",
     "replicate": "lab run",
     "judge": "lab result",
+    "audit": "lab audit",
 }
 
 

@@ -18,6 +18,7 @@ from .units import (
 Stage = Literal["queued", "running", "finished", "failed"]
 Verdict = Literal["keep", "discard", "crash"]
 Outcome = Literal["confirmed", "refuted"]
+GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
 Source = Literal["measured", "claimed"]
 
 
@@ -42,6 +43,13 @@ class Reference(TypedDict):
     experiment: ExperimentId  # which one
     value: Metric | None  # the mean by which it is known
     runs: int  # over how many runs that mean goes
+
+
+class Paired(TypedDict):
+    """How much of a seed's luck two programs share."""
+
+    rho: Chance  # their correlation over equal seeds, shrunk towards none
+    runs: int  # pairs of runs it is known from
 
 
 class Mechanism(TypedDict):
@@ -87,12 +95,17 @@ class Standing(TypedDict):
     runs: list[Replicate]  # its runs, oldest first
     metrics: dict[str, float]  # what its newest run reported, evaluate's numbers before train's
     incumbent: Reference | None  # what it is judged against
-    gain: Metric | None  # its mean against the incumbent's; positive is better
+    gain: Metric | None  # its mean above the level of its incumbent; positive is better
     se: Metric | None  # the standard error of the gain
-    noise: Metric | None  # the standard deviation of one run, from all replicates
+    noise: Metric | None  # the standard deviation of one run, from runs nobody selected
     p_better: Chance | None  # how likely the true gain is above the least worth having
+    gain_status: GainStatus | None  # on which ledger its gain is; null where on neither
+    level: Metric | None  # what it was compared with: the incumbent's mean, less luck
+    confirmed_gain: Metric | None  # what audits confirmed of its branch, all together
+    provisional_gain: Metric | None  # of its branch, above what was last confirmed
+    pairs: Paired | None  # what equal seeds share; null while no audit tells
     suggest: str | None  # by the numbers: keep, replicate, discard or crash
-    reason: str | None  # better, simpler, undecided, worse, constraint or failed
+    reason: str | None  # better, simpler, bagged, undecided, worse, constraint or failed
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
@@ -111,6 +124,27 @@ class Standing(TypedDict):
     train_wall_s: Seconds | None  # how long its newest run trained
     setup_s: Seconds | None  # how long exporting and preparing took before
     waited_s: Seconds | None  # how long it waited for a device
+
+
+# -- lab audit ----------------------------------------------------------------
+
+
+class Audit(TypedDict):
+    """What an audit came to: a branch's tip and what was last confirmed, run in turn."""
+
+    campaign: str  # whose branch
+    leaf: str  # its leaf
+    tip: ExperimentId  # the newest kept change
+    base: ExperimentId  # what was last confirmed, or the baseline
+    conclusion: Literal["confirmed", "open", "back", "cut"]  # open: nothing claimed, nothing undone
+    gain: Metric | None  # of the tip against the base; positive is better
+    se: Metric | None  # its standard error
+    bar: Metric | None  # what the gain had to exceed for a claim
+    why: str | None  # what went wrong, where something did
+    runs: int  # made for it
+    seconds: Seconds | None  # those together
+    since: list[ExperimentId]  # the changes kept between, oldest first
+    try_alone: list[ExperimentId]  # those taken back, the likeliest to hold first
 
 
 # -- lab log -------------------------------------------------------------------
@@ -189,16 +223,17 @@ class JudgementRecord(TypedDict):
     runs: int  # how many values were judged
     incumbent: int | None  # the number of the experiment it was judged against
     incumbent_value: Metric | None  # the mean of that one, then
-    gain: Metric | None  # the mean against the incumbent's; positive is better
+    gain: Metric | None  # the mean above the incumbent's level; positive is better
     se: Metric | None  # the standard error of the gain
     noise: Metric | None  # the standard deviation of one run, as known then
     p_better: Chance | None  # how likely the true gain was above the least worth having
     suggest: str  # keep, replicate, discard or crash
-    reason: str  # better, simpler, undecided, worse, constraint or failed
+    reason: str  # better, simpler, bagged, undecided, worse, constraint or failed
     near_miss: Flag  # whether it is worth combining with another change
     why: str | None  # the judgement in a sentence
     mechanism: Mechanism | None  # what the metrics said of the mechanism
     at: Time  # when it was judged
+    level: Metric | None  # what it was compared with
 
 
 class ResultRecord(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from .experiments import Outcome, Reference, Stage, Verdict
+from .experiments import GainStatus, Outcome, Paired, Reference, Stage, Verdict
 from .units import Chance, Commit, ExperimentId, HypothesisId, Metric, Seconds
 
 Direction = Literal["minimize", "maximize"]
@@ -85,8 +85,17 @@ class Win(TypedDict):
     experiment: ExperimentId  # which one
     claim: str | None  # what was changed
     value: Metric | None  # the mean over its runs
-    gain: Metric  # against its incumbent; positive is better
+    gain: Metric  # above its incumbent's level; positive is better
+    gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
+
+
+class Bagged(TypedDict):
+    """A change above the level and below the bar."""
+
+    experiment: ExperimentId  # which one
+    claim: str | None  # what was changed
+    gain: Metric | None  # above its incumbent's level
 
 
 class Loss(TypedDict):
@@ -165,6 +174,12 @@ class Context(TypedDict):
     counts: Comparable  # experiments, and what became of them
     mine: list[Mine]  # what this campaign has open
     incumbent: Reference | None  # what an edit here is judged against
+    level: Metric | None  # what it must beat: the incumbent's mean, less luck
+    bar: Metric | None  # what one run must reach for a keep
+    confirmed_gain: Metric | None  # what audits confirmed of this branch
+    provisional_gain: Metric | None  # of its level above what was last confirmed
+    pairs: Paired | None  # what equal seeds share; null while no audit tells
+    bag: list[Bagged]  # near misses on this incumbent, to be tried together once
     best: Best | None  # the best in this profile, platform and yardstick
     noise: Noise | None  # the spread between replicates; null while nothing was repeated
     running: list[Flight]  # what a supervisor owns now, on every leaf
@@ -176,6 +191,7 @@ class Context(TypedDict):
     axes: list[Axis]  # directions tried, those that gave most first
     since_keep: int  # experiments judged since the last keep
     suggestion: str | None  # the move that is due
+    suggest: Literal["baseline", "audit", "combine"] | None  # the same in a word, where it has one
     recent: list[Recent]  # the newest experiments, newest first
 
 
@@ -200,6 +216,7 @@ class Row(TypedDict):
     claimed: bool  # whether its value was typed in rather than measured
     imported: bool  # whether it came from another tool's log
     se: Metric | None  # the standard error of the gain, as it was kept
+    gain_status: GainStatus | None  # of what was kept: on which ledger its gain is
 
 
 class Leader(Best):
@@ -225,8 +242,11 @@ class Board(TypedDict):
     metric: str | None  # the name of the metric that decides
     direction: Direction | None  # which way is better
     experiments: list[Row]  # the newest, oldest of them first
-    claimed_gain: Metric | None  # the sum of the gains that lead to the best
-    expected_gain: Metric | None  # that without the luck in it; null where noise is unknown
+    claimed_gain: Metric | None  # the sum of the gains that lead to the best, luck and all
+    confirmed_gain: Metric | None  # what audits confirmed of it; null where none did
+    provisional_gain: Metric | None  # of the branch's level above what was last confirmed
+    level: Metric | None  # what the next idea on that branch must beat
+    expected_gain: Metric | None  # confirmed_gain under its old name, for one release
     counts: Counts  # experiments, and what became of them
     imported: int  # how many of those listed came from another tool's log
     truncated: bool  # whether older ones are left out

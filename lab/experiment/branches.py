@@ -7,8 +7,9 @@ from pathlib import Path
 
 from .. import repo
 from ..errors import Refused
-from ..notebook import Notebook, details, lookup, read
+from ..notebook import Notebook, details, ledger, lookup, read
 from ..notebook.read import Found
+from ..run.assessment import policy_of
 from ..text import num, plain
 from ..workspace import Workspace, worktrees
 from . import verdicts
@@ -28,26 +29,17 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
             "this is no campaign's worktree.",
             f'Make one there: cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
         )
-    _settled(workspace, book)
+    settled(workspace, book)
     target = worktrees.resolve(workspace, book, where)
     row = _experiment_at(workspace, book, target, where)
-    notes = workspace.notes_path
-    edited = [(state, path) for state, path in repo.status(place.top) if path != notes]
+    edited = edits(workspace)
     if edited:
         raise Refused(
             f"{', '.join(path for _, path in edited)} has edits that a move would lose.",
             f"Run them as an experiment first, or undo them: {workspace.undo(edited)}",
         )
     _same_yardstick(workspace, target, where)
-    left = place.head
-    kept_notes = _data(place.top / notes)
-    repo.keep_ref(place.top, f"left/{place.campaign}/{left[:12]}", left)
-    _set_notes_aside(place.top, notes)
-    repo.move_to(place.top, target)
-    if kept_notes is not None and kept_notes != _data(place.top / notes):
-        (place.top / notes).write_bytes(kept_notes)
-        verdicts.commit_notes(place.top, notes, f"notes: moved to {where}")
-    repo.mark_tip(place.top)
+    left = put(workspace, target, f"notes: moved to {where}")
     with book.write():
         book.event("move", place.campaign, f"{left[:12]} to {target[:12]}")
     return {
@@ -59,6 +51,32 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
     }
 
 
+def edits(workspace: Workspace) -> list[tuple[str, str]]:
+    """Return what git says of files that a move would lose: all that was edited but notes.md."""
+    notes = workspace.notes_path
+    return [(state, path) for state, path in repo.status(workspace.place.top) if path != notes]
+
+
+def put(workspace: Workspace, target: str, message: str) -> str:
+    """Put the branch at a commit, notes.md as it is; return the head it left, which a ref keeps."""
+    place, notes = workspace.place, workspace.notes_path
+    top, left = place.top, str(place.head)
+    kept_notes = _data(top / notes)
+    repo.keep_ref(top, f"left/{place.campaign}/{left[:12]}", left)
+    _set_notes_aside(top, notes)
+    moved = False
+    try:
+        repo.move_to(top, target)
+        moved = True
+    finally:
+        if kept_notes is not None and kept_notes != _data(top / notes):
+            (top / notes).write_bytes(kept_notes)
+            if moved:
+                verdicts.commit_notes(top, notes, message)
+    repo.mark_tip(top)
+    return left
+
+
 def _set_notes_aside(top: Path, notes: str) -> None:
     """Put notes.md back to what is committed, so that git lets the branch move."""
     if repo.show_file(top, "HEAD", notes) is not None:
@@ -67,7 +85,7 @@ def _set_notes_aside(top: Path, notes: str) -> None:
         (top / notes).unlink(missing_ok=True)
 
 
-def _settled(workspace: Workspace, book: Notebook) -> None:
+def settled(workspace: Workspace, book: Notebook) -> None:
     """Refuse while the campaign's tip is at work or waits for its verdict."""
     for row in read.undecided(book, workspace.leaf_name, workspace.place.campaign, 1):
         name = f"e{row['experiment']}"
@@ -119,7 +137,14 @@ def _data(path: Path) -> bytes | None:
 # -- lab apply ------------------------------------------------------------------
 
 
-def apply(workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool) -> Found:
+def apply(
+    workspace: Workspace,
+    book: Notebook,
+    row: sqlite3.Row,
+    *,
+    only: bool,
+    provisional: bool = False,
+) -> Found:
     """Bring an experiment's change to the current branch, whole or not at all.
 
     Its kept ancestors come first, one commit each, unless `only`.
@@ -129,6 +154,8 @@ def apply(workspace: Workspace, book: Notebook, row: sqlite3.Row, *, only: bool)
     chain = [row] if only else chain_of(book, place.top, row)
     for one in chain:
         _kept(book, one)
+    if not provisional:
+        _confirmed(workspace, book, row)
     missing = [one for one in chain if not _is_here(place.top, one)]
     if not missing:
         raise Refused(f"e{row['id']} is on this branch already.", "See: git log --oneline")
@@ -197,6 +224,22 @@ def _kept(book: Notebook, row: sqlite3.Row) -> None:
         )
 
 
+def _confirmed(workspace: Workspace, book: Notebook, row: sqlite3.Row) -> None:
+    """Refuse what no audit has confirmed: it may be luck."""
+    leaf = workspace.leaf_or_none()
+    table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
+    state = lookup.state(book, row["id"])
+    status = ledger.gain_status(book, state, policy_of(table))
+    if status != "confirmed":
+        words = (status or "not confirmed").replace("_", " ")
+        taken = f"ake it as it is: lab apply e{row['id']} --provisional"
+        hint = f"Audit its branch: lab audit {row['campaign']}; or t{taken}"
+        raise Refused(
+            f"the gain of e{row['id']} is {words}: it may be luck.",
+            hint if status == "provisional" else f"T{taken}",
+        )
+
+
 def _is_here(top: Path, row: sqlite3.Row) -> bool:
     """Return whether the branch has the commit, or another one that changes the same."""
     if repo.is_ancestor(top, row["commit"], "HEAD"):
@@ -244,6 +287,7 @@ def figures(book: Notebook, row: sqlite3.Row) -> str:
     words = f"Measured: {row['metric']} {num(state['value'])} over {state['runs']} runs"
     if judged is not None and judged["gain"] is not None:
         words += f", gain {num(judged['gain'], sign=True)} ± {num(judged['se'])}"
+        words += "" if ledger.is_confirmed(book, row["id"]) else ", provisional"
     return f"{words} ({row['profile']} on {row['platform']}, yardstick {row['yardstick']})"
 
 

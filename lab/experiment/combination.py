@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import repo
 from ..documents.experiments import Edited
 from ..errors import Refused
-from ..notebook import Notebook, record
+from ..notebook import Notebook, lookup, record
 from ..workspace import Workspace
 from . import branches, merge
 
@@ -29,7 +29,7 @@ def edit(workspace: Workspace, book: Notebook, rows: Sequence[sqlite3.Row]) -> E
     for path, data in files.items():
         _write(place.top / path, data)
     if len(rows) > 1:
-        _note(workspace, book, rows)
+        note(workspace, book, [row["id"] for row in rows])
     names = [f"e{row['id']}" for row in rows]
     found: Edited = {"experiments": names, "edited": sorted(files), "commits": []}
     return {"experiment": names[0], **found} if len(names) == 1 else found
@@ -44,9 +44,10 @@ def _one_leaf(rows: Sequence[sqlite3.Row]) -> None:
         )
 
 
-def _note(workspace: Workspace, book: Notebook, rows: Sequence[sqlite3.Row]) -> None:
+def note(workspace: Workspace, book: Notebook, parts: Sequence[int]) -> None:
     """Record which experiments make up the contents that the files have now."""
-    leaf, profile = rows[0]["leaf"], rows[0]["profile"]
+    first = lookup.experiment(book, parts[0])
+    leaf, profile = first["leaf"], first["profile"]
     paths = Workspace(workspace.cwd, leaf=leaf, profile=profile).mutable_paths
     place = workspace.place
     record.combination(
@@ -55,7 +56,7 @@ def _note(workspace: Workspace, book: Notebook, rows: Sequence[sqlite3.Row]) -> 
         campaign=place.campaign,
         parent=str(place.head),
         contents=repo.contents_id(repo.worktree_blobs(place.top, paths)),
-        parts=[row["id"] for row in rows],
+        parts=parts,
     )
 
 

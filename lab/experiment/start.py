@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import sqlite3
@@ -13,8 +14,8 @@ from typing import Any
 
 from .. import repo
 from ..errors import Refused
-from ..notebook import Notebook, lookup, new_uid, read, record
-from ..notebook.state import SAYS_NOTHING
+from ..notebook import Notebook, lookup, measurements, new_uid, read, record
+from ..notebook.replicates import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
@@ -54,6 +55,7 @@ class Trial:
         """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
         self.preflight.in_campaign()
         with self.workspace.locked():
+            self.preflight.no_audit()
             running = self._in_flight(idea)
             if running is not None:
                 return running
@@ -151,7 +153,7 @@ class Trial:
         with _held(place.home, uid) as lock:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
-                job = self._job(number, range(self.seeds or 1), uid, restore)
+                job = self._job(number, self._seeds(number, self.seeds or 1), uid, restore)
             message = f"e{number}: {idea['claim'][:200]}"
             body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
             new = [path for path in tried if path not in self._committed()]
@@ -232,13 +234,23 @@ class Trial:
             )
         return self._more(experiment["id"])
 
+    def audited(self, experiment: sqlite3.Row, seed: int, audit: int) -> Started:
+        """Run one seed of one side of an audit."""
+        self.preflight.check_runnable(experiment)
+        return self._more(experiment["id"], [seed], audit=audit)
+
     def repeat(self, experiment: sqlite3.Row, seed: int) -> Started:
         """Run one seed again, to see whether its number holds; it adds nothing to the record."""
         self.preflight.check_runnable(experiment)
         return self._more(experiment["id"], [seed], reproduce=True)
 
     def _more(
-        self, number: int, seeds: Sequence[int] | None = None, *, reproduce: bool = False
+        self,
+        number: int,
+        seeds: Sequence[int] | None = None,
+        *,
+        reproduce: bool = False,
+        audit: int | None = None,
     ) -> Started:
         """Add a job with unused seeds; attach when one is at work already."""
         if any(row["experiment"] == number for row in read.in_flight(self.book)):
@@ -247,7 +259,7 @@ class Trial:
         with _held(self.place.home, uid) as lock:
             with self.book.write():
                 asked = seeds or self._seeds(number, self.seeds or 1)
-                job = self._job(number, asked, uid, {}, reproduce=reproduce)
+                job = self._job(number, asked, uid, {}, reproduce=reproduce, audit=audit)
             spawn_supervisor(self.place.home, job, lock)
         return Started(number, attached=False, before=before)
 
@@ -278,6 +290,7 @@ class Trial:
         restore: dict[str, Any],
         *,
         reproduce: bool = False,
+        audit: int | None = None,
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
         made = self.book.insert(
@@ -286,6 +299,7 @@ class Trial:
             experiment=number,
             seeds=json.dumps(list(seeds)),
             runner=self.workspace.runner,
+            audit=audit,
             asked=json.dumps(asked),
             restore=json.dumps({"main": str(self.place.main), "beside": str(self.top), **restore}),
         )
@@ -293,9 +307,15 @@ class Trial:
         return made
 
     def _seeds(self, number: int, count: int) -> list[int]:
-        """Return the next seeds that no run which counts has used."""
+        """Return the next seeds that no run which counts has used, its incumbent's first.
+
+        At equal seeds a difference is known better than the means: see `judge.distance`.
+        """
         used = lookup.used_seeds(self.book, number)
-        free = (seed for seed in range(len(used) + count) if seed not in used)
+        against = lookup.experiment(self.book, number)["incumbent"]
+        theirs = list(measurements.known_by(self.book, against).runs) if against else []
+        order = itertools.chain(theirs, (seed for seed in itertools.count() if seed not in theirs))
+        free = (seed for seed in order if seed not in used)
         return [next(free) for _ in range(count)]
 
     def _attempt(self, idea: sqlite3.Row) -> int:

@@ -13,6 +13,7 @@ from ..run import assessment
 from ..text import num
 from ..workspace import Workspace
 
+AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
 
 
@@ -44,7 +45,7 @@ def give(
             f"cd {workspace.place.main}",
         )
     judged = _suggestion(workspace, book, experiment)
-    _check(experiment, judged, asked)
+    _check(book, experiment, judged, asked)
     with workspace.locked():
         worktree = Worktree(workspace, experiment)
         worktree.check(asked)
@@ -83,14 +84,26 @@ def _suggestion(
     workspace: Workspace, book: Notebook, experiment: sqlite3.Row
 ) -> assessment.Assessment | None:
     """Return how a measured experiment stands; one without a measured run has no suggestion."""
-    if experiment["kind"] != "run" or not measurements.side(book, experiment["id"]).selecting:
+    if experiment["kind"] != "run" or not measurements.known_by(book, experiment["id"]).selecting:
         return None
     leaf = workspace.leaf_or_none()
     table = leaf.judge if leaf and leaf.name == experiment["leaf"] else {}
     return assessment.assess(book, experiment, assessment.policy_of(table))
 
 
-def _check(experiment: sqlite3.Row, judged: assessment.Assessment | None, asked: Asked) -> None:
+def _taken_back(book: Notebook, number: int) -> bool:
+    """Return whether an audit was the last to judge an experiment, and against it."""
+    last = lookup.last_result(book, number)
+    because = last["because"] if last is not None else None
+    return bool(because and because.startswith(AUDIT))
+
+
+def _check(
+    book: Notebook,
+    experiment: sqlite3.Row,
+    judged: assessment.Assessment | None,
+    asked: Asked,
+) -> None:
     """Refuse a keep that nothing measured supports."""
     if asked.verdict != "keep":
         return
@@ -107,6 +120,11 @@ def _check(experiment: sqlite3.Row, judged: assessment.Assessment | None, asked:
         raise Refused(
             f"e{number} broke {', '.join(judged.broken)}; what breaks a constraint cannot be kept.",
             f"Type: lab result e{number} -v discard",
+        )
+    if _taken_back(book, number) and asked.because is None:
+        raise Refused(
+            f"an audit took e{number} back: it is not better than what was confirmed.",
+            f'Say why you keep it all the same: {again} --because "..."',
         )
     verdict = judged.judgement
     if verdict.suggest != "keep" and asked.because is None:

@@ -3,37 +3,50 @@
 student   Student's t, the only distribution needed
 policy    every threshold with its reason
 numbers   means and sums that overflow nothing
-noise     what a change of seed does, and the runs an incumbent is known by
+noise     what a change of seed does
+level     what an idea must beat, and how far a candidate is above it
+pairs     how much of a seed's luck two programs share
 verdict   keep, replicate or discard, and why
-board     claimed gain, and the true one to expect
+bag       near misses that are tried together once
+audit     what is claimed of a row of keeps, measured in turn with where it began
 """
 
-from .board import Kept, claimed_gain, expected_gain, shrunk
-from .noise import Group, Noise, Side, pool, pooled
+from .audit import Audited, conclude, due, turns
+from .bag import together
+from .level import SIGN, Distance, Record, Runs, distance
+from .noise import Group, Noise, pool, pooled
 from .numbers import finite, mean, spread, total
+from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import SIGN, Judgement, failed, judge
+from .verdict import BASELINE_RUNS, Judgement, failed, judge
 
 __all__ = [
+    "BASELINE_RUNS",
     "SIGN",
+    "Audited",
+    "Distance",
     "Group",
     "Judgement",
-    "Kept",
     "Noise",
+    "Pairs",
     "Policy",
-    "Side",
-    "claimed_gain",
-    "expected_gain",
+    "Record",
+    "Runs",
+    "conclude",
+    "correlation",
+    "distance",
+    "due",
     "failed",
     "finite",
     "judge",
     "mean",
     "pool",
     "pooled",
-    "shrunk",
     "spread",
     "student_cdf",
     "student_quantile",
+    "together",
     "total",
+    "turns",
 ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .numbers import finite, spread
-from .policy import Policy
 from .student import student_quantile
 
 # How many times the other groups' noise a group's own may be. Five leaves ordinary luck alone:
@@ -94,31 +93,3 @@ def _unbiased(group: Group) -> float:
     The median of a chi-squared variable (Wilson & Hilferty 1931).
     """
     return float(group.sd / (1 - 2 / (9 * group.df)) ** 1.5)
-
-
-@dataclass(frozen=True)
-class Side:
-    """An incumbent's runs. A baseline won its place against nobody, so all its runs are fresh."""
-
-    selecting: tuple[float, ...]  # those that won it its place; they flatter it
-    fresh: tuple[float, ...]  # those measured afterwards, which nobody selected
-
-    def missing(self, policy: Policy) -> int:
-        """Return how many fresh runs are due before anything can be kept against it.
-
-        >>> Side((0.98, 0.98), fresh=(0.99,)).missing(Policy())
-        2
-        >>> Side((), fresh=(0.99,)).missing(Policy())
-        0
-        """
-        return max(0, policy.fresh_runs - len(self.fresh)) if self.selecting else 0
-
-    def record(self, policy: Policy) -> tuple[float, ...]:
-        """Return the runs that count: the fresh ones once there are enough, until then all.
-
-        >>> Side((0.98, 0.98), fresh=(0.99, 0.99, 0.99)).record(Policy())
-        (0.99, 0.99, 0.99)
-        >>> Side((0.98, 0.98), fresh=(0.99,)).record(Policy())
-        (0.98, 0.98, 0.99)
-        """
-        return self.selecting + self.fresh if self.missing(policy) else self.fresh

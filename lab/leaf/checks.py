@@ -247,8 +247,8 @@ def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the raw [judge] table; what its settings mean is the judge's to say."""
     judge = page.table(table, "judge")
     for key, value in judge.items():
-        if not is_number(value) and not isinstance(value, bool):
-            page.refuse(f"judge.{key}", f"must be a number, not {value!r}")
+        if not is_number(value) and not isinstance(value, bool | str):
+            page.refuse(f"judge.{key}", f"must be a number or a text, not {value!r}")
     return judge
 
 

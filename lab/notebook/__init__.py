@@ -19,7 +19,7 @@ from typing import Any, Self
 from ..errors import Environment, NotFound, NotYet, Usage
 from ..system import locks
 from . import write_lock
-from .migrations import STEPS
+from .migrations import REDERIVED, STEPS
 
 BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
 MOVE_AWAY = "Move it away and restore an export: mv {0} {0}.broken && lab import FILE"
@@ -211,6 +211,10 @@ class Notebook:
         db = _sqlite_utils().Database(self.db, execute_plugins=False)
         for step in STEPS[version:]:
             step(db)
+        if 0 < version < REDERIVED:
+            from .proof import rebuild
+
+            rebuild(self)
         self.db.execute(f"pragma user_version = {len(STEPS)}")
 
     def _version(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import Notebook
-from .state import SAYS_NOTHING
+from .replicates import SAYS_NOTHING
 
 MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
 # An experiment counts once it is judged; a baseline has no hypothesis, a replicate no row of its

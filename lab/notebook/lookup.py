@@ -3,8 +3,9 @@
 import json
 import sqlite3
 
+from ..errors import NotFound
 from . import Notebook
-from .state import SAYS_NOTHING
+from .replicates import RUNS, SAYS_NOTHING
 
 SCOPED = "e.leaf = ? and e.contents = ? and e.profile = ? and e.platform = ? and e.yardstick = ?"
 
@@ -146,7 +147,7 @@ def is_open(book: Notebook, job: int) -> bool:
 
 def runs(book: Notebook, experiment: int) -> list[sqlite3.Row]:
     """Return an experiment's runs, oldest first."""
-    return book.all("select * from runs where experiment = ? order by id", experiment)
+    return book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment)
 
 
 def has_number(book: Notebook, experiment: int) -> bool:
@@ -167,6 +168,15 @@ def used_seeds(book: Notebook, experiment: int) -> set[int]:
 def campaign(book: Notebook, name: str | None) -> sqlite3.Row | None:
     """Return a campaign by its name."""
     return book.one("select * from campaigns where name = ?", name)
+
+
+def named(book: Notebook, what: str, hint: str) -> list[str]:
+    """Return the campaigns called `LEAF/NAME` or `NAME`, newest first; NotFound without any."""
+    names = [row["name"] for row in campaigns(book)]
+    meant = [name for name in names if what in (name, name.rpartition("/")[2])]
+    if not meant:
+        raise NotFound(f"there is no campaign {what}.", hint)
+    return meant
 
 
 def branch(book: Notebook, campaign_name: str) -> str:

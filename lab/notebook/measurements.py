@@ -1,12 +1,20 @@
-"""Queries about numbers: the runs behind an experiment, the noise, the metrics."""
+"""Queries about numbers: the runs behind an experiment, the noise, the pairs, the metrics."""
 
-from ..judge import Group, Noise, Side, mean, pooled
+import sqlite3
+
+from ..judge import Group, Noise, Pairs, Record, correlation, mean, pooled, spread
 from . import Notebook
 from .read import LOOK_BACK
+from .replicates import RUNS, counted, failures, record, unfinished, unselected
+
+PAIRED = 40  # audits and replicated changes, the newest, from which pairs are known
 
 
 def noise(book: Notebook, scope: int) -> Noise | None:
-    """Return the pooled spread between replicates within a scope, or None when unknown."""
+    """Return the spread of runs that nobody selected within a scope, or None when unknown.
+
+    A metric that its leaf declares deterministic has none.
+    """
     return noise_and_outside(book, scope)[0]
 
 
@@ -22,38 +30,103 @@ def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[in
     )
     groups = [Group(*row) for row in rows]
     found, places = pooled(groups)
-    return found, [groups[place].experiment for place in places]
+    return found or _constant(book, scope), [groups[place].experiment for place in places]
 
 
-def side(book: Notebook, experiment: int) -> Side:
-    """Return the runs that won an experiment its place, and those measured afterwards.
+def noise_beside(book: Notebook, scope: int, audit: int) -> Noise | None:
+    """Return the noise of a scope without the runs of one audit."""
+    sides = book.one("select tip, base from audits where id = ?", audit)
+    assert sides is not None
+    rows = book.all(
+        "select experiment, spread, df from state where scope = ? and df > 0 "
+        "and experiment not in (?, ?) order by experiment desc limit ?",
+        *(scope, sides["tip"], sides["base"], LOOK_BACK),
+    )
+    groups = [Group(*row) for row in rows]
+    for number in sides:
+        made = book.all("select kind from experiments where id = ?", number)[0][0]
+        runs = [run for run in _runs(book, number) if run["audit"] != audit]
+        groups += [
+            Group(number, spread(some) or 0.0, len(some) - 1) for some in unselected(made, runs)
+        ]
+    return pooled(groups)[0] or _constant(book, scope)
 
-    Nothing selected a baseline, so all its runs are fresh.
+
+def _runs(book: Notebook, experiment: int) -> list[sqlite3.Row]:
+    return book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment)
+
+
+def _constant(book: Notebook, scope: int) -> Noise | None:
+    """Return no noise at all where a leaf says so, or where its seeds were seen to change nothing.
+
+    Seen so, `lab audit` claims nothing: that luck is the program's own, and no run tells it.
     """
-    from .state import values_by_seed
+    row = book.one(
+        "select e.deterministic or exists (select 1 from runs where experiment = e.id "
+        "and flags like '%seed_ignored%') from experiments e where e.id = "
+        "(select max(experiment) from state where scope = ?1 and runs > 0) or e.id = "
+        "(select max(s.experiment) from state s join experiments b on b.id = s.experiment "
+        "where s.scope = ?1 and b.kind = 'baseline') order by 1 desc limit 1",
+        scope,
+    )
+    return Noise(0.0, 1) if row and row[0] else None
 
-    runs = book.all("select * from runs where experiment = ? order by id", experiment)
+
+def known_by(book: Notebook, experiment: int) -> Record:
+    """Return the runs an experiment is known by: fresh ones, and those that won it its place."""
     made = book.all("select kind from experiments where id = ?", experiment)[0][0]
-    first = book.one(
+    kept = book.all(
         "select min(at) from results where experiment = ? and verdict = 'keep'", experiment
     )
-    kept_at = first[0] if first else None
-    if made == "baseline":
-        return Side(selecting=(), fresh=tuple(values_by_seed(runs)))
-    values = values_by_seed(runs)
-    used = values_by_seed([run for run in runs if kept_at is None or run["at"] <= kept_at])
-    return Side(selecting=tuple(used), fresh=tuple(values[len(used) :]))
+    return record(
+        made, book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment), kept[0][0]
+    )
+
+
+def failed_seeds(book: Notebook, experiment: int) -> int:
+    """Return how many of an experiment's seeds were started and never gave a number."""
+    return failures(book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment))
+
+
+def unfinished_seeds(book: Notebook, experiment: int) -> int:
+    """Return how many of an experiment's seeds were begun and stopped before they gave a number."""
+    return unfinished(_runs(book, experiment))
+
+
+def pairs(book: Notebook, scope: int) -> Pairs | None:
+    """Return how much of a seed's luck two programs share, as the newest audits tell."""
+    audits = book.all(
+        "select a.* from audits a join state s on s.experiment = a.tip "
+        "where s.scope = ? and a.ended is not null order by a.id desc limit ?",
+        *(scope, PAIRED),
+    )
+    sides = [
+        tuple(by_audit(book, one["id"], one[side]) for side in ("tip", "base")) for one in audits
+    ]
+    return correlation(((tip, base) for tip, base in sides), noise(book, scope))
+
+
+def by_audit(book: Notebook, audit: int, experiment: int) -> dict[int, float]:
+    """Return the values by seed that an audit has measured of one of its sides."""
+    rows = book.all(
+        f"{RUNS} where r.experiment = ? and j.audit = ? order by r.id", experiment, audit
+    )
+    return {run["seed"]: run["value"] for run in counted(rows)}
 
 
 def metrics(book: Notebook, experiment: int) -> dict[str, float]:
-    """Return the mean of each metric over the experiment's runs; evaluate's numbers win."""
+    """Return the mean of each metric over the runs that count; evaluate's numbers win."""
+    seeds = known_by(book, experiment).runs
     rows = book.all(
-        "select m.name, m.value, r.id from metrics m join runs r on r.id = m.run "
+        "select m.name, m.value, r.id, r.seed from metrics m join runs r on r.id = m.run "
         "where r.experiment = ? and r.status = 'finished' "
+        "and ifnull(r.flags, '') not like '%reproduction%' "
         "order by r.id, case m.source when 'train' then 0 when 'harness' then 1 else 2 end",
         experiment,
     )
-    by_run: dict[tuple[str, int], float] = {(row[0], row[2]): row[1] for row in rows}
+    by_run: dict[tuple[str, int], float] = {
+        (row[0], row[2]): row[1] for row in rows if row["seed"] in seeds
+    }
     sums: dict[str, list[float]] = {}
     for (name, _), value in by_run.items():
         sums.setdefault(name, []).append(value)

@@ -79,6 +79,14 @@ def m006_combinations(db: "Database") -> None:
     db.execute(f"create trigger combinations_stays before delete on combinations {never}")
 
 
+def m007_audits(db: "Database") -> None:
+    """Audits: tip and last confirmed commit run in turn; the level a change was judged by.
+
+    What is derived of replicates counts other runs since, so it is made anew (`REDERIVED`).
+    """
+    _execute(db, Path(__file__).with_name("m007_audits.sql").read_text(encoding="utf-8"))
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -96,4 +104,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m004_reported,
     m005_baselines,
     m006_combinations,
+    m007_audits,
 )
+REDERIVED = 7  # notebooks older than this step hold derived tables of another rule

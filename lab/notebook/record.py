@@ -156,6 +156,30 @@ def judgement(book: Notebook, experiment: int, **row: Any) -> None:
         refresh(book, experiment)
 
 
+def audit(
+    book: Notebook, campaign: str, *, tip: sqlite3.Row, base: int, seeds: Sequence[int]
+) -> int:
+    """Begin an audit: which two experiments are run in turn, and with which new seeds."""
+    with book.write():
+        made = book.insert(
+            "audits",
+            **{"leaf": tip["leaf"], "campaign": campaign, "tip": tip["id"], "base": base},
+            **{"seeds": json.dumps(list(seeds)), "by": book.who},
+        )
+        book.event("audit", f"e{tip['id']}", f"against e{base}")
+        return made
+
+
+def audit_ended(book: Notebook, audit: sqlite3.Row, conclusion: str, **figures: Any) -> None:
+    """Close an audit: confirmed, open, back, or cut where it says nothing."""
+    with book.write():
+        row = {"ended": book.stamp(), "conclusion": conclusion, **figures}
+        book.fill("audits", audit["id"], **row)
+        for number in (audit["tip"], audit["base"]):
+            refresh(book, number)
+        book.event("audit ended", f"e{audit['tip']}", conclusion)
+
+
 def result(
     book: Notebook,
     experiment: sqlite3.Row,

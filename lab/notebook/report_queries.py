@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import Notebook
-from .state import SAYS_NOTHING
+from .replicates import SAYS_NOTHING
 
 PAUSE = timedelta(hours=6)  # without an experiment: one night of work ends, another begins
 SILENT = ", ".join(f"'{name}'" for name in SAYS_NOTHING)

@@ -18,6 +18,18 @@ def typical_seconds(book: Notebook, experiment: sqlite3.Row) -> float | None:
     return row[0] if row else None
 
 
+def median_seconds(book: Notebook, leaf: str, profile: str | None) -> float | None:
+    """Return the median length of the newest finished runs in a leaf and profile."""
+    rows = book.all(
+        "select r.seconds from runs r join experiments e on e.id = r.experiment "
+        "where r.experiment in (select experiment from state where leaf = ? "
+        "order by experiment desc limit ?) and e.profile is ? and r.status = 'finished'",
+        *(leaf, TYPICAL_RUNS, profile),
+    )
+    known = sorted(row[0] for row in rows if row[0] is not None)
+    return known[len(known) // 2] if known else None
+
+
 def other_seeds(book: Notebook, experiment: int, seed: int) -> list[int]:
     """Return the finished runs of an experiment with another seed."""
     rows = book.all(

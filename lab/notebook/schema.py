@@ -5,7 +5,15 @@ from . import Notebook
 
 def records(book: Notebook) -> list[str]:
     """Return the tables whose rows stay, each after those that it points into."""
-    return [name for name, stays in _tables(book) if stays]
+    names = [name for name, stays in _tables(book) if stays]
+    points = {
+        name: {row["table"] for row in book.all(f"pragma foreign_key_list({name})")}
+        for name in names
+    }
+    found: list[str] = []
+    while len(found) < len(names):
+        found.append(next(n for n in names if n not in found and points[n] <= {*found, n}))
+    return found
 
 
 def derived(book: Notebook) -> list[str]:

@@ -6,16 +6,17 @@ a write, and `differences` applies it to all of them for `lab doctor`.
 
 import itertools
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..judge import mean, spread
+from ..judge import finite, mean, spread
 from . import Notebook
+from .replicates import RUNS, SAYS_NOTHING, record, unselected
 
 CHUNK = 500  # experiments looked at together: 10 times quicker than one by one
 SCOPE = ("leaf", "profile", "platform", "yardstick")
-SAYS_NOTHING = ("infra", "interrupted", "lost")  # failures that tell nothing about the idea
 COLUMNS = (
     *("experiment", "hypothesis", "leaf", "scope", "campaign", "status", "failure", "verdict"),
     *("kind", "value", "claimed", "runs", "spread", "df", "gain", "mechanism", "mechanism_source"),
@@ -25,18 +26,6 @@ INSERT = f"insert or replace into state values ({', '.join('?' * len(COLUMNS))})
 State = dict[str, Any]
 Thing = TypeVar("Thing")
 Row = Mapping[str, Any] | sqlite3.Row
-
-
-def values_by_seed(runs: Sequence[Row]) -> list[float]:
-    """Return one value a seed; a seed that was ignored, or repeated on purpose, adds nothing."""
-    kept: list[float] = []
-    for run in runs:
-        flags = run["flags"] or ""
-        if run["status"] != "finished" or run["value"] is None or "reproduction" in flags:
-            continue
-        if "seed_ignored" not in flags or not kept:
-            kept.append(run["value"])
-    return kept
 
 
 def derive(
@@ -50,7 +39,9 @@ def derive(
     reported: Sequence[Row] = (),
 ) -> State:
     """Return the state of one experiment from its newest job, runs, results, newest judgement."""
-    values = values_by_seed(runs)
+    kept = [row["at"] for row in results if row["verdict"] == "keep"]
+    known = record(experiment["kind"], runs, min(kept, default=None))
+    values = list(known.runs.values())
     result = _standing(results[-1] if results else None, job)
     state: State = {
         "experiment": experiment["id"],
@@ -70,9 +61,9 @@ def derive(
     if experiment["kind"] == "baseline" and values and not result:
         state["verdict"] = "keep"
     state |= _worth(experiment, values, [*reported, *results], judgement)
+    state |= _noise(unselected(experiment["kind"], runs))
     state |= _mechanism(result, judgement)
-    near = bool(judgement["near_miss"]) if judgement else False
-    state["kind"] = _kind(state, near)
+    state["kind"] = _kind(state, judgement is not None and _says_little(judgement))
     lesson = cited or bool(result and result["theory_revision"])
     state["telling"] = _telling(state, lesson)
     suggested = result["suggested"] if result else None
@@ -103,20 +94,25 @@ def _status(
 def _worth(
     experiment: Row, values: list[float], results: Sequence[Row], judgement: Row | None
 ) -> State:
-    """Value (the mean over runs, or what was claimed last), spread and gain."""
+    """Value (the mean over the runs that count, or what was claimed last) and gain."""
     centre = mean(values) if values else None
-    wide = spread(values)  # None where it is beyond every number
     claimed = _last(results, "value") if centre is None else None
     sign = -1.0 if experiment["direction"] == "maximize" else 1.0
     gain = judgement["gain"] if judgement else _last(results, "gain")
     return {
         "value": centre if centre is not None else claimed,
         "claimed": int(centre is None and claimed is not None),
-        "spread": wide or 0.0,
-        "df": max(0, len(values) - 1) if wide is not None else 0,
         "gain": gain,
         "ordinal": sign * centre if centre is not None else None,
     }
+
+
+def _noise(groups: Sequence[Sequence[float]]) -> State:
+    """What the runs that nobody selected add to the noise."""
+    wide = [spread(group) for group in groups]  # None where it is beyond every number
+    known = [one for one in wide if one is not None]
+    df = sum(len(group) - 1 for group, one in zip(groups, wide, strict=True) if one is not None)
+    return {"spread": finite(math.hypot(*known)) or 0.0, "df": df}
 
 
 def _last(rows: Sequence[Row], name: str) -> Any:
@@ -135,7 +131,12 @@ def _mechanism(result: Row | None, judgement: Row | None) -> State:
     return {"mechanism": None, "mechanism_source": None}
 
 
-def _kind(state: State, near_miss: bool) -> str | None:
+def _says_little(judgement: Row) -> bool:
+    """A discard that its numbers do not make a dead end: it could still be a gain."""
+    return bool(judgement["near_miss"]) or judgement["reason"] in ("bagged", "undecided", "failed")
+
+
+def _kind(state: State, inconclusive: bool) -> str | None:
     """Dead end (ran and lost, or mechanism refuted), unsettled (says too little), or neither."""
     if state["failure"] in SAYS_NOTHING:
         return None
@@ -144,7 +145,7 @@ def _kind(state: State, near_miss: bool) -> str | None:
     if state["verdict"] == "crash":
         return "unsettled"
     if state["verdict"] == "discard":
-        return "unsettled" if near_miss else "dead_end"
+        return "unsettled" if inconclusive else "dead_end"
     return None
 
 
@@ -165,7 +166,8 @@ def facts_of(book: Notebook, experiments: Sequence[int]) -> list[State]:
     about: dict[str, dict[int, list[sqlite3.Row]]] = {}
     for table in ("jobs", "runs", "results", "judgements", "reported"):
         found = about[table] = {}
-        query = f"select * from {table} where experiment in ({marks}) order by id"
+        what = RUNS if table == "runs" else f"select r.* from {table} r"
+        query = f"{what} where r.experiment in ({marks}) order by r.id"
         for row in book.db.execute(query, experiments):
             found.setdefault(row["experiment"], []).append(row)
     query = f"select distinct experiment from evidence where experiment in ({marks})"

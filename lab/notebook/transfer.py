@@ -21,13 +21,21 @@ POINTERS = {
     "job": "jobs",
     "run": "runs",
     "lesson": "lessons",
+    "audit": "audits",
+}
+APART = {  # columns that point elsewhere than their name says, or only in this table
+    ("sessions", "campaign"): "campaigns",
+    ("audits", "tip"): "experiments",
+    ("audits", "base"): "experiments",
 }
 # What is in flight stays at home: elsewhere nobody would ever end it. Exported again when it ended.
-_ENDED = (
-    "ended is not null and (job is null or job in (select id from jobs where ended is not null))"
+_JOBS = (
+    "ended is not null and (audit is null or audit in (select id from audits where ended <> ''))"
 )
+_ENDED = f"ended is not null and (job is null or job in (select id from jobs where {_JOBS}))"
 ENDED = {
-    "jobs": "ended is not null",
+    "audits": "ended is not null",
+    "jobs": _JOBS,
     "sessions": "ended is not null",
     "runs": _ENDED,
     "metrics": f"run in (select id from runs where {_ENDED})",
@@ -72,8 +80,8 @@ def _query(book: Notebook, table: str) -> str:
 
 
 def _target(table: str, column: str) -> str | None:
-    """Return the table that a column points into; elsewhere a campaign is a name."""
-    return "campaigns" if (table, column) == ("sessions", "campaign") else POINTERS.get(column)
+    """Return the table that a column points into."""
+    return APART.get((table, column)) or POINTERS.get(column)
 
 
 def _portable(book: Notebook, subject: str) -> str:
@@ -251,7 +259,9 @@ class Import:
         elif table == "experiments":
             self.experiments.update(ids)
         else:
-            self.experiments.update(r["experiment"] for r in rows if "experiment" in r)
+            for name in ("experiment", "tip", "base"):
+                if _target(table, name):
+                    self.experiments.update(row[name] for row in rows if name in row)
 
     def _settle(self) -> None:
         """Bring the derived state of what came in up to date."""

@@ -9,7 +9,7 @@ from .. import leaf as leaves
 from ..campaign.lock import is_alive
 from ..errors import LabError
 from ..experiment import samples
-from ..judge import Policy, total
+from ..judge import Policy
 from ..notebook import Notebook, history, ideas, measurements, read, report_queries
 from ..notebook.history import Point
 from ..notebook.read import Found
@@ -152,7 +152,7 @@ def _since(
     won = board.chain(history.keeps(book, name))
     first = window.first.experiments
     mine = [row for row in won if row["experiment"] >= first and row["kind"] != "import"]
-    before = max((r["experiment"] for r in won if r not in mine), default=0)
+    stands = board.standing(book, mine, policy, first)
     moved = [dict(one) for one in report_queries.campaigns(book, name, first)]
     for one in moved:
         one["alive"] = is_alive(workspace.place.home, one["name"])
@@ -161,8 +161,8 @@ def _since(
         **report_queries.spent(book, name, window.first),
         "then": then,
         "now": best,
-        "claimed_gain": total(row["gain"] for row in mine) if mine else None,
-        "expected_gain": board.expected(book, mine, policy, before) if mine else None,
+        "confirmed_gain": stands.confirmed_gain if stands else None,
+        "provisional_gain": stands.provisional_gain if stands else None,
         "campaigns": moved,
     }
 

@@ -69,12 +69,12 @@ def _leaf(leaf: Found) -> Iterator[str]:
 
 def _since(since: Found) -> Iterator[str]:
     figures, remark = words.best(since)
-    claimed, expected = since["claimed_gain"], since["expected_gain"]
-    unknown = "unknown (no noise measured)" if claimed is not None else "-"
+    confirmed, provisional = since["confirmed_gain"], since["provisional_gain"]
+    none = "nothing" if provisional is not None else "-"
     rows = [
         ("best", f"{figures} ({remark})"),
-        ("claimed gain", num(claimed, sign=True)),
-        ("expected gain", unknown if expected is None else num(expected, sign=True)),
+        ("confirmed gain", none if confirmed is None else num(confirmed, sign=True)),
+        ("provisional gain", num(provisional, sign=True)),
         ("experiments", f"{since['experiments']}: {words.tally(since)}"),
         ("runs", f"{since['runs']}, {span(since['seconds'])} on a device"),
         ("cost", words.cost(since)),

@@ -32,22 +32,23 @@ def since(look: Look) -> Safe:
 
 
 def _gains(look: Look) -> Safe:
-    """Return claimed beside expected gain, as two bars on one scale."""
-    claimed, expected = look.leaf["since"]["claimed_gain"], look.leaf["since"]["expected_gain"]
-    if claimed is None:
+    """Return the confirmed beside the provisional gain, as two bars on one scale."""
+    since = look.leaf["since"]
+    confirmed, provisional = since["confirmed_gain"], since["provisional_gain"]
+    if provisional is None:
         return _tile("gain", "none", "no kept change on the way to the best")
-    most = max(abs(claimed), abs(expected or 0.0)) or 1.0
+    most = max(abs(confirmed or 0.0), abs(provisional)) or 1.0
     bars = [
         tag("i", class_=f"bar {name}", style=f"width:{100 * (max(0.0, value) / most):.1f}%")
-        for name, value in (("claimed", claimed), ("expected", expected))
+        for name, value in (("confirmed", confirmed), ("provisional", provisional))
         if value is not None
     ]
-    known = "unknown: no noise measured" if expected is None else num(expected, sign=True)
+    known = "nothing" if confirmed is None else num(confirmed, sign=True)
     return tag(
         "div",
         tag("dt", "gain"),
-        tag("dd", num(claimed, sign=True), " claimed"),
-        tag("dd", bars, f"expected {known}", class_="remark"),
+        tag("dd", known, " confirmed"),
+        tag("dd", bars, f"provisional {num(provisional, sign=True)}", class_="remark"),
     )
 
 

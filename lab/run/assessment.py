@@ -1,5 +1,6 @@
 """Assess an experiment against its incumbent; the JSON and text of `lab run` and `wait`."""
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -9,14 +10,14 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Detail, Mechanism, Reference, Replicate, Standing
+from ..documents.experiments import Detail, Mechanism, Paired, Reference, Replicate, Standing
 from ..errors import Refused
 from ..leaf import Condition
-from ..notebook import Notebook, lookup, measurements, read, record
-from ..notebook.state import SAYS_NOTHING
+from ..notebook import Notebook, audits, ledger, lookup, measurements, read, record
+from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, span
 
-BASELINE_SEEDS = 3  # the fewest that tell a spread from a coincidence
+BASELINE_SEEDS = judging.BASELINE_RUNS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Assessment:
 
     judgement: judging.Judgement
     noise: judging.Noise | None
-    values: tuple[float, ...]
+    pairs: judging.Pairs | None
+    values: judging.Runs
     incumbent: Reference | None
     mechanism: Mechanism | None
     broken: tuple[str, ...]
@@ -41,44 +43,63 @@ def policy_of(table: Mapping[str, Any]) -> judging.Policy:
 
 def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge an experiment by what the notebook holds at this moment."""
-    number = experiment["id"]
-    state = lookup.state(book, number)
-    side = measurements.side(book, number)
-    values = side.selecting + side.fresh
-    incumbent = (
-        measurements.side(book, experiment["incumbent"]) if experiment["incumbent"] else None
-    )
-    if incumbent is not None and not incumbent.record(policy):
-        incumbent = None
-    noise, broken = measurements.noise(book, state["scope"]), _broken(book, number)
-    idea = _idea(book, experiment)
+    number, scope = experiment["id"], lookup.state(book, experiment["id"])["scope"]
+    noise, pairs = measurements.noise(book, scope), measurements.pairs(book, scope)
+    broken, record = _broken(book, number), measurements.known_by(book, number)
+    incumbent, against = None, experiment["incumbent"]
+    if against is not None:
+        incumbent = measurements.known_by(book, against)
     if experiment["kind"] == "baseline":
-        verdict = judging.Judgement(
+        stands = judging.Judgement(
             suggest="keep", reason="better", why="a baseline stands by itself"
         )
-        verdict = verdict if values else judging.failed()
-    elif not values:
-        verdict = judging.failed()
+        verdict = stands if record.runs else judging.failed()
     else:
+        idea = _idea(book, experiment)
         verdict = judging.judge(
-            values,
+            record.selecting,
             incumbent,
             noise,
             experiment["direction"],
             policy=policy,
+            rho=pairs.rho if pairs else 0.0,
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
             broken=broken,
             lines_changed=experiment["lines_changed"],
+            together=_together(book, experiment),
+            may_simplify=_may_simplify(book, against, noise, policy),
+            failures=measurements.failed_seeds(book, number),
+            unfinished=measurements.unfinished_seeds(book, number),
         )
-    known = None if incumbent is None else reference(experiment["incumbent"], incumbent, policy)
-    return Assessment(verdict, noise, values, known, mechanism(book, experiment), broken)
+    known = None
+    if against is not None and incumbent is not None and incumbent.runs:
+        known = reference(against, incumbent)
+    seen = mechanism(book, experiment)
+    return Assessment(verdict, noise, pairs, record.selecting or record.fresh, known, seen, broken)
 
 
-def reference(experiment: int, side: judging.Side, policy: judging.Policy) -> Reference:
+def _together(book: Notebook, experiment: sqlite3.Row) -> bool:
+    """Return whether this is several of its incumbent's bag at once."""
+    made = experiment["parent"], experiment["contents"]
+    parts = lookup.combination(book, *made) if all(made) else []
+    bagged = [ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts]
+    return bool(bagged) and all(bagged)
+
+
+def _may_simplify(
+    book: Notebook, incumbent: int | None, noise: judging.Noise | None, policy: judging.Policy
+) -> bool:
+    """Return whether fewer lines may still be a reason: so many changes between audits at most."""
+    if incumbent is None:
+        return True
+    return ledger.of(book, incumbent, noise, policy).simpler < policy.simpler_most
+
+
+def reference(experiment: int, record: judging.Record) -> Reference:
     """Return an experiment by the mean of the runs that count for it."""
-    runs = side.record(policy)
-    value = judging.mean(runs) if runs else None
-    return {"experiment": f"e{experiment}", "value": value, "runs": len(runs)}
+    values = list(record.runs.values())
+    value = judging.mean(values) if values else None
+    return {"experiment": f"e{experiment}", "value": value, "runs": len(values)}
 
 
 def _broken(book: Notebook, number: int) -> tuple[str, ...]:
@@ -125,6 +146,7 @@ def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Po
         incumbent=experiment["incumbent"],
         incumbent_value=standing.incumbent["value"] if standing.incumbent else None,
         gain=verdict.gain,
+        level=verdict.level,
         se=verdict.se,
         noise=verdict.noise,
         p_better=verdict.p_better,
@@ -148,11 +170,16 @@ def as_json(
     state = lookup.state(book, number)
     standing = assess(book, experiment, policy)
     verdict = standing.judgement
+    if state["verdict"] in ("keep", "discard"):
+        verdict = _as_judged(book, number, verdict)
     runs = lookup.runs(book, number)
     last = runs[-1] if runs else None
     done = state["status"] in ("finished", "failed")
     detail: Detail = json.loads(last["detail"]) if last and last["detail"] else {}
     judged = done and experiment["kind"] == "run"
+    tip = number if state["verdict"] == "keep" else experiment["incumbent"]
+    stands = ledger.of(book, tip, standing.noise, policy) if tip is not None else None
+    audit = stands is not None and audit_due(book, experiment, stands, standing.noise, policy)
     return {
         "experiment": f"e{number}",
         "hypothesis": read.h(experiment["hypothesis"]),
@@ -173,6 +200,11 @@ def as_json(
         "se": verdict.se if judged else None,
         "noise": standing.noise.sd if standing.noise else None,
         "p_better": verdict.p_better if judged else None,
+        "gain_status": ledger.gain_status(book, state, policy),
+        "level": verdict.level if judged else None,
+        "confirmed_gain": stands.confirmed_gain if stands else None,
+        "provisional_gain": stands.provisional_gain if stands else None,
+        "pairs": _pairs(standing.pairs),
         "suggest": verdict.suggest if judged else None,
         "reason": verdict.reason if judged else None,
         "mechanism": standing.mechanism,
@@ -185,7 +217,7 @@ def as_json(
         "cost_usd": _cost(runs),
         "position": queued.position if queued else None,
         "eta_s": queued.eta_s if queued else None,
-        "next": _next(experiment, state, verdict),
+        "next": _next(experiment, state, verdict, audit),
         "verdict": state["verdict"],
         "why": verdict.why if judged else None,
         "bar": verdict.bar if judged else None,
@@ -194,6 +226,33 @@ def as_json(
         "setup_s": last["setup_s"] if last else None,
         "waited_s": last["waited_s"] if last else None,
     }
+
+
+def _as_judged(book: Notebook, number: int, now: judging.Judgement) -> judging.Judgement:
+    """Return the judgement as it was recorded: what is measured later changes no verdict's gain."""
+    row = lookup.last_judgement(book, number)
+    if row is None:
+        return now
+    figures = ("gain", "se", "noise", "p_better", "level", "suggest", "reason", "why")
+    return dataclasses.replace(now, **{name: row[name] for name in figures})
+
+
+def audit_due(
+    book: Notebook,
+    experiment: sqlite3.Row,
+    stands: ledger.Ledger,
+    noise: judging.Noise | None,
+    policy: judging.Policy,
+) -> bool:
+    """Return whether the branch is so far above what was confirmed that an audit is due."""
+    if experiment["campaign"] is None or not stands.since or stands.provisional_gain is None:
+        return False
+    runs = audits.runs_since(book, experiment["campaign"], experiment["leaf"])
+    return judging.due(stands.provisional_gain, noise, policy, runs)
+
+
+def _pairs(found: judging.Pairs | None) -> Paired | None:
+    return None if found is None else {"rho": found.rho, "runs": found.runs}
 
 
 def _cost(runs: list[sqlite3.Row]) -> float | None:
@@ -213,7 +272,9 @@ def _run(run: sqlite3.Row) -> Replicate:
     }
 
 
-def _next(experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement) -> Action:
+def _next(
+    experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement, audit: bool
+) -> Action:
     """Return what to do with the experiment now."""
     number, idea = experiment["id"], experiment["hypothesis"]
     if state["status"] in ("queued", "running"):
@@ -221,8 +282,10 @@ def _next(experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgemen
     if idea is None:
         measured = state["value"] is not None and not state["claimed"]
         return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
-    if state["verdict"] in ("keep", "discard"):  # run again after its verdict, for another's sake
-        return Action("wait" if state["verdict"] == "keep" else "look")
+    if state["verdict"] in ("keep", "discard") and audit:
+        return Action("audit")
+    if state["verdict"] in ("keep", "discard"):
+        return Action("look")
     if state["status"] == "failed":
         crash = Action("judge", experiment=number, verdict="crash")
         blameless = state["failure"] in SAYS_NOTHING
@@ -242,8 +305,7 @@ def as_text(found: Standing) -> str:
     runs = [run for run in found["runs"] if run["value"] is not None]
     seeds = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in runs)
     lines = [
-        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} over {len(runs)} "
-        f"run{'s' * (len(runs) != 1)}: {seeds}",
+        f"{found['experiment']} finished: {found['metric']} {num(found['value'])}; runs: {seeds}",
         f"train {span(found['train_wall_s'])}, set-up {span(found['setup_s'])}, waited "
         f"{span(found['waited_s'])}; {found['profile']} on {found['platform']}",
     ]
@@ -251,7 +313,8 @@ def as_text(found: Standing) -> str:
         incumbent, error = found["incumbent"], num(found["se"])
         lines.append(
             f"incumbent {incumbent['experiment']} {num(incumbent['value'])} "
-            f"({incumbent['runs']} runs); gain {num(found['gain'], sign=True)} ± {error}, "
+            f"({incumbent['runs']} run{'s' * (incumbent['runs'] != 1)}), level "
+            f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
             f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
         )
     if found["mechanism"]:
@@ -260,7 +323,19 @@ def as_text(found: Standing) -> str:
     lines += _remarks(found)
     if found["suggest"]:
         lines.append(f"suggested: {found['suggest']} ({found['reason']}): {found['why']}")
+    if found["gain_status"]:
+        lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])
+
+
+def status_words(status: str) -> str:
+    """Return what a gain's status means, in a line."""
+    return {
+        "provisional": "kept provisionally: lab audit says what the branch has truly gained",
+        "confirmed": "confirmed by an audit",
+        "not_confirmed": "not confirmed by an audit: nothing is claimed of it",
+        "bagged": "in the bag: above the level, below the bar; tried together with others",
+    }[status]
 
 
 def _remarks(found: Standing) -> list[str]:

@@ -342,7 +342,7 @@ class Execution:
                 detail=json.dumps(detail),
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
-            if failure is None:
+            if failure is None and self.order.job["audit"] is None:  # an audit judges the chain
                 policy = assessment.policy_of(self._asked.get("judge", {}))
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None

@@ -14,7 +14,7 @@ import click
 from .. import repo
 from ..errors import LabError
 from ..notebook import Notebook, lookup, record, runs
-from ..notebook.state import SAYS_NOTHING
+from ..notebook.replicates import SAYS_NOTHING
 from ..repo import checkout_lock
 from ..system import locks, processes
 from ..system.home import Home

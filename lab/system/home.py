@@ -60,6 +60,10 @@ class Home:
         """Return the lock of a checkout, a loop, a job or whatever else `name` says."""
         return self.path / "locks" / file_name(name)
 
+    def audit_lock(self, campaign: str) -> Path:
+        """Return the lock that an audit of a campaign holds."""
+        return self.lock(f"audit {campaign}")
+
     # -- Folders --------------------------------------------------------------------
 
     @property

@@ -1,12 +1,12 @@
-"""`lab board`: counts, what was kept, the claimed gain beside the expected one."""
+"""`lab board`: counts, what was kept, the confirmed gain beside the provisional one."""
 
 import math
 import sqlite3
 from collections.abc import Sequence
 
 from ..documents.leaves import Board, Going, Leader, Row
-from ..judge import SIGN, Kept, Noise, Policy, expected_gain, finite, mean, total
-from ..notebook import Notebook, history, measurements, read
+from ..judge import Policy, total
+from ..notebook import Notebook, history, ledger, lookup, measurements, read
 from ..notebook.history import Point
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
@@ -23,14 +23,18 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
     errors = {row["experiment"]: row["se"] for row in keeps}
     won = chain(keeps)
     scope = history.newest_scope(book, leaf)
+    stands = standing(book, won, policy)
     shown = as_reported(history.points(book, leaf, scope["id"], n)) if scope else []
     return {
         "leaf": leaf,
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
-        "experiments": [_row(row, errors.get(row["experiment"])) for row in rows],
+        "experiments": [_row(book, row, errors.get(row["experiment"]), policy) for row in rows],
         "claimed_gain": total(row["gain"] for row in won) if won else None,
-        "expected_gain": expected(book, won, policy),
+        "confirmed_gain": stands.confirmed_gain if stands else None,
+        "provisional_gain": stands.provisional_gain if stands else None,
+        "level": stands.level if stands else None,
+        "expected_gain": stands.confirmed_gain if stands else None,
         "counts": counts,
         "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
@@ -45,7 +49,8 @@ def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
     return [row for row in rows if row["made"] != "import"] or rows
 
 
-def _row(row: sqlite3.Row, error: float | None) -> Row:
+def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy) -> Row:
+    kept = row["verdict"] == "keep"  # of the others too many to ask the notebook about each
     return {
         "experiment": f"e{row['experiment']}",
         "claim": row["claim"],
@@ -62,6 +67,7 @@ def _row(row: sqlite3.Row, error: float | None) -> Row:
         "claimed": bool(row["claimed"]),
         "imported": row["made"] == "import",
         "se": error,
+        "gain_status": ledger.gain_status(book, row, policy) if kept else None,
     }
 
 
@@ -113,7 +119,7 @@ def best_so_far(points: Sequence[Point]) -> list[float | None]:
     return found
 
 
-# -- Claimed beside expected ---------------------------------------------------
+# -- The chain that leads to the best ------------------------------------------
 
 
 def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
@@ -139,47 +145,12 @@ def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
     return found[::-1]
 
 
-def expected(
-    book: Notebook, won: Sequence[sqlite3.Row], policy: Policy, before: int = 0
-) -> float | None:
-    """Return the gain to expect of a chain of kept changes; None where noise is unknown.
-
-    `before` is the kept experiment that the chain began from, 0 at the start of everything.
-    """
-    if not won:
+def standing(
+    book: Notebook, won: Sequence[sqlite3.Row], policy: Policy, first: int = 0
+) -> ledger.Ledger | None:
+    """Return how the end of a chain stands, from the experiment `first` on; None for an import."""
+    if not won or won[-1]["kind"] == "import":
         return None
-    noise = measurements.noise(book, won[-1]["scope"])
-    previous = [before, *(row["experiment"] for row in won)]
-    pairs = zip(won, previous, strict=False)
-    links = [_link(book, row, earlier, noise, policy) for row, earlier in pairs]
-    known = [link for link in links if link is not None]
-    return expected_gain(known) if len(known) == len(links) else None
-
-
-def _link(
-    book: Notebook, row: sqlite3.Row, previous: int, noise: Noise | None, policy: Policy
-) -> Kept | None:
-    """Return one kept change as the judge sees it; None where nothing is known of its error."""
-    fresh = _fresh_gain(book, row, policy)
-    error = row["se"]
-    if error is None and noise is not None:
-        error = noise.sd * math.sqrt(2 / max(1, row["runs"]))
-    if error is None and fresh is None:
-        return None
-    return Kept(
-        gain=row["gain"],
-        se=error or 0.0,
-        looks=history.looks(book, row, previous),
-        fresh=fresh,
-    )
-
-
-def _fresh_gain(book: Notebook, row: sqlite3.Row, policy: Policy) -> float | None:
-    """Return the gain by runs measured after the keep, once as many as are due are there."""
-    if row["kind"] == "import" or row["incumbent"] is None:
-        return None
-    mine, incumbent = (measurements.side(book, row[name]) for name in ("experiment", "incumbent"))
-    if not mine.selecting or mine.missing(policy) or not incumbent.record(policy):
-        return None
-    gained = mean(mine.record(policy)) - mean(incumbent.record(policy))
-    return finite(SIGN[row["direction"]] * gained)
+    tip = won[-1]["experiment"]
+    noise = measurements.noise(book, lookup.state(book, tip)["scope"])
+    return ledger.of(book, tip, noise, policy, first)

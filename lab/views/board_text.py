@@ -51,13 +51,18 @@ def _lines(found: Board, width: int) -> list[tuple[str, str]]:
         )
     lines = [*_head(found, width)]
     kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
-    lines += _table("kept", kept[-MOST_KEPT:], len(kept), width, gains=True)
+    title = "kept (?: not confirmed)" if any(map(_is_unproven, kept)) else "kept"
+    lines += _table(title, kept[-MOST_KEPT:], len(kept), width, gains=True)
     shown = found["experiments"]
     lines += _table("newest", shown[-MOST_NEWEST:], found["counts"]["experiments"], width)
     for one in found["running"]:
         claim = shorten(one["claim"] or "baseline", width)
         lines.append((f"{one['experiment']} {one['status']}: {claim}", STYLES["running"]))
     return lines
+
+
+def _is_unproven(row: Row) -> bool:
+    return row["gain_status"] in ("provisional", "not_confirmed")
 
 
 def _head(found: Board, width: int) -> list[tuple[str, str]]:
@@ -81,17 +86,21 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
         words = f"best {best['experiment']} {num(best['value'])} ({runs}{where})"
         lines += _wrapped(words, STYLES["keep"], width)
     if found["claimed_gain"] is not None:
-        lines += _wrapped(_worth(found), "default", width)
+        lines += _wrapped(worth(found), "default", width)
     spark = sparkline(found["best_so_far"], found["direction"], min(LONGEST_SPARK, width - 14))
     if spark:
         lines.append((f"best so far {spark}", STYLES["keep"]))
     return lines
 
 
-def _worth(found: Board) -> str:
-    claimed, expected = found["claimed_gain"], found["expected_gain"]
-    truly = "unknown: no noise measured" if expected is None else num(expected, sign=True)
-    return f"claimed gain {num(claimed, sign=True)}, expected {truly}"
+def worth(found: Board) -> str:
+    """Return both ledgers in a line; what an imported log says is neither."""
+    confirmed, provisional = found["confirmed_gain"], found["provisional_gain"]
+    if provisional is None:
+        return f"claimed gain {num(found['claimed_gain'], sign=True)}, not measured here"
+    words = "nothing confirmed" if confirmed is None else f"confirmed {num(confirmed, sign=True)}"
+    more = f", provisional {num(provisional, sign=True)}" if provisional else ""
+    return f"gain: {words}{more}"
 
 
 def _table(
@@ -116,7 +125,8 @@ def _gain(row: Row, width: int) -> str:
     gain = num(row["gain"], sign=True) if row["gain"] is not None else "-"
     error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
     wide = 22 if width >= 60 else 0
-    return f"{row['experiment']:>5} {gain + error:<{wide}}"
+    mark = "?" if _is_unproven(row) else ""
+    return f"{row['experiment']:>5} {gain + mark + error:<{wide}}"
 
 
 def _figures(row: Row, width: int) -> str:

@@ -67,7 +67,7 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
     beside = f"  {incumbent['experiment']} (incumbent)" if incumbent else ""
     claimed = ", as claimed" if found["claimed"] else ""
     better = "higher" if found["direction"] == "maximize" else "lower"
-    gain = f"; gain {num(found['gain'], sign=True)}" if found["gain"] is not None else ""
+    gain = f"; gain as judged {num(found['gain'], sign=True)}" if found["gain"] is not None else ""
     lines = [f"{'':<{width}}  {_id(found):<{column}}{beside}".rstrip()]
     for name in names[:METRICS]:
         own = num(value if name == main else mine[name])

@@ -41,6 +41,7 @@ def make(
         else:
             base = resolve(workspace, book, start)
             _check_start(workspace, base, branch)
+            _check_kept(book, base, start)
             repo.add_worktree(place.main, folder, branch, base)
         repo.mark_tip(folder)
         record.campaign(
@@ -133,6 +134,17 @@ def _check_start(workspace: Workspace, base: str, branch: str) -> None:
     table = f"{workspace.leaf.prefix}leaf.toml"
     if not repo.tree_blobs(workspace.place.main, base, [table]):
         raise Refused(f"{table} is not committed at {base[:12]}.", "Commit the leaf: git commit")
+
+
+def _check_kept(book: Notebook, base: str, start: str | None) -> None:
+    """Refuse to start from what was discarded: every gain would be told against a bad start."""
+    row = lookup.at_commit(book, base) if start is not None else None
+    if row is not None and row["verdict"] in ("discard", "crash"):
+        raise Refused(
+            f"e{row['id']} was not kept ({row['verdict']}); a campaign starts from what was.",
+            "Start from the best, --from best, and put its edit into the file there: "
+            f"lab apply e{row['id']} --edit",
+        )
 
 
 def need_here(top: Path, row: sqlite3.Row) -> None:

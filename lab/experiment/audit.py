@@ -1,0 +1,334 @@
+"""`lab audit`: a branch's tip and what was last confirmed, run in turn; only that is claimed."""
+
+import contextlib
+import math
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import judge as judging
+from ..documents.experiments import Audit
+from ..errors import Failed, NotYet, Refused
+from ..notebook import Notebook, audits, ledger, lookup, measurements, record
+from ..notebook.replicates import SAYS_NOTHING
+from ..run.assessment import policy_of
+from ..system import locks
+from ..system.home import Home
+from ..text import num, span
+from ..workspace import Workspace
+from ..workspace.incumbent import find_incumbent
+from . import branches, verdicts
+from .start import Trial
+
+NEW_SEEDS = range(1_000, 1_000_000)  # drawn from here: nobody tuned anything to one of them
+LOOK_S = 0.1  # between two looks at an audit that another process runs
+STARTING_S = 10.0  # until one that was detached has begun
+MOST_STOPS = 2  # of one audit's runs: whoever stops the unlucky ones would choose what is claimed
+TRIES = 2  # a machine that changed on the way makes an audit worth nothing: once more, then it ends
+IGNORED = "the seed changes nothing, so that no run tells a gain from the program's own luck"
+Wait = Callable[[int], Any]  # waits until an experiment's job is done
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What is compared, and what was kept in between."""
+
+    tip: sqlite3.Row
+    base: sqlite3.Row
+    since: tuple[int, ...]
+
+    def row(self, side: str) -> sqlite3.Row:
+        return self.tip if side == "tip" else self.base
+
+
+class Auditor:
+    """The audits of one campaign's branch."""
+
+    def __init__(self, workspace: Workspace, book: Notebook, wait: Wait) -> None:
+        self.workspace, self.book, self.wait = workspace, book, wait
+        self.policy = policy_of(workspace.leaf.judge)
+        campaign = workspace.place.campaign
+        if campaign is None:
+            raise Refused(
+                "this is no campaign's worktree.", "Say which campaign: lab audit NAME; see lab log"
+            )
+        self.campaign, self.leaf = campaign, workspace.leaf_name
+
+    # -- What is due -------------------------------------------------------------------
+
+    def sides(self) -> Sides | None:
+        """Return what an audit would compare now; None where nothing is provisional."""
+        incumbent = find_incumbent(self.workspace, self.book)
+        if incumbent is None:
+            return None
+        noise = measurements.noise(self.book, incumbent["scope"])
+        stands = ledger.of(self.book, incumbent["experiment"], noise, self.policy)
+        if not stands.since or audits.concluded(self.book, stands.tip, stands.base):
+            return None  # the same once more would only be another chance for luck
+        tip, base = (lookup.experiment(self.book, number) for number in (stands.tip, stands.base))
+        return Sides(tip, base, stands.since)
+
+    def is_due(self) -> bool:
+        """Return whether the branch is so far above what was confirmed that it is time for one."""
+        found = self.sides()
+        if found is None:
+            return False
+        noise = measurements.noise(self.book, lookup.state(self.book, found.tip["id"])["scope"])
+        stands = ledger.of(self.book, found.tip["id"], noise, self.policy)
+        runs = audits.runs_since(self.book, self.campaign, self.leaf)
+        return judging.due(stands.provisional_gain or 0.0, noise, self.policy, runs)
+
+    # -- One audit -----------------------------------------------------------------------
+
+    def run(self) -> Audit:
+        """Audit to the end, going on with what a killed one has measured; act on what it says."""
+        with self._alone():
+            self._settled()
+            for _ in range(TRIES):
+                found = self._unfinished() or self._begin()
+                done = self._measured(*found)
+                if done["conclusion"] != "cut":
+                    break
+        return done
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        path = self.workspace.place.home.audit_lock(self.campaign)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = locks.open_lock(path)
+        try:
+            if not locks.try_lock(fd):
+                raise NotYet(
+                    f"an audit of {self.campaign} is under way.",
+                    f"Wait for it: lab audit {self.campaign}",
+                )
+            yield
+        finally:
+            os.close(fd)
+
+    def _settled(self) -> None:
+        """Refuse while the branch is at work, or holds an edit that going back would lose."""
+        branches.settled(self.workspace, self.book)
+        edited = branches.edits(self.workspace)
+        if edited:
+            raise Refused(
+                f"{', '.join(path for _, path in edited)} has edits; an audit may move the branch.",
+                f"Run them as an experiment first, or undo them: {self.workspace.undo(edited)}",
+            )
+
+    def _unfinished(self) -> tuple[sqlite3.Row, Sides] | None:
+        """Return the audit of these two that has no end: new seeds would forget what it found."""
+        sides = self.sides()
+        if sides is None:
+            return None
+        left = audits.unfinished(self.book, sides.tip["id"], sides.base["id"])
+        return None if left is None else (left, sides)
+
+    def _begin(self) -> tuple[sqlite3.Row, Sides]:
+        sides = self.sides()
+        if sides is None:
+            last = audits.newest(self.book, self.campaign, self.leaf)
+            known = f" since e{last['tip']} was audited" if last else ""
+            raise Refused(
+                f"nothing was kept on {self.campaign}{known}; there is nothing to audit.",
+                "See where it stands: lab board",
+            )
+        used = lookup.used_seeds(self.book, sides.tip["id"])
+        used |= lookup.used_seeds(self.book, sides.base["id"])
+        free = [seed for seed in NEW_SEEDS if seed not in used]
+        seeds = random.SystemRandom().sample(free, self.policy.audit_runs)
+        number = record.audit(
+            self.book, self.campaign, tip=sides.tip, base=sides.base["id"], seeds=seeds
+        )
+        return audits.whole(self.book, number), sides
+
+    def _measured(self, audit: sqlite3.Row, sides: Sides) -> Audit:
+        """Run what is missing, in turn, and close the audit with what it says."""
+        seeds = audits.seeds(audit)
+        turn = {"tip": 0, "base": 0}
+        for side in judging.turns(len(seeds)):
+            seed, row = seeds[turn[side]], sides.row(side)
+            turn[side] += 1
+            failure = self._one(audit, row, seed)
+            if failure is not None:
+                return self._failed(audit, sides, side, f"e{row['id']} with seed {seed}: {failure}")
+            broken = audits.broken(self.book, audit["id"], row["id"])
+            if broken:
+                why = f"e{row['id']} with seed {seed} broke {', '.join(broken)}"
+                return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
+            if len(audits.hosts(self.book, audit["id"])) > 1:
+                return self._close(audit, sides, "cut", why="the runs were on two machines")
+        tip, base = (
+            measurements.by_audit(self.book, audit["id"], one["id"])
+            for one in (sides.tip, sides.base)
+        )
+        if min(len(tip), len(base)) < len(seeds):
+            return self._close(audit, sides, "open", why=IGNORED)
+        scope = lookup.state(self.book, sides.tip["id"])["scope"]
+        others = measurements.noise_beside(self.book, scope, audit["id"])
+        found = judging.conclude(tip, base, others, sides.tip["direction"])
+        figures = {"gain": found.gain, "se": found.se, "bar": found.bar}
+        return self._close(audit, sides, found.conclusion, **figures)
+
+    def _one(self, audit: sqlite3.Row, row: sqlite3.Row, seed: int) -> str | None:
+        """Measure one seed of one side unless that is done; return its failure."""
+        if audits.failure(self.book, audit["id"], row["id"], seed) is not None:
+            workspace = Workspace(
+                self.workspace.cwd,
+                leaf=row["leaf"],
+                profile=row["profile"],
+                runner=self.workspace.runner,
+            )
+            Trial(workspace, self.book, None).audited(row, seed, audit["id"])
+            self.wait(row["id"])
+        return audits.failure(self.book, audit["id"], row["id"], seed)
+
+    def _failed(self, audit: sqlite3.Row, sides: Sides, side: str, why: str) -> Audit:
+        """Close an audit of which a seed gave no number: against a tip that breaks seeds."""
+        stopped = audits.stops(self.book, audit["id"])
+        if why.rpartition(": ")[2] in SAYS_NOTHING and stopped < MOST_STOPS:
+            raise Failed(f"{why}.", f"Type the same again; it goes on: lab audit {self.campaign}")
+        return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
+
+    def _close(self, audit: sqlite3.Row, sides: Sides, conclusion: str, **figures: Any) -> Audit:
+        if conclusion == "back":
+            self._go_back(audit, sides, figures)
+        else:
+            record.audit_ended(self.book, audit, conclusion, **figures)
+        return as_json(self.book, audits.whole(self.book, audit["id"]), sides.since)
+
+    def _go_back(self, audit: sqlite3.Row, sides: Sides, figures: dict[str, Any]) -> None:
+        """Take back what was kept between: the branch, and a superseding verdict each, or nothing.
+
+        Where it cannot be, the audit stays open and goes on here when it is typed again.
+        """
+        with self.workspace.locked():
+            del self.workspace.place  # somebody may have committed or switched meanwhile
+            self._settled()
+            incumbent = find_incumbent(self.workspace, self.book)
+            if incumbent is None or incumbent["experiment"] != sides.tip["id"]:
+                raise Refused(
+                    f"the branch of {self.campaign} moved on during its audit.",
+                    f"Go back to what is audited: lab move e{sides.tip['id']}; then: lab audit",
+                )
+            because = f"{verdicts.AUDIT}e{audit['tip']} is no better than e{audit['base']}"
+            with self.book.write():
+                record.audit_ended(self.book, audit, "back", **figures)
+                for number in sides.since:
+                    record.result(
+                        self.book,
+                        lookup.experiment(self.book, number),
+                        "discard",
+                        because=because,
+                        suggested="discard",
+                        gain=lookup.state(self.book, number)["gain"],
+                    )
+                target = self._start_of(sides)
+                branches.put(self.workspace, target, f"notes: back at e{sides.base['id']}")
+                self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
+
+    def _start_of(self, sides: Sides) -> str:
+        """Return the commit that the first change since was built on: what was confirmed."""
+        return str(lookup.experiment(self.book, sides.since[0])["parent"])
+
+
+# -- Detached, and waited for -------------------------------------------------------
+
+
+def until_over(home: Home, campaign: str, limit_s: float = math.inf) -> bool:
+    """Wait for the audit of a campaign that is under way; False when the wait is over before."""
+    until = time.monotonic() + limit_s
+    while locks.is_held(home.audit_lock(campaign)):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_S)
+    return True
+
+
+def start(workspace: Workspace, campaign: str) -> Path:
+    """Start the audit of a campaign in a session of its own; return the file it prints into."""
+    home = workspace.place.home
+    log = home.campaign(campaign) / "audit.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out, open(os.devnull) as nothing:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab", "audit", campaign],
+            cwd=workspace.place.main,
+            stdin=nothing,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    until = time.monotonic() + STARTING_S
+    while time.monotonic() < until and process.poll() is None:
+        if locks.is_held(home.audit_lock(campaign)):
+            break
+        time.sleep(LOOK_S)
+    process.returncode = process.returncode or 0  # it is its own from here on; nobody waits for it
+    return log
+
+
+def newest(book: Notebook, campaign: str, leaf: str) -> Audit | None:
+    """Return a campaign's newest audit that says something."""
+    row = audits.newest(book, campaign, leaf)
+    return None if row is None else as_json(book, row, ledger.covered(book, row)[::-1])
+
+
+def as_json(book: Notebook, audit: sqlite3.Row, since: Sequence[int]) -> Audit:
+    """Return the JSON of `lab audit`."""
+    spent = audits.spent(book, audit["id"])
+    states = [lookup.state(book, number) for number in since]
+    best = sorted(states, key=lambda state: -(state["gain"] or 0.0))
+    alone = [state["experiment"] for state in best] if audit["conclusion"] == "back" else []
+    return {
+        "campaign": audit["campaign"],
+        "leaf": audit["leaf"],
+        "tip": f"e{audit['tip']}",
+        "base": f"e{audit['base']}",
+        "conclusion": audit["conclusion"],
+        "gain": audit["gain"],
+        "se": audit["se"],
+        "bar": audit["bar"],
+        "why": audit["why"],
+        "runs": spent["runs"],
+        "seconds": spent["seconds"],
+        "since": [f"e{number}" for number in since],
+        "try_alone": [f"e{number}" for number in alone],
+    }
+
+
+SAYS = {
+    "confirmed": "confirmed; that gain is claimed",
+    "open": "not confirmed; nothing is claimed, the branch stays",
+    "back": "not better; the branch goes back",
+    "cut": "nothing: no conclusion",
+}
+
+
+def as_text(found: Audit) -> str:
+    """Return the same as two or three lines."""
+    lines = [
+        f"{found['campaign']}: {found['tip']} against {found['base']}, {found['runs']} runs in "
+        f"turn, {span(found['seconds'])}: {SAYS[found['conclusion']]}"
+    ]
+    if found["gain"] is not None:
+        lines.append(
+            f"gain {num(found['gain'], sign=True)} ± {num(found['se'])}; a claim needs "
+            f"{num(found['bar'])}"
+        )
+    if found["why"]:
+        lines.append(f"because {found['why']}")
+    if found["try_alone"]:
+        lines.append(
+            f"taken back: {', '.join(found['since'])}; the likeliest to hold by itself: "
+            f"lab apply {found['try_alone'][0]} --edit"
+        )
+    lines.append("next: lab context")
+    return "\n".join(lines)

@@ -1,0 +1,192 @@
+"""Ledger: what of a branch is claimed, by audits, and what is provisional."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..judge import SIGN, Noise, Policy, Record, finite, total
+from . import Notebook, measurements
+
+LONGEST = 100  # keeps from a tip back: five nights of a lucky gambler, without one audit
+NEWEST = 60  # experiments on a tip that are looked at: more hang on none between two audits
+GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A tip's chain of kept changes, and the two gains it has; None is unknown."""
+
+    tip: int
+    base: int  # what was last confirmed, or the start
+    level: float | None  # what the next idea must beat
+    confirmed_gain: float | None  # the sum of what audits confirmed; None where none did
+    provisional_gain: float | None  # of the tip's level above what was last confirmed
+    since: tuple[int, ...]  # changes kept since, oldest first
+    simpler: int  # how many of those for taking fewer lines
+
+
+def chain(book: Notebook, tip: int) -> list[int]:
+    """Return a kept experiment and the incumbents it was built on, newest first."""
+    rows = book.all(
+        "with recursive line (id, place) as (select ?, 0 union all select e.incumbent, place + 1 "
+        "from line join experiments e on e.id = line.id where e.incumbent is not null "
+        "and place < ?) select id from line order by place",
+        *(tip, LONGEST),
+    )
+    return [row["id"] for row in rows]
+
+
+def audits(book: Notebook, experiments: list[int]) -> list[sqlite3.Row]:
+    """Return the finished audits whose tip is one of these, newest first."""
+    marks = ", ".join("?" * len(experiments))
+    return book.all(
+        f"select * from audits where tip in ({marks}) and conclusion <> 'cut' order by id desc",
+        *experiments,
+    )
+
+
+def of(book: Notebook, tip: int, noise: Noise | None, policy: Policy, first: int = 0) -> Ledger:
+    """Return how a tip stands: the chain back to where it was last confirmed, and both gains.
+
+    `first` is the experiment with which the time in question begins.
+    """
+    line = chain(book, tip)
+    line = [n for n in line if n >= first] + [n for n in line if n < first][:1]
+    done = _confirmed(book, line)
+    base = done[0]["tip"] if done else line[-1]
+    since = line[: line.index(base)]
+    sd = noise.sd if noise else 0.0
+    direction = book.all("select direction from experiments where id = ?", tip)[0][0]
+    known = {number: measurements.known_by(book, number) for number in (tip, base)}
+    level = known[tip].level(policy, sd, direction)
+    gains = [one["gain"] for one in done]
+    confirmed = total(gains) if gains else None
+    provisional = _between(known[tip], known[base], policy, sd, direction)
+    if policy.rule == "strict":  # every keep was certified by itself
+        start = measurements.known_by(book, line[-1])
+        confirmed, provisional = _between(known[tip], start, policy, sd, direction), 0.0
+        base, since = tip, []
+    return Ledger(
+        tip, base, level, confirmed, provisional, tuple(since[::-1]), _simpler(book, since)
+    )
+
+
+def _confirmed(book: Notebook, line: list[int]) -> list[sqlite3.Row]:
+    """Return the audits that confirm a line, newest first, no stretch of it twice."""
+    place = {number: at for at, number in enumerate(line)}
+    known = [
+        one
+        for one in audits(book, line)
+        if one["conclusion"] == "confirmed" and one["base"] in place
+    ]
+    found: list[sqlite3.Row] = []
+    reached = 0
+    for one in sorted(known, key=lambda one: (place[one["tip"]], -one["id"])):
+        if place[one["tip"]] >= reached:
+            found.append(one)
+            reached = place[one["base"]]
+    return found
+
+
+def _between(tip: Record, base: Record, policy: Policy, sd: float, direction: str) -> float | None:
+    """Return how far one level is above another."""
+    high, low = (one.level(policy, sd, direction) for one in (tip, base))
+    return None if high is None or low is None else finite(SIGN[direction] * (high - low))
+
+
+def _simpler(book: Notebook, experiments: list[int]) -> int:
+    if not experiments:
+        return 0
+    marks = ", ".join("?" * len(experiments))
+    row = book.all(
+        "select count(*) from judgements j where reason = 'simpler' and id = (select max(id) from "
+        f"judgements where experiment = j.experiment) and experiment in ({marks})",
+        *experiments,
+    )
+    return int(row[0][0])
+
+
+def gain_status(
+    book: Notebook, state: Mapping[str, Any] | sqlite3.Row, policy: Policy
+) -> GainStatus | None:
+    """Return which ledger an experiment's gain is on, None where it is on neither."""
+    number = state["experiment"]
+    if state["verdict"] == "discard":
+        return "bagged" if is_bagged(book, number) else _taken_back(book, number)
+    if state["verdict"] != "keep" or state["hypothesis"] is None or state["claimed"]:
+        return None
+    if policy.rule == "strict":
+        return "confirmed"
+    return _audited(book, number) or "provisional"
+
+
+def is_confirmed(book: Notebook, number: int) -> bool:
+    """Return whether an audit has confirmed the chain that a kept change is part of."""
+    return _audited(book, number) == "confirmed"
+
+
+def _audited(book: Notebook, number: int) -> GainStatus | None:
+    for audit in sorted(_audits_beyond(book, number), key=lambda one: one["tip"] != number):
+        if number in covered(book, audit):
+            return "confirmed" if audit["conclusion"] == "confirmed" else "not_confirmed"
+    return None
+
+
+def _audits_beyond(book: Notebook, number: int) -> list[sqlite3.Row]:
+    """Return finished audits of later tips on this experiment's leaf, those that confirm first."""
+    return book.all(
+        "select a.* from audits a where a.tip >= ? and a.conclusion <> 'cut' and a.leaf = (select "
+        "leaf from experiments where id = ?) order by a.conclusion <> 'confirmed', a.id desc",
+        *(number, number),
+    )
+
+
+def covered(book: Notebook, audit: sqlite3.Row) -> list[int]:
+    """Return the changes between an audit's two sides."""
+    line = chain(book, audit["tip"])
+    return line[: line.index(audit["base"])] if audit["base"] in line else line
+
+
+def is_bagged(book: Notebook, number: int, incumbent: int | None = None) -> bool:
+    """Return whether a change was a little above its incumbent's level; perhaps just this one's."""
+    row = book.one(
+        "select reason, incumbent from judgements where experiment = ? order by id desc limit 1",
+        number,
+    )
+    of_it = row is not None and incumbent in (None, row["incumbent"])
+    return of_it and row is not None and row["reason"] == "bagged"
+
+
+def _taken_back(book: Notebook, number: int) -> GainStatus | None:
+    kept = book.one("select 1 from results where experiment = ? and verdict = 'keep'", number)
+    return "not_confirmed" if kept else None
+
+
+def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
+    """Return the near misses among the newest tried on a tip, the best first.
+
+    What was tried together once is in no bag any more.
+    """
+    rows = book.all(
+        "select s.experiment, s.gain, e.parent, e.axis, h.claim from experiments e "
+        "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
+        "where e.id in (select id from experiments where incumbent = ? order by id desc limit ?) "
+        "and s.verdict = 'discard' and (select reason from judgements where experiment = e.id "
+        "order by id desc limit 1) = 'bagged'",
+        *(tip, NEWEST),
+    )
+    done = {part for parent in {row["parent"] for row in rows} for part in _tried(book, parent)}
+    left = [row for row in rows if row["experiment"] not in done]
+    return sorted(left, key=lambda row: -(row["gain"] or 0.0))
+
+
+def _tried(book: Notebook, parent: str) -> set[int]:
+    """Return the experiments that were tried together with others on a commit."""
+    rows = book.all(
+        "select c.parts from combinations c where c.parent = ? and exists (select 1 from "
+        "experiments where contents = c.contents and parent = c.parent and leaf = c.leaf)",
+        parent,
+    )
+    return {int(part) for row in rows for part in json.loads(row["parts"])}

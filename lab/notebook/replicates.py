@@ -1,0 +1,79 @@
+"""Replicates: which runs of an experiment count, which nobody selected, which seeds failed."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..judge import Record
+
+# An experiment's runs, each with the audit it was part of and what that came to.
+RUNS = """
+    select r.*, j.audit, a.conclusion from runs r left join jobs j on j.id = r.job
+    left join audits a on a.id = j.audit"""
+SAYS_NOTHING = ("infra", "interrupted", "lost")  # failures that tell nothing about the idea
+Run = Mapping[str, Any] | sqlite3.Row
+
+
+def counted(runs: Sequence[Run]) -> list[Run]:
+    """Return one run a seed; a seed that was ignored, or repeated on purpose, adds nothing."""
+    found: dict[int, Run] = {}
+    for run in runs:
+        flags = run["flags"] or ""
+        if run["status"] != "finished" or run["value"] is None or "reproduction" in flags:
+            continue
+        if "seed_ignored" not in flags or not found:
+            found.setdefault(run["seed"], run)
+    return list(found.values())
+
+
+def record(kind: str, runs: Sequence[Run], kept_at: str | None) -> Record:
+    """Return the runs an experiment is known by; `kept_at` is when it first was kept.
+
+    Fresh are those of its newest audit that was finished, or else a baseline's own, or those that
+    followed a keep: nobody selected them.
+    """
+    own = [run for run in counted(runs) if run["audit"] is None]
+    audits = [run["audit"] for run in runs if run["conclusion"] not in (None, "cut")]
+    fresh = counted([run for run in runs if run["audit"] == max(audits)]) if audits else []
+    if kind == "baseline":
+        return Record({}, by_seed(fresh or own))
+    later = [run for run in own if kept_at is not None and run["at"] > kept_at]
+    selecting = [run for run in own if run not in later]
+    return Record(by_seed(selecting), by_seed(fresh or later))
+
+
+def by_seed(runs: Sequence[Run]) -> dict[int, float]:
+    """Return the values of runs by their seeds."""
+    return {run["seed"]: run["value"] for run in runs}
+
+
+def unselected(kind: str, runs: Sequence[Run]) -> list[list[float]]:
+    """Return the values that nobody selected, those that were measured together in one list.
+
+    They are a baseline's own and an audit's: who runs more seeds of a change chose which change.
+    """
+    groups: dict[int | None, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run["audit"], []).append(run)
+    values = {audit: list(by_seed(counted(some)).values()) for audit, some in groups.items()}
+    if kind != "baseline":
+        values.pop(None, None)
+    return [some for some in values.values() if len(some) > 1]
+
+
+def unfinished(runs: Sequence[Run]) -> int:
+    """Return how many seeds were begun and stopped, by somebody or something, before a number."""
+    ended = {run["seed"] for run in runs if run["status"] == "finished" or _blamed(run)}
+    begun = {run["seed"] for run in runs if run["audit"] is None and run["started"]}
+    return len(begun - ended)
+
+
+def failures(runs: Sequence[Run]) -> int:
+    """Return how many seeds were started and never gave a number, the idea's own fault."""
+    good = {run["seed"] for run in counted(runs)}
+    bad = {run["seed"] for run in runs if run["status"] == "failed" and _blamed(run)}
+    return len(bad - good)
+
+
+def _blamed(run: Run) -> bool:
+    return run["failure"] is not None and run["failure"] not in SAYS_NOTHING
