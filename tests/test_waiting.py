@@ -9,11 +9,11 @@ from toy import Toy, slope
 
 pytestmark = pytest.mark.children
 
-SLOW = "\n    import time; time.sleep(4)\n"
+SLOW = "\n    import time; time.sleep(6)\n"
 
 
 def slow(toy: Toy, where: Path, value: float) -> str:
-    """Make an idea whose training takes four seconds; return its id."""
+    """Make an idea whose training takes six seconds; return its id."""
     slope(where, value, SLOW)
     return toy.idea(f"slope {value}", cwd=where)
 

@@ -60,11 +60,11 @@ def test_context_and_show_name_what_the_noise_is_without(quick: Quick) -> None:
 
 
 def spread(quick: Quick, scope: dict[str, str], wide: dict[int, float]) -> str:
-    """Return a notebook of the same in which experiments have two more runs, so far apart."""
+    """Return a notebook of the same as baselines that have two more runs, so far apart."""
     records = [json.loads(line) for line in quick.lab("export").out.splitlines()]
     tried = [one for one in records if one["table"] == "experiments"]
     for one in tried:
-        one |= scope
+        one |= scope | {"kind": "baseline"}  # of others no seed counts in the noise
     for number, far in wide.items():
         uid = tried[number - 1]["uid"]
         first = next(o for o in records if o["table"] == "runs" and o["experiment"] == uid)
