@@ -181,7 +181,7 @@ def test_a_fault_at_the_top_is_refused_with_file_and_key(tree, old, new, fault):
         ('requires = ["torch>2 or so"]\n', "requires: 'torch>2 or so' is not a requirement"),
         ('needs = "tpu"\n', 'needs: must be "gpu" or "cpu" or "none", not \'tpu\''),
         ('interpreter = "/usr/bin/python"\n', "interpreter: '/usr/bin/python' must be a path"),
-        ('[judge]\nkeep_at = [1]\n', "judge.keep_at: must be a number or a text"),
+        ("[judge]\nkeep_at = [1]\n", "judge.keep_at: must be a number or a text"),
         ("[knobs.LR]\nlow = 1\nhigh = 2\n", "knobs.LR.why: must be a text"),
         (KNOB + "low = 2\nhigh = 2\n", "knobs.LR.low: must be below high, but 2 >= 2"),
         (KNOB + "low = 0\nhigh = 2\nlog = true\n", "knobs.LR.low: must be above 0 with log"),
