@@ -1,7 +1,6 @@
 """`lab launch`: several campaigns at once, detached; each survives terminal and logout."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from ..campaign.loop import Limits
 from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
+from ..system import processes
 from ..text import span
 from ..workspace import Workspace
 from ..workspace.worktrees import check_name
@@ -134,21 +134,11 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     """Start one loop in a session of its own; wait until it holds its campaign."""
     home = workspace.place.home
     log = lock.log_of(home, one.campaign)
-    log.parent.mkdir(parents=True, exist_ok=True)
     begins = log.stat().st_size if log.exists() else 0
     argv = [sys.executable, "-P", "-m", "lab", "loop", one.leaf, "--name", one.name]
     argv += one.options.words()
     more = {"LAB_NOTIFY": notify} if notify else {}
-    with log.open("ab") as out, open(os.devnull) as nothing:
-        process = subprocess.Popen(
-            argv,
-            cwd=workspace.place.top,
-            env={**os.environ, **more},
-            stdin=nothing,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    process = processes.detached(argv, workspace.place.top, log, **more)
     until = time.monotonic() + STARTING_S
     while time.monotonic() < until and process.poll() is None:
         if lock.is_alive(home, one.campaign):

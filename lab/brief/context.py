@@ -4,7 +4,7 @@ import sqlite3
 from typing import Literal
 
 from .. import judge as judging
-from ..documents.experiments import Entry, Paired, Reference
+from ..documents.experiments import Entry, Reference
 from ..documents.leaves import (
     Bagged,
     Best,
@@ -19,9 +19,10 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, audits, ideas, ledger, measurements, read
-from ..run.assessment import policy_of, reference
+from ..notebook import Notebook, ideas, ledger, measurements, read
+from ..run.assessment import audit_due, paired, policy_of, reference
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
+from ..views.board_text import gains
 from ..workspace import Workspace
 from .budget import SENTENCES, fit_json
 from .failures import entry
@@ -85,7 +86,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "bar": _bar(stands, noise, policy, leaf.direction),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
-        "pairs": _pairs(book, number),
+        "pairs": paired(measurements.pairs(book, number)),
         "bag": [_bagged(row) for row in bag[:MANY]],
         "best": None if best is None else _best(best),
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
@@ -160,11 +161,6 @@ def _bar(
     return stands.level + judging.SIGN[direction] * policy.bars(1)[0] * noise.sd
 
 
-def _pairs(book: Notebook, scope: int) -> Paired | None:
-    found = measurements.pairs(book, scope)
-    return None if found is None else {"rho": found.rho, "runs": found.runs}
-
-
 def _bagged(row: sqlite3.Row) -> Bagged:
     return {"experiment": f"e{row['experiment']}", "claim": row["claim"], "gain": row["gain"]}
 
@@ -181,11 +177,9 @@ def _due(
     """Return what should come before any new idea, in a word and in a sentence."""
     if stands is None:
         return "baseline", "lab run --baseline --seeds 3: no baseline here yet"
-    if campaign and stands.since and stands.provisional_gain is not None:
-        runs = audits.runs_since(book, campaign, leaf)
-        if judging.due(stands.provisional_gain, noise, policy, runs):
-            above = num(stands.provisional_gain, sign=True)
-            return "audit", f"lab audit: {above} is provisional, and enough to be confirmed"
+    if audit_due(book, campaign, leaf, stands, noise, policy):
+        above = num(stands.provisional_gain, sign=True)
+        return "audit", f"lab audit: {above} is provisional, and enough to be confirmed"
     places = {row["experiment"]: [row["axis"] or f"e{row['experiment']}"] for row in bag}
     several = judging.together(places, policy.bag)
     if several:
@@ -329,10 +323,7 @@ def _ledgers(found: Context) -> list[str]:
     words = f"Level to beat (less luck): {num(found['level'])}"
     if found["bar"] is not None:
         words += f", one run is kept at {num(found['bar'])}"
-    confirmed, provisional = found["confirmed_gain"], found["provisional_gain"]
-    said = "nothing confirmed" if confirmed is None else f"confirmed {num(confirmed, sign=True)}"
-    more = f", provisional {num(provisional, sign=True)}" if provisional else ""
-    lines = [f"{words}; gain: {said}{more}"]
+    lines = [f"{words}; {gains(found['confirmed_gain'], found['provisional_gain'])}"]
     if found["pairs"] is not None and found["pairs"]["rho"] > 0:
         lines.append(f"Equal seeds share luck: correlation {found['pairs']['rho']:.2f}")
     bag = [f"{one['experiment']} {num(one['gain'], sign=True)}" for one in found["bag"]]

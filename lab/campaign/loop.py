@@ -128,21 +128,15 @@ class Campaign:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the campaign's lock; Refused while another process does."""
-        path = lock.lock_path(self.home, self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = locks.open_lock(path)
-        try:
-            if not locks.try_lock(fd):
-                raise Refused(
-                    f"the campaign {self.name} is at work already.",
-                    f"Choose another name: --name {self.short}-2; or stop it: lab stop {self.name}",
-                )
+        busy = Refused(
+            f"the campaign {self.name} is at work already.",
+            f"Choose another name: --name {self.short}-2; or stop it: lab stop {self.name}",
+        )
+        with locks.alone(lock.lock_path(self.home, self.name), busy) as fd:
             self.lock_fd, self.since = fd, self.book.stamp()
             self.note_waiting(None)
             with self._signals():
                 yield
-        finally:
-            os.close(fd)
 
     def note_waiting(self, until: datetime | None) -> None:
         """Leave in the lock who holds it, and until when it waits, for `lab status` to see."""

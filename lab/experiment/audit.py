@@ -2,13 +2,11 @@
 
 import contextlib
 import math
-import os
 import random
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from ..documents.experiments import Audit
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
-from ..run.assessment import policy_of
-from ..system import locks
+from ..run.assessment import audit_due, policy_of
+from ..system import locks, processes
 from ..system.home import Home
 from ..text import num, span
 from ..workspace import Workspace
@@ -65,25 +63,28 @@ class Auditor:
 
     def sides(self) -> Sides | None:
         """Return what an audit would compare now; None where nothing is provisional."""
-        incumbent = find_incumbent(self.workspace, self.book)
-        if incumbent is None:
+        stands = self._standing()[0]
+        if stands is None or not stands.since:
             return None
-        noise = measurements.noise(self.book, incumbent["scope"])
-        stands = ledger.of(self.book, incumbent["experiment"], noise, self.policy)
-        if not stands.since or audits.concluded(self.book, stands.tip, stands.base):
+        if audits.concluded(self.book, stands.tip, stands.base):
             return None  # the same once more would only be another chance for luck
         tip, base = (lookup.experiment(self.book, number) for number in (stands.tip, stands.base))
         return Sides(tip, base, stands.since)
 
     def is_due(self) -> bool:
         """Return whether the branch is so far above what was confirmed that it is time for one."""
-        found = self.sides()
-        if found is None:
-            return False
-        noise = measurements.noise(self.book, lookup.state(self.book, found.tip["id"])["scope"])
-        stands = ledger.of(self.book, found.tip["id"], noise, self.policy)
-        runs = audits.runs_since(self.book, self.campaign, self.leaf)
-        return judging.due(stands.provisional_gain or 0.0, noise, self.policy, runs)
+        stands, noise = self._standing()
+        whose = (self.campaign, self.leaf)
+        due = stands is not None and audit_due(self.book, *whose, stands, noise, self.policy)
+        return due and self.sides() is not None
+
+    def _standing(self) -> tuple[ledger.Ledger | None, judging.Noise | None]:
+        """Return how the tip of the branch stands, and by which noise."""
+        incumbent = find_incumbent(self.workspace, self.book)
+        if incumbent is None:
+            return None, None
+        noise = measurements.noise(self.book, incumbent["scope"])
+        return ledger.of(self.book, incumbent["experiment"], noise, self.policy), noise
 
     # -- One audit -----------------------------------------------------------------------
 
@@ -98,20 +99,12 @@ class Auditor:
                     break
         return done
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        path = self.workspace.place.home.audit_lock(self.campaign)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = locks.open_lock(path)
-        try:
-            if not locks.try_lock(fd):
-                raise NotYet(
-                    f"an audit of {self.campaign} is under way.",
-                    f"Wait for it: lab audit {self.campaign}",
-                )
-            yield
-        finally:
-            os.close(fd)
+    def _alone(self) -> contextlib.AbstractContextManager[int]:
+        busy = NotYet(
+            f"an audit of {self.campaign} is under way.",
+            f"Wait for it: lab audit {self.campaign}",
+        )
+        return locks.alone(self.workspace.place.home.audit_lock(self.campaign), busy)
 
     def _settled(self) -> None:
         """Refuse while the branch is at work, or holds an edit that going back would lose."""
@@ -256,16 +249,8 @@ def start(workspace: Workspace, campaign: str) -> Path:
     """Start the audit of a campaign in a session of its own; return the file it prints into."""
     home = workspace.place.home
     log = home.campaign(campaign) / "audit.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out, open(os.devnull) as nothing:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lab", "audit", campaign],
-            cwd=workspace.place.main,
-            stdin=nothing,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    words = [sys.executable, "-P", "-m", "lab", "audit", campaign]
+    process = processes.detached(words, workspace.place.main, log)
     until = time.monotonic() + STARTING_S
     while time.monotonic() < until and process.poll() is None:
         if locks.is_held(home.audit_lock(campaign)):

@@ -179,7 +179,8 @@ def as_json(
     judged = done and experiment["kind"] == "run"
     tip = number if state["verdict"] == "keep" else experiment["incumbent"]
     stands = ledger.of(book, tip, standing.noise, policy) if tip is not None else None
-    audit = stands is not None and audit_due(book, experiment, stands, standing.noise, policy)
+    whose = (experiment["campaign"], experiment["leaf"])
+    audit = stands is not None and audit_due(book, *whose, stands, standing.noise, policy)
     return {
         "experiment": f"e{number}",
         "hypothesis": read.h(experiment["hypothesis"]),
@@ -204,7 +205,7 @@ def as_json(
         "level": verdict.level if judged else None,
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
-        "pairs": _pairs(standing.pairs),
+        "pairs": paired(standing.pairs),
         "suggest": verdict.suggest if judged else None,
         "reason": verdict.reason if judged else None,
         "mechanism": standing.mechanism,
@@ -239,19 +240,21 @@ def _as_judged(book: Notebook, number: int, now: judging.Judgement) -> judging.J
 
 def audit_due(
     book: Notebook,
-    experiment: sqlite3.Row,
+    campaign: str | None,
+    leaf: str,
     stands: ledger.Ledger,
     noise: judging.Noise | None,
     policy: judging.Policy,
 ) -> bool:
     """Return whether the branch is so far above what was confirmed that an audit is due."""
-    if experiment["campaign"] is None or not stands.since or stands.provisional_gain is None:
+    if campaign is None or not stands.since or stands.provisional_gain is None:
         return False
-    runs = audits.runs_since(book, experiment["campaign"], experiment["leaf"])
+    runs = audits.runs_since(book, campaign, leaf)
     return judging.due(stands.provisional_gain, noise, policy, runs)
 
 
-def _pairs(found: judging.Pairs | None) -> Paired | None:
+def paired(found: judging.Pairs | None) -> Paired | None:
+    """Return the JSON of what equal seeds share."""
     return None if found is None else {"rho": found.rho, "runs": found.runs}
 
 

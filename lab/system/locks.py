@@ -7,11 +7,11 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import Environment
+from ..errors import Environment, LabError
 
 SLOTS = Path(tempfile.gettempdir()) / "lab-slots"  # of devices, unless LAB_SLOTS_DIR says else
 TRIES = 50  # half a second
@@ -77,6 +77,19 @@ def _name(fd: int) -> str:
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/self/fd/{fd}")
     return "a file of the notebook"
+
+
+@contextlib.contextmanager
+def alone(path: Path, busy: LabError) -> Iterator[int]:
+    """Hold a lock as long as inside; raise `busy` while another process does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = open_lock(path)
+    try:
+        if not try_lock(fd):
+            raise busy
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def unlock(fd: int) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -285,3 +285,18 @@ def collect(excluded: frozenset[int]) -> None:
         if rows[pid].dead:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
+
+
+def detached(argv: Sequence[str], cwd: Path, log: Path, **env: str) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own that prints into a file and outlives us."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out, open(os.devnull) as nothing:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**os.environ, **env},
+            stdin=nothing,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )

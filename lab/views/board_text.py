@@ -98,6 +98,11 @@ def worth(found: Board) -> str:
     confirmed, provisional = found["confirmed_gain"], found["provisional_gain"]
     if provisional is None:
         return f"claimed gain {num(found['claimed_gain'], sign=True)}, not measured here"
+    return gains(confirmed, provisional)
+
+
+def gains(confirmed: float | None, provisional: float | None) -> str:
+    """Return what audits confirmed, and what is provisional beside it."""
     words = "nothing confirmed" if confirmed is None else f"confirmed {num(confirmed, sign=True)}"
     more = f", provisional {num(provisional, sign=True)}" if provisional else ""
     return f"gain: {words}{more}"
