@@ -61,7 +61,7 @@ $(STAMPS)/dev: pyproject.toml $(WANT)
 	@touch $@
 
 demo: $(STAMPS)/demo
-	@echo "== a baseline with three seeds, then five ideas of the tuner, replicated where one run cannot tell"
+	@echo "== a baseline with three seeds, then five ideas of the tuner"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
 check: $(STAMPS)/dev

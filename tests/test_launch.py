@@ -124,8 +124,10 @@ def test_a_sandbox_that_cannot_be_tried_is_told_and_one_that_writes_is_not(
 
 def test_status_says_what_each_campaign_is_at(toy: Toy, tmp_path: Path) -> None:
     toy.env["LAB_PAUSE_S"] = "60"
-    toy.leaf(train=TRAIN.replace("    print(", "    import time; time.sleep(1)\n    print("))
-    toy.commit("slower")
+    seen_at_work = tmp_path / "seen"
+    waits = f"    while not Path({str(seen_at_work)!r}).exists():\n        time.sleep(0.1)\n"
+    toy.leaf(train=TRAIN.replace("    print(", f"    import time\n\n{waits}    print("))
+    toy.commit("until it was seen")
     toy.lab("launch", "toy:ada", "--agent", "tuner", "--experiments", "2")
 
     def seen(name: str) -> dict:
@@ -133,6 +135,7 @@ def test_status_says_what_each_campaign_is_at(toy: Toy, tmp_path: Path) -> None:
         return next(one for one in found if one["campaign"] == name)
 
     until(lambda: (seen("toy/ada")["run"] or {}).get("stage", "").startswith("e1 seed 0 training"))
+    seen_at_work.touch()
     until(lambda: seen("toy/ada")["state"] == "ended")
     ada = seen("toy/ada")
     assert ada["why"] == "limit: 2 experiments"

@@ -109,10 +109,10 @@ def test_the_same_seed_gives_the_same_number_and_another_seed_another(
 
 
 def test_a_cpu_clock_stops_at_its_budget(again: Path, train: Any) -> None:
-    got = train.train(leaves.here(again, LAB_CLOCK="cpu", LAB_BUDGET_S="1"))
-    assert got["train_s"] >= 1.0
-    assert got["cpu_s"] > 0.1  # what it cost, whatever it was worth
-    assert got["num_steps"] != STEPS
+    got = train.train(leaves.here(again, LAB_CLOCK="cpu", LAB_BUDGET_S="0.05"))
+    assert got["train_s"] >= 0.05
+    assert got["cpu_s"] > 0.01  # what it cost, whatever it was worth
+    assert got["num_steps"] < STEPS  # where the clock counts steps, all of them
 
 
 def test_preparing_again_changes_nothing_until_the_data_change(again: Path) -> None:
