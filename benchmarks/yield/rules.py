@@ -43,12 +43,12 @@ class Rule:
 
     def __call__(self, machine: Machine, ideas: Iterator[float]) -> Result:
         """Spend the night."""
-        night = _Night(self, machine)
+        night = Playing(self, machine)
         night.spend(ideas)
         return night.result
 
 
-class _Night:
+class Playing:
     """One night: the tip and what it is known by, the bag, and what was last confirmed."""
 
     def __init__(self, rule: Rule, machine: Machine) -> None:
