@@ -31,6 +31,13 @@ def test_an_empty_notebook_says_what_to_do_first(toy: Toy) -> None:
     assert toy.lab("board", "toy", "--json").json["experiments"] == []
 
 
+def test_the_newest_stand_first(toy: Toy, campaign: Path) -> None:
+    keep_twice(toy, campaign)
+    lines = toy.lab("board").out.splitlines()
+    below = lines[lines.index("newest first") + 1 :]
+    assert [line.split()[0] for line in below] == ["e3", "e2", "e1"]
+
+
 def test_gains_add_up_along_the_chain_and_luck_is_taken_off(toy: Toy, campaign: Path) -> None:
     keep_twice(toy, campaign)
     found = toy.lab("board", "toy", "--json").json

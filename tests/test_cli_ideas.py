@@ -142,6 +142,9 @@ def test_a_lesson_carries_its_evidence_to_those_who_ask(quick: Quick) -> None:
     assert found["lessons"] == [words]
     (failure,) = quick.lab("failures", "wastes steps", "--json").json
     assert (failure["experiment"], failure["lesson"]) == (one, "warm-up only wastes steps here")
+    quick.lab("lesson", "and so twice", "--evidence", one, "--evidence", two)
+    newest = quick.lab("context", "--json").json["lessons"]
+    assert {"lesson": "and so twice", "leaf": "toy", "evidence": [one, two]} in newest
 
 
 def test_a_lesson_for_everywhere_reaches_other_leaves(quick: Quick) -> None:

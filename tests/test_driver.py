@@ -18,7 +18,7 @@ from lab.system import processes
 from lab.workspace import Workspace
 
 AGENTS = Path(__file__).parent / "agents"
-QUICK = {"LAB_PAUSE_S": "0.1", "LAB_GRACE_S": "1", "LAB_STALL_S": "4", "LAB_BACKOFF_S": "1"}
+QUICK = {"LAB_PAUSE_S": "0.1", "LAB_GRACE_S": "1", "LAB_STALL_S": "60", "LAB_BACKOFF_S": "1"}
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def verdicts(toy: Toy) -> list[str]:
 
 @pytest.mark.children
 def test_three_sessions_of_two_experiments_each_from_the_brief_alone(toy: Toy) -> None:
-    toy.env |= QUICK | {"LAB_SESSION_VERDICTS": "2", "LAB_GRACE_S": "60", "LAB_STALL_S": "60"}
+    toy.env |= QUICK | {"LAB_SESSION_VERDICTS": "2", "LAB_GRACE_S": "60"}
     found = loop(toy, command("researcher.py", "9"), "--experiments", "6", "--json").json
     assert (found["ending"], found["experiments"]) == ("limit", 6)
     assert sessions(toy) == ["ended"] * 3
@@ -120,7 +120,7 @@ def test_the_protocol_fits_a_page_and_every_brief_its_budget(ready: Toy) -> None
 
 
 def test_a_slow_start_is_no_stall(ready: Toy) -> None:
-    play(ready, "slow", "--experiments", "1")
+    play(ready, "slow", "--experiments", "1", LAB_STALL_S="4")
     assert sessions(ready) == ["ended"]
 
 
@@ -144,14 +144,14 @@ def test_three_sessions_in_a_row_without_an_experiment_stop_with_the_reason(read
 
 @pytest.mark.children
 def test_a_hanging_agent_is_ended_with_all_it_started_and_the_next_begins(ready: Toy) -> None:
-    play(ready, "hangs", "--experiments", "2", LAB_GRACE_S="60")
+    play(ready, "hangs", "--experiments", "2", LAB_GRACE_S="60", LAB_STALL_S="8")
     assert sessions(ready)[0] == "stalled"
     assert len(verdicts(ready)) == 2
     assert all(processes.start_id(pid) is None for pid in json.loads(note(ready).read_text()))
 
 
 def test_an_agent_that_does_not_end_when_it_should_is_ended(ready: Toy) -> None:
-    done = play(ready, "hangs", "--experiments", "1", LAB_STALL_S="60")
+    done = play(ready, "hangs", "--experiments", "1")
     assert sessions(ready) == ["ended by the driver (the campaign has its 1 experiments)"]
     assert "limit (1 experiments)" in done.out
 
@@ -209,7 +209,7 @@ def test_a_missing_sign_in_stops_at_once_with_the_reason(ready: Toy) -> None:
 
 
 def test_the_hours_end_the_campaign(ready: Toy) -> None:
-    done = play(ready, "hangs", "--hours", "0.002", LAB_STALL_S="60")
+    done = play(ready, "hangs", "--hours", "0.002")
     assert "limit (0.002 hours)" in done.out
     assert sessions(ready)[0].startswith("ended by the driver")
 

@@ -290,6 +290,8 @@ def test_a_report_behind_a_link_replaces_what_the_link_points_at(quick: Quick) -
 def test_the_write_up_tells_the_same_night(quick: Quick) -> None:
     nights.write(quick, NIGHT)
     text = quick.lab("report", "toy", "--markdown").out
+    quick.lab("report", "toy", "-o", "night.md")
+    assert (quick.root / "night.md").read_text().startswith(text.splitlines()[0])
     for told in (
         "## toy",
         "| best | 4 → 3.25 (+0.75 (19 %); from e1 (the first) to e7, 1 run) |",

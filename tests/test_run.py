@@ -339,6 +339,38 @@ def test_every_run_of_a_leaf_counts_cpu_seconds_in_one_unit_and_names_its_machin
         assert machine.keys() >= {"boot"}
 
 
+def measured_by(toy: Toy, host: str, more: float) -> None:
+    """Let what was measured here have been measured on another machine, by so much higher."""
+    lines = [json.loads(line) for line in toy.lab("export").out.splitlines()]
+    for line in lines:
+        machine = json.loads(line.get("machine") or "{}")
+        if machine.get("host") == os.uname().nodename:
+            line["machine"] = json.dumps(machine | {"host": host})
+            line["value"] += more
+    shutil.rmtree(toy.root / ".lab")
+    toy.git("worktree", "prune")
+    moved = toy.root.parent / f"{host}.jsonl"
+    moved.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    toy.lab("import", str(moved))
+
+
+def test_what_another_machine_moves_is_part_of_the_noise(toy: Toy) -> None:
+    toy.lab("run", "--baseline", "--leaf", "toy", "--seeds", "3")
+    measured_by(toy, "bob", 0.5)
+    where = toy.campaign()
+    slope(where, 1.1)
+    found = toy.lab("run", toy.idea(cwd=where), "--json", cwd=where).json
+    assert found["noise"] < 0.1
+    assert "what that moves is unknown: lab run e1 --seeds 3" in found["hints"][0]
+    toy.lab("run", "e1", "--seeds", "3", cwd=where)
+    measured_by(toy, "carol", 0.0)  # whose machine and bob's both know e1
+    where = toy.campaign("eve")
+    slope(where, 1.2)
+    found = toy.lab("run", toy.idea(cwd=where), "--json", cwd=where).json
+    assert found["noise"] > 0.35  # the deviation of 0 and a half, and a run's own
+    assert "of the noise is that" in found["hints"][0]
+
+
 def test_a_script_is_told_what_it_would_read_by_hand(toy: Toy, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "shared", toy.root / "shared")
     data = "[data]\nrows = 9\nwords = 'ü'\n[profiles.smoke]\nbudget_s = 2.5\ndata = {rows = 3}\n"

@@ -27,6 +27,19 @@ def keep(toy: Toy, campaign: Path, value: float, claim: str = "raise the slope")
     return str(name)
 
 
+def test_a_campaign_that_is_there_goes_on_where_it_stands(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    assert toy.campaign("ada") == campaign
+    assert "SLOPE = 2.0" in (campaign / "train.py").read_text()
+    refused = toy.lab("worktree", "toy", "ada", "--from", "best", code=4)
+    assert "goes on from its own branch" in refused.err
+
+
+def test_an_experiment_s_verdict_is_told_to_whoever_waits_for_it(toy: Toy, campaign: Path) -> None:
+    name = keep(toy, campaign, 2.0)
+    assert "judged keep; suggested: keep" in toy.lab("wait", name, cwd=campaign).out
+
+
 def test_diff_shows_what_an_experiment_changed(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, 2.0)
     shown = toy.lab("diff", "e2").out

@@ -13,16 +13,16 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 
 from before import before
-from nights import SIX, Machine, Night, Result, scenarios
+from nights import SIX, Ideas, Machine, Night, Result, scenarios
 from rules import Rule, gambler
+from surrogates import Loop
 
 from lab.judge import Policy
 
-RULES: dict[str, Callable[[Machine, Iterator[float]], Result]] = {
+RULES: dict[str, Callable[[Machine, Ideas], Result]] = {
     "gambler": gambler,
     "before": before,
     "audited": Rule(),
@@ -34,15 +34,10 @@ def play(night: Night, number: int) -> dict[str, Result]:
     """Return one night under every rule: the same ideas, each rule with luck of its own."""
     done = {}
     for place, (name, rule) in enumerate(RULES.items()):
-        ideas = islice(drawn(night, random.Random(f"{night.name} ideas {number}")), night.ideas)
+        rng = random.Random(f"{night.name} ideas {number}")
+        ideas = Loop(rng, night.wrong) if night.wrong else Ideas(night.draw, rng, night.ideas)
         done[name] = rule(Machine(night, random.Random(f"{night.name} {number} {place}")), ideas)
     return done
-
-
-def drawn(night: Night, rng: random.Random) -> Iterator[float]:
-    """Yield the effects of a night's ideas, in their order, without end."""
-    while True:
-        yield night.draw(rng)
 
 
 def error(values: list[float]) -> float:
@@ -52,7 +47,7 @@ def error(values: list[float]) -> float:
 
 def row(night: Night, nights: int) -> dict[str, float]:
     """Print a scenario's row; return each rule's true improvement by the gambler's."""
-    played = [play(night, number) for number in range(nights)]
+    played = [play(night, number) for number in range(max(2, nights // night.every))]
     base = statistics.mean(one["gambler"].true for one in played)
     words, ratios = [], {}
     for name in RULES:

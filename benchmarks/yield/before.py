@@ -1,10 +1,10 @@
 """The rule that `lab` followed until 2026-11, for comparison: replicate until P(better) tells."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nights import Machine, Result
+from nights import Ideas, Machine, Result
 
 from lab.judge import Noise, mean, pool, student_cdf
 
@@ -42,7 +42,7 @@ def suggested(candidate: Experiment, incumbent: Experiment, noise: Noise) -> str
     return "incumbent" if against < min(runs, MOST_RUNS) else "candidate"
 
 
-def before(machine: Machine, ideas: Iterator[float]) -> Result:
+def before(machine: Machine, ideas: Ideas) -> Result:
     """Spend a night by it."""
     result, incumbent = Result(), Experiment(0.0)
     incumbent.fresh = [machine.run(0.0, seed) for seed in range(3)]
@@ -61,6 +61,8 @@ def before(machine: Machine, ideas: Iterator[float]) -> Result:
             noise = pool(groups)
             assert noise is not None
             said = suggested(candidate, incumbent, noise)
+        gain = mean(candidate.selecting) - mean(incumbent.record)
+        ideas.judged([effect], gain, kept=said == "keep", bagged=False)
         if said == "keep":
             result.claimed += mean(candidate.selecting) - mean(incumbent.record)
             result.kept += 1

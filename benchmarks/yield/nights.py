@@ -8,11 +8,12 @@ identified: hence several. `thousandths` of bits per byte become deviations by t
 import csv
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MAR8 = Path(__file__).parents[2] / "tests" / "data" / "autoresearch-h100-mar8.tsv"
+CALMED = 15.0  # deviations of the start
 NOISES = (0.4, 0.7, 1.3)  # thousandths of bits per byte: what the fit allows, below and above
 
 
@@ -47,12 +48,47 @@ SIX = {
 }
 
 
+class Idea(float):
+    """What an idea truly gains, in deviations of one run; with the place that it touches."""
+
+    place: str
+
+    def __new__(cls, gain: float, place: str = "") -> "Idea":
+        self = super().__new__(cls, gain)
+        self.place = place
+        return self
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+class Ideas(Iterator[Idea]):
+    """The ideas of a night, one after the other, told what became of each."""
+
+    def __init__(self, draw: Callable[[random.Random], float], rng: random.Random, most: int):
+        self.draw, self.rng, self.left = draw, rng, most
+
+    def __next__(self) -> Idea:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return Idea(self.draw(self.rng), f"place {self.left}")
+
+    def judged(self, ideas: list[Idea], gain: float, kept: bool, bagged: bool) -> None:
+        """Hear the verdict on ideas that were run at once, and their measured gain."""
+
+    def audited(self, back: bool) -> None:
+        """Hear whether the branch went back."""
+
+
 @dataclass(frozen=True)
 class Night:
     """What a night is made of."""
 
     name: str
     draw: Callable[[random.Random], float]  # the effect of one idea, in deviations
+    wrong: int = 0  # knobs that are set wrong: the tuner proposes, on a surface
+    every: int = 1  # of so many nights one is played, where its proposals are slow
     runs: int = 125  # in all, the baseline's and every audit's among them
     ideas: int = 10**6
     tails: str = "normal"
@@ -61,6 +97,7 @@ class Night:
     load: bool = False  # half of the variance is a neighbour's load that comes and goes slowly
     rho: float = 0.0  # correlation of two programs' luck at the same seed
     wild: float = 1.0  # how much noisier than the start every change is
+    calm: float = 1.0  # noise by the start's, once the branch has gained CALMED
     collapse: float = 0.0  # share of runs that end ten deviations worse
     step: float = 0.0  # the metric comes in steps of this size, as a count of right items
     ceiling: float = math.inf  # above the start, where the metric ends
@@ -119,6 +156,7 @@ class Machine:
             self.busy = 0.9 * self.busy + math.sqrt(1 - 0.81) * self.rng.gauss(0, 1)
             luck = (luck + self.busy) / math.sqrt(2)
         luck *= night.wild if truth else 1.0
+        luck *= 1 - (1 - night.calm) * min(1.0, max(0.0, truth / CALMED))
         luck -= 10 * (self.rng.random() < night.collapse)
         if night.fixed:
             luck = self.programs.setdefault(truth, luck)
@@ -169,11 +207,14 @@ def scenarios() -> list[Night]:
         Night("late, pairs 0.8", late, rho=0.8),
         Night("fit18, pairs 0.8", fit18, rho=0.8),
         Night("fit18, wild changes", fit18, wild=2.0),
+        Night("fit18, calmer", fit18, calm=0.3),
         Night("fit18, collapses", fit18, collapse=0.05),
         Night("fit18, steps of 1", fit18, step=1.0),
         Night("fit18, ceiling 10", fit18, ceiling=10.0),
         Night("fit18, fixed luck", fit18, fixed=True),
         Night("nulls, fixed luck", lambda rng: rng.gauss(0, 1e-9), fixed=True),
+        Night("tuner, 1 knob wrong", late, wrong=1, every=10),
+        Night("tuner, 4 knobs wrong", late, wrong=4, every=10),
         Night("fit18, 30 runs", fit18, runs=30),
         Night("fit18, 20 ideas", fit18, ideas=20),
     ]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from before import before
-from nights import Night
+from nights import Idea, Ideas, Night
 from rules import Playing, Rule
 
 from lab import leaf as leaves
@@ -102,16 +102,21 @@ def setting(words: str) -> tuple[str, Any]:
     return name, ast.literal_eval(value)
 
 
+def one_idea() -> Ideas:
+    """Return the change as a night's only idea."""
+    return Ideas(lambda _: 1.0, random.Random(0), 1)
+
+
 def audited(machine: Stored, known: bool) -> tuple[bool, int, bool]:
     """Return whether today's rule keeps the change, after how many runs, and confirms it."""
-    night = Playing(Rule(), machine)
+    night = Playing(Rule(), machine, one_idea())
     if known:  # an earlier audit of the same scope told how much luck two programs share
         seeds = range(200, 203)
         tip, base = night.run(1.0, seeds), night.run(0.0, seeds)
         night.sides.append((tip, base))
         night.groups += [list(tip.values()), list(base.values())]
     before_it = machine.done
-    night.tried([1.0])
+    night.tried([Idea(1.0)])
     runs = machine.done - before_it
     if night.result.kept:
         night.audit()
@@ -120,7 +125,7 @@ def audited(machine: Stored, known: bool) -> tuple[bool, int, bool]:
 
 def replicated(machine: Stored) -> tuple[bool, int, bool]:
     """Return the same of the rule before, which confirms what it keeps."""
-    result = before(machine, iter([1.0]))
+    result = before(machine, one_idea())
     return bool(result.kept), machine.done - 3, bool(result.kept)
 
 

@@ -8,15 +8,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from nights import Machine, Result
+from nights import Idea, Ideas, Machine, Result
 
-from lab.judge import Noise, Policy, Record, conclude, correlation, due, judge, pool, turns
+from lab.judge import (
+    Group,
+    Noise,
+    Policy,
+    Record,
+    conclude,
+    correlation,
+    due,
+    faded,
+    judge,
+    pooled,
+    spread,
+    together,
+    turns,
+)
 
 DIRECTION = "maximize"
 BASELINE = 3  # seeds
 
 
-def gambler(machine: Machine, ideas: Iterator[float]) -> Result:
+def gambler(machine: Machine, ideas: Ideas) -> Result:
     """Keep whatever is better than the best so far (autoresearch), always at the same seed."""
     result = Result()
     level = start = machine.run(0.0, 0)
@@ -25,6 +39,7 @@ def gambler(machine: Machine, ideas: Iterator[float]) -> Result:
             break
         value = machine.run(result.true + effect, 0)
         result.ideas += 1
+        ideas.judged([effect], value - level, kept=value > level, bagged=False)
         if value > level:
             level = value
             result.true += effect
@@ -41,24 +56,25 @@ class Rule:
     policy: Policy = field(default_factory=Policy)
     pairs: bool = True
 
-    def __call__(self, machine: Machine, ideas: Iterator[float]) -> Result:
+    def __call__(self, machine: Machine, ideas: Ideas) -> Result:
         """Spend the night."""
-        night = Playing(self, machine)
-        night.spend(ideas)
+        night = Playing(self, machine, ideas)
+        night.spend()
         return night.result
 
 
 class Playing:
     """One night: the tip and what it is known by, the bag, and what was last confirmed."""
 
-    def __init__(self, rule: Rule, machine: Machine) -> None:
+    def __init__(self, rule: Rule, machine: Machine, ideas: Ideas) -> None:
+        self.ideas = ideas
         self.rule, self.policy, self.machine, self.result = rule, rule.policy, machine, Result()
         self.seeds = count(100)
         first = self.run(0.0, range(BASELINE))
         self.tip = self.confirmed = Record({}, first)
         self.base = 0.0  # true value of what was last confirmed
         self.groups, self.sides = [list(first.values())], list[tuple[dict, dict]]()
-        self.waiting: list[float] = []
+        self.waiting: list[Idea] = []
         self.audited_at = 0
         strict = self.policy.rule == "strict"
         self.audits = machine.night.runs >= self.policy.audit_least and not strict
@@ -68,7 +84,8 @@ class Playing:
 
     @property
     def noise(self) -> Noise:
-        noise = pool(self.groups)
+        known = [Group(0, spread(one) or 0.0, len(one) - 1) for one in reversed(self.groups)]
+        noise = pooled(faded(known))[0]
         assert noise is not None
         return noise
 
@@ -77,14 +94,15 @@ class Playing:
         """Runs left when those of the last audit are put aside."""
         return self.machine.left - 2 * self.policy.audit_runs * self.audits
 
-    def spend(self, ideas: Iterator[float]) -> None:
-        for effect in ideas:
+    def spend(self) -> None:
+        for effect in self.ideas:
             if self.spare < 1:
                 break
             self.result.ideas += 1
             self.tried([effect])
-            if self.policy.bag and len(self.waiting) >= self.policy.bag and self.spare >= 1:
-                some, self.waiting = self.waiting[: self.policy.bag], []
+            some = self.several()
+            if some and self.spare >= 1:
+                self.waiting = [one for one in self.waiting if one not in some]
                 self.tried(some)
             if self.audits and self.high() and self.spare >= 2 * self.policy.audit_runs:
                 self.audit()
@@ -93,9 +111,13 @@ class Playing:
         if self.policy.rule == "strict":
             self.result.claimed = self.above()
 
-    def tried(self, effects: list[float]) -> None:
+    def several(self) -> list[Idea]:
+        """Return those of the bag that are to be tried together now."""
+        places = {number: [idea.place] for number, idea in enumerate(self.waiting)}
+        return [self.waiting[number] for number in together(places, self.policy.bag)]
+
+    def tried(self, effects: list[Idea]) -> None:
         """Run a change, or several of a bag at once, and do as the judge says."""
-        together = len(effects) > 1
         truth, values = self.result.true + sum(effects), dict[int, float]()
         noise, rho = self.noise, self.rho()
         for seed in self.order():
@@ -107,11 +129,13 @@ class Playing:
                 DIRECTION,
                 policy=self.policy,
                 rho=rho,
-                together=together,
+                together=len(effects) > 1,
             )
             if said.suggest != "replicate" or self.spare < 1:
                 break
-        if said.suggest == "keep":
+        gain, kept = said.gain or 0.0, said.suggest == "keep"
+        self.ideas.judged(effects, gain, kept=kept, bagged=said.bagged)
+        if kept:
             self.tip = Record(values, {})
             self.result.true = truth
             self.result.kept += 1
@@ -150,6 +174,7 @@ class Playing:
         if len(hosts) > 1:
             return  # nothing is claimed
         found = conclude(tip, base, self.noise, DIRECTION)
+        self.ideas.audited(back=found.conclusion == "back")
         self.groups += [list(tip.values()), list(base.values())]
         self.sides.append((tip, base))
         if found.conclusion == "confirmed":

@@ -18,7 +18,7 @@ from .common import TakesText, as_json, here
 @click.command(cls=TakesText)
 @click.argument("claim")
 @click.option("-m", "--mechanism", required=True, help="Why this should work.")
-@click.option("--observe", metavar="EXPR", help='What would show it: "steps > 1.1x".')
+@click.option("--observe", metavar="EXPR", help='What would show it: "num_steps > 1.1x".')
 @click.option("--min-effect", type=float, metavar="X", help="The smallest gain worth having.")
 @click.option("--axis", metavar="WORD", help="Which direction of the search this is.")
 @as_json
@@ -78,7 +78,7 @@ def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
     try:
         condition = Condition.parse(observe)
     except ValueError as error:
-        raise Usage(f"--observe: {error}.", 'Type: --observe "steps > 1.1x"') from None
+        raise Usage(f"--observe: {error}.", 'Type: --observe "num_steps > 1.1x"') from None
     known = measurements.known_metrics(book, leaf)
     if known and condition.metric not in known:
         close = nearest(condition.metric, known)
@@ -213,11 +213,19 @@ def _optional(what: str, words: str | None) -> str | None:
 
 @click.command(cls=TakesText)
 @click.argument("text")
-@click.option("--evidence", required=True, metavar="e3,e7", help="The experiments that show it.")
+@click.option(
+    "--evidence",
+    required=True,
+    multiple=True,
+    metavar="e3,e7",
+    help="The experiments that show it.",
+)
 @click.option("--everywhere", is_flag=True, help="Show it on every leaf.")
 @as_json
 @here
-def lesson(workspace: Workspace, text: str, evidence: str, everywhere: bool, json_: bool) -> None:
+def lesson(
+    workspace: Workspace, text: str, evidence: tuple[str, ...], everywhere: bool, json_: bool
+) -> None:
     """Keep a finding, with its evidence, that others will be shown.
 
     Examples:
@@ -227,7 +235,7 @@ def lesson(workspace: Workspace, text: str, evidence: str, everywhere: bool, jso
         lab lesson "two threads collapse under a neighbour" --evidence e9 --everywhere
     """
     words = record.text("lesson", text, "lab lesson TEXT --evidence e3,e7")
-    ids = [word.strip() for word in evidence.split(",") if word.strip()]
+    ids = [word for words in evidence for word in words.replace(",", " ").split()]
     if not ids:
         raise Usage("a lesson needs evidence.", "Type: --evidence e3,e7")
     with workspace.open(write=True) as book:

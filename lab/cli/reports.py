@@ -35,7 +35,7 @@ def report(
     markdown: bool,
     json_: bool,
 ) -> None:
-    """Write what happened as one page of HTML, or with --markdown as a write-up.
+    """Write what happened as one page of HTML, or with --markdown (-o night.md) as a write-up.
 
     One file, no request to anywhere: open it, send it, print it. It begins with what came since
     you left: the last stretch of work without a pause of six hours, or since WHEN.
@@ -56,6 +56,7 @@ def report(
     if pause and markdown and path is None:
         raise Usage("--every rewrites a file.", "Type: -o FILE")
     name = named_leaf(workspace, leaf_)
+    markdown = markdown or (path is not None and path.suffix == ".md")
     if path is None and not markdown:
         path = Path("report.html")
     while True:

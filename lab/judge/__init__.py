@@ -4,6 +4,7 @@ student   Student's t, the only distribution needed
 policy    every threshold with its reason
 numbers   means and sums that overflow nothing
 noise     what a change of seed does
+machines  what another computer does
 level     what an idea must beat, and how far a candidate is above it
 pairs     how much of a seed's luck two programs share
 verdict   keep, replicate or discard, and why
@@ -14,7 +15,8 @@ audit     what is claimed of a row of keeps, measured in turn with where it bega
 from .audit import Audited, conclude, due, turns
 from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
-from .noise import Group, Noise, pool, pooled
+from .machines import apart, between
+from .noise import Group, Noise, faded, pool, pooled
 from .numbers import finite, mean, spread, total
 from .pairs import Pairs, correlation
 from .policy import Policy
@@ -33,10 +35,13 @@ __all__ = [
     "Policy",
     "Record",
     "Runs",
+    "apart",
+    "between",
     "conclude",
     "correlation",
     "distance",
     "due",
+    "faded",
     "failed",
     "finite",
     "judge",

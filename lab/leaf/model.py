@@ -56,7 +56,7 @@ class Condition:
         if not math.isfinite(value):
             raise errors.Usage(
                 f"{text!r} is not a condition",
-                "Write METRIC OP VALUE, such as 'grad_norm < 1.0' or 'steps > 1.1x'",
+                "Write METRIC OP VALUE, such as 'grad_norm < 1.0' or 'num_steps > 1.1x'",
             )
         return cls(metric, op, value, times == "x", f"{metric} {op} {number}{times}")
 

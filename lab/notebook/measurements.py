@@ -2,10 +2,10 @@
 
 import sqlite3
 
-from ..judge import Group, Noise, Pairs, Record, correlation, mean, pooled, spread
+from ..judge import Group, Noise, Pairs, Record, between, correlation, faded, mean, pooled, spread
 from . import Notebook
 from .read import LOOK_BACK
-from .replicates import RUNS, counted, failures, record, unfinished, unselected
+from .replicates import RUNS, by_seed, counted, failures, record, unfinished, unselected
 
 PAIRED = 40  # audits and replicated changes, the newest, from which pairs are known
 
@@ -21,7 +21,7 @@ def noise(book: Notebook, scope: int) -> Noise | None:
 def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[int]]:
     """Return the noise, and the experiments that stay out of it, since theirs is unlike the rest's.
 
-    Pooled over the newest experiments that have replicates.
+    Pooled over the newest experiments that have replicates; the newest weigh most.
     """
     rows = book.all(
         "select experiment, spread, df from state where scope = ? and df > 0 "
@@ -29,7 +29,7 @@ def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[in
         *(scope, LOOK_BACK),
     )
     groups = [Group(*row) for row in rows]
-    found, places = pooled(groups)
+    found, places = pooled(faded(groups))
     return found or _constant(book, scope), [groups[place].experiment for place in places]
 
 
@@ -49,7 +49,41 @@ def noise_beside(book: Notebook, scope: int, audit: int) -> Noise | None:
         groups += [
             Group(number, spread(some) or 0.0, len(some) - 1) for some in unselected(made, runs)
         ]
-    return pooled(groups)[0] or _constant(book, scope)
+    nearest = sorted(groups, key=lambda group: -group.experiment)
+    return pooled(faded(nearest))[0] or _constant(book, scope)
+
+
+def between_machines(book: Notebook, scope: int) -> float | None:
+    """Return how far a program's numbers lie apart on different machines; None where none meet."""
+    rows = book.all(
+        "select r.*, json_extract(r.machine, '$.host') as host from runs r where r.experiment in "
+        "(select experiment from state where scope = ? and df > 0 order by experiment desc limit ?)"
+        " and json_extract(r.machine, '$.host') is not null order by r.id",
+        *(scope, LOOK_BACK),
+    )
+    made: dict[int, dict[str, list[sqlite3.Row]]] = {}
+    for run in rows:
+        made.setdefault(run["experiment"], {}).setdefault(run["host"], []).append(run)
+    return between(
+        {host: list(by_seed(counted(some)).values()) for host, some in hosts.items()}
+        for hosts in made.values()
+    )
+
+
+def elsewhere(book: Notebook, experiment: int, incumbent: int) -> bool:
+    """Return whether an experiment and its incumbent were measured on different machines."""
+    ours, theirs = (_hosts(book, number) for number in (experiment, incumbent))
+    return bool(ours and theirs) and not ours & theirs
+
+
+def _hosts(book: Notebook, experiment: int) -> set[str]:
+    """Return the machines that have measured an experiment, as far as they are known."""
+    rows = book.all(
+        "select distinct json_extract(machine, '$.host') from runs where experiment = ? "
+        "and status = 'finished' and json_extract(machine, '$.host') is not null",
+        experiment,
+    )
+    return {row[0] for row in rows}
 
 
 def _runs(book: Notebook, experiment: int) -> list[sqlite3.Row]:

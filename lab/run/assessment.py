@@ -21,6 +21,13 @@ BASELINE_SEEDS = judging.BASELINE_RUNS
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Another machine than the incumbent's: how far it moves numbers, where that is known."""
+
+    sd: float | None  # in units of the metric
+
+
+@dataclass(frozen=True)
 class Assessment:
     """An experiment's judgement, with what it was judged by."""
 
@@ -31,6 +38,7 @@ class Assessment:
     incumbent: Reference | None
     mechanism: Mechanism | None
     broken: tuple[str, ...]
+    moved: Moved | None  # where the incumbent was measured on another machine
 
 
 def policy_of(table: Mapping[str, Any]) -> judging.Policy:
@@ -49,6 +57,9 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     incumbent, against = None, experiment["incumbent"]
     if against is not None:
         incumbent = measurements.known_by(book, against)
+    moved = _moved(book, number, against, scope)
+    if moved is not None:
+        noise = judging.apart(noise, moved.sd)
     if experiment["kind"] == "baseline":
         stands = judging.Judgement(
             suggest="keep", reason="better", why="a baseline stands by itself"
@@ -75,7 +86,25 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     if against is not None and incumbent is not None and incumbent.runs:
         known = reference(against, incumbent)
     seen = mechanism(book, experiment)
-    return Assessment(verdict, noise, pairs, record.selecting or record.fresh, known, seen, broken)
+    values = record.selecting or record.fresh
+    return Assessment(verdict, noise, pairs, values, known, seen, broken, moved)
+
+
+def _moved(book: Notebook, number: int, incumbent: int | None, scope: int) -> Moved | None:
+    """Return what another machine than the incumbent's adds; None where it is the same one."""
+    if incumbent is None or not measurements.elsewhere(book, number, incumbent):
+        return None
+    return Moved(measurements.between_machines(book, scope))
+
+
+def _elsewhere(moved: Moved, incumbent: int) -> str:
+    """Return in words what a run on another machine than its incumbent's is worth."""
+    if moved.sd is None:
+        return (
+            f"measured on another machine than e{incumbent}, and what that moves is unknown: "
+            f"lab run e{incumbent} --seeds {BASELINE_SEEDS} here tells it"
+        )
+    return f"measured on another machine than e{incumbent}: {num(moved.sd)} of the noise is that"
 
 
 def _together(book: Notebook, experiment: sqlite3.Row) -> bool:
@@ -179,6 +208,8 @@ def as_json(
     judged = done and experiment["kind"] == "run"
     tip = number if state["verdict"] == "keep" else experiment["incumbent"]
     stands = ledger.of(book, tip, standing.noise, policy) if tip is not None else None
+    moved = standing.moved
+    hints = [_elsewhere(moved, experiment["incumbent"])] if moved and judged else []
     whose = (experiment["campaign"], experiment["leaf"])
     audit = stands is not None and audit_due(book, *whose, stands, standing.noise, policy)
     return {
@@ -211,7 +242,7 @@ def as_json(
         "mechanism": standing.mechanism,
         "constraints": {"broken": list(standing.broken)},
         "flags": sorted({flag for run in runs for flag in json.loads(run["flags"] or "[]")}),
-        "hints": detail.get("hints", []),
+        "hints": detail.get("hints", []) + hints,
         "lines_changed": experiment["lines_changed"],
         "log": last["log"] if last else None,
         "seconds": state["seconds"],
@@ -325,7 +356,9 @@ def as_text(found: Standing) -> str:
         lines.append(f"mechanism {seen['outcome']} ({seen['source']}): {plain(seen['observable'])}")
     lines += _remarks(found)
     if found["suggest"]:
-        lines.append(f"suggested: {found['suggest']} ({found['reason']}): {found['why']}")
+        judged = f"judged {found['verdict']}; " if found["verdict"] else ""
+        said = f"suggested: {found['suggest']} ({found['reason']}): {found['why']}"
+        lines.append(f"{judged}{said}")
     if found["gain_status"]:
         lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])

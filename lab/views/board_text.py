@@ -53,8 +53,8 @@ def _lines(found: Board, width: int) -> list[tuple[str, str]]:
     kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
     title = "kept (?: not confirmed)" if any(map(_is_unproven, kept)) else "kept"
     lines += _table(title, kept[-MOST_KEPT:], len(kept), width, gains=True)
-    shown = found["experiments"]
-    lines += _table("newest", shown[-MOST_NEWEST:], found["counts"]["experiments"], width)
+    newest = found["experiments"][: -MOST_NEWEST - 1 : -1]
+    lines += _table("newest first", newest, found["counts"]["experiments"], width)
     for one in found["running"]:
         claim = shorten(one["claim"] or "baseline", width)
         lines.append((f"{one['experiment']} {one['status']}: {claim}", STYLES["running"]))

@@ -25,7 +25,10 @@ def check_name(name: str) -> None:
 def make(
     workspace: Workspace, book: Notebook, name: str, start: str | None, agent: str | None = None
 ) -> Path:
-    """Make the worktree and its branch, note the campaign, return the leaf's path in it."""
+    """Make the worktree and its branch, note the campaign, return the leaf's path in it.
+
+    A campaign that is there already goes on where it stands.
+    """
     check_name(name)
     place, leaf = workspace.place, workspace.leaf
     campaign = f"{leaf.name}/{name}"
@@ -57,16 +60,10 @@ def make(
 
 
 def _again(workspace: Workspace, row: sqlite3.Row, start: str | None) -> None:
-    """Make the worktree of a campaign again that lost it; Refused for one that is there."""
-    folder = workspace.place.home.worktree(row["name"])
-    if (folder / ".git").exists():
-        raise Refused(
-            f"there is a campaign {row['name']} already.",
-            f"Go to it: cd {folder / workspace.leaf.prefix}; or choose another name",
-        )
+    """Go on with a campaign that was made before; its worktree is made again if it is gone."""
     if start is not None:
         raise Refused(
-            f"there was a campaign {row['name']} already; it goes on from its own branch.",
+            f"there is a campaign {row['name']} already; it goes on from its own branch.",
             f"Leave --from out, then: lab move {start}; or choose another name",
         )
     find_again(workspace.place, row)
