@@ -24,7 +24,7 @@ def nats_and_gradient(logits: Tensor, targets: Tensor, cap: float) -> tuple[Tens
 
 
 def fused_nats_and_gradient(logits: Tensor, targets: Tensor, cap: float) -> tuple[Tensor, Tensor]:
-    """Return the same, written to be compiled: nothing in place, no scatter, so one kernel does.
+    """Return the same, written to be compiled: no scatter, no gather: one kernel serves.
 
     On a CPU it would cost twice the time.
     """
@@ -35,7 +35,7 @@ def fused_nats_and_gradient(logits: Tensor, targets: Tensor, cap: float) -> tupl
     z = z - z.amax(-1, keepdim=True)
     total = z.exp().sum(-1, keepdim=True)
     hit = targets[:, None] == torch.arange(z.shape[-1], device=z.device)
-    nats = (total.log() - z.gather(-1, targets[:, None])).sum()
+    nats = (total.log() - (z * hit).sum(-1, keepdim=True)).sum()
     gradient = z.exp() / total - hit.float()
     return nats, (gradient * (1 - tanh * tanh) if cap else gradient).to(logits.dtype)
 

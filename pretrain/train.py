@@ -3,9 +3,9 @@
     python train.py                      # the profile for this machine
     LAB_PROFILE=smoke python train.py    # seconds, and the same number for the same seed
 
-Read it downwards: settings, attention, model, loss, optimiser, training; what a step spends its
-time in stands beside it, in `head_loss.py` and `muon.py`. It leaves `model.pt` and `artefact.json`
-in the run's folder; `evaluate.py` measures them through `load_model`.
+Read it downwards: settings, attention, model, loss, optimiser, training. What a step spends its
+time in stands in `head_loss.py`, `muon.py` and `hopper.py`. It leaves `model.pt` and
+`artefact.json` in the run's folder; `evaluate.py` measures them through `load_model`.
 """
 
 import functools
@@ -114,6 +114,7 @@ ROPE_BASE = 200_000
 EMBED_DECAY, VALUE_DECAY, HEAD_DECAY = 0.001, 0.003, 0.01  # the high rates need a leash
 PRECISION = {"cuda": torch.bfloat16}  # of activations, half the traffic; float32 elsewhere
 COMPILE = True  # on CUDA only: a CPU would spend half a minute on it
+MLP_KERNEL = os.environ.get("LAB_MLP_KERNEL") == "1"  # hopper.py: an H100's, not yet timed on one
 LOG_EVERY = 10  # steps between lines of the step log
 
 
@@ -198,6 +199,20 @@ def apply_rotary_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos + x2 * sin, x2 * cos - x1 * sin), dim=-1)
 
 
+class SquaredReLU(torch.autograd.Function):
+    """relu(x)^2, its slope 2 relu(x) from the result alone: four widths a layer less are kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = F.relu(x).square()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return 2 * grad * ctx.saved_tensors[0].sqrt()
+
+
 class Block(nn.Module):
     """Attention, then a squared-ReLU perceptron, each added to what came in."""
 
@@ -217,7 +232,17 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, idx: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
         x = x + self.attention(norm(x), idx, cos_sin)
-        return x + linear(F.relu(linear(norm(x), self.mlp_fc)).square(), self.mlp_proj)
+        return x + self.perceptron(norm(x))
+
+    def perceptron(self, x: Tensor) -> Tensor:
+        """Return the perceptron's addition to x: (batch, tokens, width)."""
+        if MLP_KERNEL and x.is_cuda:
+            import hopper  # it needs triton, and a GPU that has its instructions
+
+            matrices = (weight.to(x.dtype) for weight in (self.mlp_fc, self.mlp_proj))
+            y: Tensor = hopper.perceptron(x.flatten(0, 1), *matrices)[0]
+            return y.view_as(x)
+        return linear(SquaredReLU.apply(linear(x, self.mlp_fc)), self.mlp_proj)
 
     def attention(self, x: Tensor, idx: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
         """Return attention's addition to x: (batch, tokens, width)."""

@@ -280,6 +280,12 @@ def test_every_parameter_has_exactly_one_optimiser_and_muon_no_table() -> None:
     assert not tables & {id(parameter) for parameter in turned}
 
 
+def test_squared_relu_has_the_gradient_of_its_formula() -> None:
+    x = torch.randn(50, requires_grad=True)
+    got = torch.autograd.grad(train.SquaredReLU.apply(x).sum(), x)[0]
+    assert torch.allclose(got, 2 * x.detach().clamp(min=0))
+
+
 def test_every_parameter_is_learnt() -> None:
     tiny = model()
     tokens = torch.randint(0, 97, (2, 33))
@@ -454,8 +460,46 @@ def test_flops_are_those_published_for_a_known_shape() -> None:
 
 def test_bytes_are_parameters_activations_and_one_chunk_of_logits() -> None:
     night = published(9, 640, 8192, [256, 256, 256, 256, 2048, 256, 256, 256, 2048], 6)
-    parameters, kept = 9 * 12 * 640**2 + 7 * 8192 * 640, 16 * 9 * 640 * 2**17
-    assert cost.bytes_needed(night) == 16 * parameters + 2 * kept + 12 * 2**15 * 8192
+    parameters, kept = 9 * 12 * 640**2 + 7 * 8192 * 640, cost.KEPT_PER_LAYER * 9 * 640 * 2**17
+    assert cost.bytes_needed(night) == 16 * parameters + 2 * kept + 3 * 2 * 2**15 * 8192
+
+
+@pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
+def test_what_is_kept_for_the_backward_pass_is_what_the_compiler_keeps() -> None:
+    start = sizes(
+        depth=4,
+        width=256,
+        head_dim=64,
+        context=256,
+        row_tokens=256,
+        hash_rows=0,
+        window_pattern="L",
+    )
+    traced = torch.compile(train.GPT(start, torch.bfloat16), backend="aot_eager_decomp_partition")
+    kept = {}
+
+    def keep(tensor: Any) -> Any:
+        if tensor.numel() >= 2 * 2048:  # what grows with the tokens
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        traced(torch.randint(0, 97, (8, 256)))
+    widths = sum(kept.values()) / (2 * 2048 * start.width * start.depth)
+    assert widths == pytest.approx(cost.KEPT_PER_LAYER, rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
+def test_four_steps_with_accumulation_compile_once() -> None:
+    torch._dynamo.reset()
+    tiny, counter = model(), torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    traced = torch.compile(tiny, dynamic=False, backend=counter)
+    adam, muon_ = train.optimizers(tiny)
+    batches = iter(torch.randint(0, 97, (8, 2, 2, 32)))
+    for step in range(4):
+        train.backward(traced, tiny, batches, 2)
+        train.update(adam, muon_, step / 4)
+    assert counter.frame_count == 1
 
 
 def test_a_known_device_has_a_share_of_its_peak_and_another_none() -> None:
