@@ -154,6 +154,56 @@ def test_packing_for_a_gpu_keeps_every_completion(trained: Path, train: Any) -> 
     assert max(len(row["input_ids"]) for row in packed) > 64
 
 
+def test_examples_in_a_packed_row_do_not_see_each_other(trained: Path, train: Any) -> None:
+    here = leaves.here(trained)
+    torch, sizes = train.packing.torch, train.start("cpu")
+    model, tokenizer = train.language_models.load(
+        here, train.devices.pick("cpu"), "float32", "packed"
+    )
+    pairs = train.examples(here)[:6]
+    rows = train.tokenised(tokenizer, pairs, "", sizes["max_length"])["input_ids"]
+    lengths = torch.tensor([0, *(len(row) for row in rows)])
+    ends = lengths.cumsum(0).to(torch.int32)
+    packed = model(
+        input_ids=torch.tensor([token for row in rows for token in row])[None],
+        position_ids=torch.cat([torch.arange(len(row)) for row in rows])[None],
+        cu_seq_lens_q=ends,
+        cu_seq_lens_k=ends,
+        max_length_q=int(lengths.max()),
+        max_length_k=int(lengths.max()),
+    ).logits[0]
+    alone = [model(input_ids=torch.tensor([row])).logits[0] for row in rows]
+    assert torch.allclose(packed, torch.cat(alone), atol=1e-4)
+
+
+def test_training_packed_rows_learns_as_well(again: Path, train: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(train.START["cpu"], "packing", True)
+    monkeypatch.setitem(train.START["cpu"], "attention", "packed")
+    leaves.edit(again / "leaf.toml", r"^steps = \d+", "steps = 4")
+    got = train.train(leaves.here(again))
+    rows = steps.read(again.parent / "run/steps.jsonl")
+    assert got["num_steps"] == 4
+    assert got["train_loss"] < 6  # of knowing nothing 4.8
+    assert rows[-1]["token_accuracy"] > 0
+
+
+def test_full_training_moves_float32_weights(again: Path, train: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(train, "FULL", True)
+    monkeypatch.setitem(train.START["cpu"], "dtype", "bfloat16")
+    leaves.edit(again / "leaf.toml", r"^steps = \d+", "steps = 2")
+    train.train(leaves.here(again))
+    from safetensors.torch import load_file
+
+    weights = load_file(again.parent / "run/model/model.safetensors")
+    assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.float32"}
+
+
+def test_a_model_that_would_think_first_is_told_not_to(trained: Path, train: Any) -> None:
+    _, tokenizer = loaded(train, leaves.here(trained))
+    tokenizer.chat_template = "{{ '' if enable_thinking is false else '<think>' }}answer"
+    assert train.language_models.rendered(tokenizer, ["a"]) == ["answer"]
+
+
 def test_the_settings_act_on_the_gpu_as_on_the_cpu(train: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(train, "LEARNING_RATE_X", 1.0)
     monkeypatch.setattr(train, "BATCH_X", 1.0)
