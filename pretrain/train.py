@@ -111,6 +111,7 @@ START = {
     ),
 }
 ROPE_BASE = 200_000
+X0_INIT = 0.05  # of the first embedding's weight at each layer
 EMBED_DECAY, VALUE_DECAY, HEAD_DECAY = 0.001, 0.003, 0.01  # the high rates need a leash
 PRECISION = {"cuda": torch.bfloat16}  # of activations, half the traffic; float32 elsewhere
 COMPILE = True  # on CUDA only: a CPU would spend half a minute on it
@@ -269,7 +270,7 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(sizes, layer) for layer in range(sizes.depth))
         # Weights of the residual stream and of the first embedding, a layer each.
         self.resid_lambdas = nn.Parameter(torch.ones(sizes.depth))
-        self.x0_lambdas = nn.Parameter(torch.full((sizes.depth,), 0.05))
+        self.x0_lambdas = nn.Parameter(torch.full((sizes.depth,), X0_INIT))
         if sizes.hash_rows:
             bigrams = torch.zeros(sizes.hash_rows, width)
             self.bigram_embeds = nn.Embedding.from_pretrained(bigrams, freeze=False)
