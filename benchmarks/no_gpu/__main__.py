@@ -23,10 +23,10 @@ import machine
 ROOT = Path(__file__).resolve().parents[2]
 # At most this much; behind it what the leaf needed before it was counted.
 LIMITS = {
-    "loss, KB a token": 50,  # 336
-    "model, KB a token": 720,  # 837
+    "loss, KB a token": 50,  # 367
+    "model, KB a token": 720,  # 936
     "kept for the way back, GiB": 24,  # 32
-    "optimiser, launches a step": 150,  # 1,200
+    "optimiser, launches a step": 150,  # 1,230
 }
 NO_KERNEL = re.compile(r"^(?!aten)|empty|detach|_unsafe_view|lift_fresh|_local_scalar|sym_|alias")
 LAUNCH = re.compile(r"\.run\(|extern_kernels\.\w|= torch\.ops\.")
