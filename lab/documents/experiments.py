@@ -110,7 +110,7 @@ class Standing(TypedDict):
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
     hints: list[str]  # the leaf's hints on its newest run
-    lines_changed: int | None  # lines of code added less those removed
+    lines_changed: int | None  # statements added less those removed, docstrings aside
     log: str | None  # the file its newest run printed into
     seconds: Seconds | None  # its runs together
     cost_usd: Dollars | None  # what rented machines cost; null without any
@@ -141,6 +141,7 @@ class Audit(TypedDict):
     se: Metric | None  # its standard error
     bar: Metric | None  # what the gain had to exceed for a claim
     why: str | None  # what went wrong, where something did
+    tries: int  # chances there were to confirm something on this base; each lifts the bar
     runs: int  # made for it
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
@@ -282,7 +283,7 @@ class Experiment(Entry):
     campaign: str | None  # whose it is
     axis: str | None  # which direction of the search it is
     attempt: int  # how often its campaign had tried this hypothesis, this time included
-    lines_changed: int | None  # lines of code added less those removed
+    lines_changed: int | None  # statements added less those removed, docstrings aside
     lesson: str | None  # what was learned from it
     measured: dict[str, float]  # the mean of each metric over its runs
     runs: list[RunRecord]  # its runs, oldest first

@@ -116,6 +116,7 @@ def _check(
         )
     if judged is None:
         return
+    _check_endings(book, number)
     if judged.broken:
         raise Refused(
             f"e{number} broke {', '.join(judged.broken)}; what breaks a constraint cannot be kept.",
@@ -131,6 +132,28 @@ def _check(
         raise Refused(
             f"the suggestion for e{number} is {verdict.suggest}, not keep ({verdict.why}).",
             f'Say why you keep it all the same: {again} --because "..."',
+        )
+
+
+def _check_endings(book: Notebook, number: int) -> None:
+    """Refuse a keep while a seed that was begun has no number, whatever the others say."""
+    ended = measurements.endings(book, number)
+    if ended.tampered:
+        raise Refused(
+            f"{ended.tampered} of the runs of e{number} changed what they may not; none counts.",
+            f"Type: lab result e{number} -v discard",
+        )
+    if ended.failures:
+        raise Refused(
+            f"{ended.failures} of the seeds of e{number} failed; a keep needs a number of each.",
+            f"Type: lab result e{number} -v discard",
+        )
+    due = ended.unfinished or ended.unsteady
+    if due:
+        said = f"{ended.aborted} run{'s' * (ended.aborted != 1)} of e{number} ended before a number"
+        raise Refused(
+            f"{said}; a keep needs {due} more.",
+            f"Run them: lab run e{number} --seeds {due}",
         )
 
 

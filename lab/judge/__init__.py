@@ -15,11 +15,11 @@ from .audit import Audited, conclude, due, turns
 from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Group, Noise, pool, pooled
-from .numbers import finite, mean, spread, total
+from .numbers import finite, is_count, mean, spread, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import BASELINE_RUNS, Judgement, failed, judge
+from .verdict import BASELINE_RUNS, Judgement, baseline, failed, judge
 
 __all__ = [
     "BASELINE_RUNS",
@@ -33,12 +33,14 @@ __all__ = [
     "Policy",
     "Record",
     "Runs",
+    "baseline",
     "conclude",
     "correlation",
     "distance",
     "due",
     "failed",
     "finite",
+    "is_count",
     "judge",
     "mean",
     "pool",

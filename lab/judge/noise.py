@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .numbers import finite, spread
-from .student import student_quantile
+from .student import fisher_cdf, student_quantile
 
 # How many times the other groups' noise a group's own may be. Five leaves ordinary luck alone:
 FAR = 5.0
 # ... except where the others are few repeats, which know little: there it is what luck exceeds once
 # in a thousand times, by Student's t (31 times for two repeats, 12.9 for three).
 RARE = 1 - 0.001 / 2
+# A group whose variance is so small that luck makes one in a thousand so (F) is no measure of luck:
+# a list of chosen seeds, or a value that is looked up.
+TOO_STEADY = 0.001
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def outsiders(groups: Sequence[Group]) -> list[int]:
 
     Each is held against the median of the others, weighted by their repeats, since a mean would be
     carried away by the very groups in question. Groups that spread nothing at all tell no scale.
+    One that spreads far too little stays out as well: it would lower everybody's bar.
     """
     order = sorted((p for p, g in enumerate(groups) if g.spread > 0), key=lambda p: groups[p].sd)
     upto = list(accumulate(groups[place].df for place in order))
@@ -84,7 +88,30 @@ def outsiders(groups: Sequence[Group]) -> list[int]:
             times = groups[place].sd / _unbiased(groups[order[middle]])
             if times > FAR and times > student_quantile(RARE, others):
                 found.append(place)
+        above = bisect_left(upto, others / 2 + groups[place].df)  # the middle, where it is above
+        if (
+            others
+            and above > rank
+            and is_too_steady(
+                groups[place].sd, groups[place].df, _known(groups[order[above]], others)
+            )
+        ):
+            found.append(place)
     return sorted(found)
+
+
+def is_too_steady(sd: float, df: int, others: Noise) -> bool:
+    """Return whether repeats spread far less than the others' noise.
+
+    >>> is_too_steady(0.0001, 2, Noise(0.01, 8)), is_too_steady(0.002, 2, Noise(0.01, 8))
+    (True, False)
+    """
+    return others.sd > 0 and fisher_cdf((sd / others.sd) ** 2, df, others.df) < TOO_STEADY
+
+
+def _known(group: Group, df: int) -> Noise:
+    """Return the noise of the others by their middle group."""
+    return Noise(_unbiased(group), df)
 
 
 def _unbiased(group: Group) -> float:

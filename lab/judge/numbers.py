@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
+DIGITS = 1e-10  # `shared.summary` prints ten
 
 
 def finite(value: float | None) -> float | None:
@@ -50,3 +54,13 @@ def total(values: Iterable[float]) -> float | None:
         return finite(math.fsum(values))
     except (OverflowError, ValueError):
         return None
+
+
+def is_count(value: float) -> bool:
+    """Return whether a number could be a share of a few things, equal at two seeds by chance.
+
+    >>> is_count(0.97), is_count(2 / 3), is_count(1.0), is_count(2.3141592654)
+    (True, True, True, False)
+    """
+    nearest = Fraction(value).limit_denominator(COUNTED)
+    return abs(float(nearest) - value) <= DIGITS * max(1.0, abs(value))

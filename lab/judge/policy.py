@@ -50,7 +50,7 @@ class Policy:
     audit_runs: int = 3
     # Expected runs of a campaign below which no audit starts by itself: six of thirty are dear.
     audit_least: int = 40
-    # Fewer lines are kept up to this far below the level ...
+    # Fewer statements are kept up to this far below the level ...
     simpler: float = 0.3
     # ... and so often between audits, since each may cost that much.
     simpler_most: int = 3

@@ -76,6 +76,20 @@ def failed(seeds: int = 0, of: int = 0) -> Judgement:
     return Judgement(suggest="discard", reason="failed", why=f"{seeds} of {of} seeds failed")
 
 
+def baseline(runs: int, more: int = 0) -> Judgement:
+    """Return how a baseline stands: by itself, unless too many of its runs were aborted.
+
+    >>> baseline(2, 1).suggest
+    'replicate'
+    """
+    if not runs:
+        return failed()
+    if not more:
+        return Judgement(suggest="keep", reason="better", why="a baseline stands by itself")
+    why = f"{runs + more} runs were aborted and {runs} finished: {more} more must finish"
+    return Judgement(suggest="replicate", reason="undecided", more=more, why=why)
+
+
 def judge(
     values: Runs,
     incumbent: Record | None,
@@ -91,14 +105,16 @@ def judge(
     together: bool = False,
     failures: int = 0,
     unfinished: int = 0,
+    aborted: int = 0,
 ) -> Judgement:
     """Compare a candidate's runs, values by seed, with the level of its incumbent.
 
     `noise` is pooled over the runs that nobody selected in this leaf, profile, platform and
     yardstick; `rho` is their correlation over equal seeds. `broken` names the constraints that a
-    run of it broke; `lines_changed` is the net change of code lines; `together` says that it is
+    run of it broke; `lines_changed` is the net change of statements; `together` says that it is
     several of a bag at once; `failures` counts its seeds that ended without a number,
-    `unfinished` those that were stopped before they could.
+    `unfinished` those that were stopped before they could, `aborted` runs that something ended
+    after training had begun, also where the same seed was run again.
 
     >>> start = Record({}, {0: 0.995, 1: 0.996, 2: 0.994})
     >>> judge({0: 0.9915}, start, Noise(0.001, 2), "minimize").suggest
@@ -123,7 +139,23 @@ def judge(
     case = _Case(found, noise, len(values), policy, min_effect, together, shorter)
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
-    return _held_to(broken, verdict)
+    return _held_to(broken, _outnumbering(aborted, len(values), verdict))
+
+
+def _outnumbering(aborted: int, finished: int, verdict: Judgement) -> Judgement:
+    """Keep nothing whose finished runs do not outnumber the aborted: the best of two is luck."""
+    if verdict.suggest != "keep" or finished > aborted:
+        return verdict
+    more = aborted + 1 - finished
+    return replace(
+        verdict,
+        suggest="replicate",
+        reason="undecided",
+        more=more,
+        near_miss=(verdict.gain or 0.0) > 0,
+        why=f"{verdict.why}; {aborted} of its {aborted + finished} runs were aborted after they "
+        f"began to train: {more} more that finish{'es' * (more == 1)} must say the same",
+    )
 
 
 def _stopped(seeds: int, of: int) -> Judgement:

@@ -177,16 +177,17 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
         "order by id desc limit 1) = 'bagged'",
         *(tip, NEWEST),
     )
-    done = {part for parent in {row["parent"] for row in rows} for part in _tried(book, parent)}
+    done = {part for parent in {row["parent"] for row in rows} for part in tried(book, parent)}
     left = [row for row in rows if row["experiment"] not in done]
     return sorted(left, key=lambda row: -(row["gain"] or 0.0))
 
 
-def _tried(book: Notebook, parent: str) -> set[int]:
-    """Return the experiments that were tried together with others on a commit."""
+def tried(book: Notebook, parent: str, but: str = "") -> set[int]:
+    """Return the experiments that were tried together on a commit, in other contents than `but`."""
     rows = book.all(
-        "select c.parts from combinations c where c.parent = ? and exists (select 1 from "
-        "experiments where contents = c.contents and parent = c.parent and leaf = c.leaf)",
-        parent,
+        "select c.parts from combinations c where c.parent = ? and c.contents <> ? and exists "
+        "(select 1 from experiments where contents = c.contents and parent = c.parent "
+        "and leaf = c.leaf)",
+        *(parent, but),
     )
     return {int(part) for row in rows for part in json.loads(row["parts"])}

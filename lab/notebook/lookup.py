@@ -7,7 +7,12 @@ from ..errors import NotFound
 from . import Notebook
 from .replicates import RUNS, SAYS_NOTHING
 
-SCOPED = "e.leaf = ? and e.contents = ? and e.profile = ? and e.platform = ? and e.yardstick = ?"
+Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
+# The same contents, or the same code with other comments, where numbers may be compared.
+SCOPED = (
+    "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
+    "and e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
+)
 
 
 def experiment(book: Notebook, number: int) -> sqlite3.Row:
@@ -70,21 +75,21 @@ def kept_at(book: Notebook, commit: str) -> sqlite3.Row | None:
     )
 
 
-def same_contents(book: Notebook, scope: tuple[str, str, str, str, str]) -> list[sqlite3.Row]:
-    """Return experiments by (leaf, contents, profile, platform, yardstick), newest first."""
+def same_contents(book: Notebook, key: Key) -> list[sqlite3.Row]:
+    """Return experiments of the same contents or code, newest first."""
     return book.all(
         "select e.*, s.status, s.failure, s.verdict, s.runs from experiments e "
         f"join state s on s.experiment = e.id where {SCOPED} order by e.id desc",
-        *scope,
+        *key,
     )
 
 
-def baseline(book: Notebook, scope: tuple[str, str, str, str, str]) -> int | None:
-    """Return the baseline by (leaf, contents, profile, platform, yardstick)."""
+def baseline(book: Notebook, key: Key) -> int | None:
+    """Return the baseline of the same contents or code."""
     row = book.one(
         f"select e.id from experiments e where {SCOPED} and e.kind = 'baseline' "
         "order by e.id limit 1",
-        *scope,
+        *key,
     )
     return row["id"] if row else None
 

@@ -1,11 +1,23 @@
 """Queries about numbers: the runs behind an experiment, the noise, the pairs, the metrics."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from ..judge import Group, Noise, Pairs, Record, correlation, mean, pooled, spread
-from . import Notebook
+from . import Notebook, lookup
 from .read import LOOK_BACK
-from .replicates import RUNS, counted, failures, record, unfinished, unselected
+from .replicates import (
+    RUNS,
+    aborted,
+    by_seed,
+    counted,
+    failures,
+    record,
+    tampered,
+    unfinished,
+    unselected,
+    unsteady,
+)
 
 PAIRED = 40  # audits and replicated changes, the newest, from which pairs are known
 
@@ -83,14 +95,43 @@ def known_by(book: Notebook, experiment: int) -> Record:
     )
 
 
-def failed_seeds(book: Notebook, experiment: int) -> int:
-    """Return how many of an experiment's seeds were started and never gave a number."""
-    return failures(book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment))
+@dataclass(frozen=True)
+class Endings:
+    """How the runs of an experiment ended that gave no number."""
+
+    failures: int  # seeds, by the idea's own fault
+    unfinished: int  # seeds that were begun and stopped, and are due
+    tampered: int  # runs that changed what they may not
+    aborted: int  # runs that somebody or something ended after training had begun
+    unsteady: int  # how many of those more than finished ones
 
 
-def unfinished_seeds(book: Notebook, experiment: int) -> int:
-    """Return how many of an experiment's seeds were begun and stopped before they gave a number."""
-    return unfinished(_runs(book, experiment))
+def endings(book: Notebook, experiment: int) -> Endings:
+    """Return how the runs of an experiment, and of others of its code, ended without a number."""
+    runs = _runs_of_code(book, experiment)
+    counts = (failures, unfinished, tampered, aborted, unsteady)
+    return Endings(*(count(runs) for count in counts))
+
+
+def values(book: Notebook, experiment: int) -> dict[int, float]:
+    """Return what is known of a change by its seeds: whoever runs the same code again adds to it.
+
+    The first number of a seed counts, also where an earlier experiment, or its audit, measured it.
+    """
+    return by_seed(counted(_runs_of_code(book, experiment)))
+
+
+def _runs_of_code(book: Notebook, experiment: int) -> list[sqlite3.Row]:
+    """Return the runs of an experiment after those of earlier ones of its very code or contents."""
+    one = lookup.experiment(book, experiment)
+    own = [run for run in _runs(book, experiment) if run["audit"] is None]
+    if one["kind"] != "run":
+        return own
+    names = ("leaf", "contents", "code", "profile", "platform", "yardstick")
+    key: lookup.Key = tuple(one[name] for name in names)
+    alike = (row["id"] for row in lookup.same_contents(book, key) if row["kind"] == "run")
+    before = sorted(number for number in alike if number < experiment)
+    return [run for number in before for run in _runs(book, number)] + own
 
 
 def pairs(book: Notebook, scope: int) -> Pairs | None:

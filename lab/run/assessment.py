@@ -49,15 +49,13 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     incumbent, against = None, experiment["incumbent"]
     if against is not None:
         incumbent = measurements.known_by(book, against)
+    ended = measurements.endings(book, number)
     if experiment["kind"] == "baseline":
-        stands = judging.Judgement(
-            suggest="keep", reason="better", why="a baseline stands by itself"
-        )
-        verdict = stands if record.runs else judging.failed()
+        verdict = judging.baseline(len(record.runs), ended.unsteady)
     else:
         idea = _idea(book, experiment)
         verdict = judging.judge(
-            record.selecting,
+            measurements.values(book, number) if record.selecting else {},
             incumbent,
             noise,
             experiment["direction"],
@@ -66,10 +64,11 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
             broken=broken,
             lines_changed=experiment["lines_changed"],
-            together=_together(book, experiment),
+            together=_together(book, experiment, policy),
             may_simplify=_may_simplify(book, against, noise, policy),
-            failures=measurements.failed_seeds(book, number),
-            unfinished=measurements.unfinished_seeds(book, number),
+            failures=ended.failures,
+            unfinished=ended.unfinished,
+            aborted=ended.aborted,
         )
     known = None
     if against is not None and incumbent is not None and incumbent.runs:
@@ -78,12 +77,13 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     return Assessment(verdict, noise, pairs, record.selecting or record.fresh, known, seen, broken)
 
 
-def _together(book: Notebook, experiment: sqlite3.Row) -> bool:
+def _together(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> bool:
     """Return whether this is several of its incumbent's bag at once."""
     made = experiment["parent"], experiment["contents"]
-    parts = lookup.combination(book, *made) if all(made) else []
-    bagged = [ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts]
-    return bool(bagged) and all(bagged)
+    parts = set(lookup.combination(book, *made)) if all(made) else set()
+    if len(parts) < max(policy.bag, 2) or parts & ledger.tried(book, *made):
+        return False  # once together: another chance for the same ones is one for luck
+    return all(ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts)
 
 
 def _may_simplify(
@@ -283,6 +283,8 @@ def _next(
     if state["status"] in ("queued", "running"):
         return Action("wait", experiment=number)
     if idea is None:
+        if verdict.suggest == "replicate":
+            return Action("replicate", experiment=number, seeds=verdict.more)
         measured = state["value"] is not None and not state["claimed"]
         return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
     if state["verdict"] in ("keep", "discard") and audit:
@@ -349,7 +351,7 @@ def _remarks(found: Standing) -> list[str]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]
     if found["lines_changed"] is not None and found["hypothesis"]:
-        lines.append(f"net lines: {found['lines_changed']:+d}")
+        lines.append(f"net statements: {found['lines_changed']:+d}")
     return lines
 
 

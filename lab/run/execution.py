@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import reference, summary
 
@@ -24,6 +24,7 @@ from ..runner.local import Local
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, machine, queue_status, seeds
 from .exports import exports
+from .failure_hints import hint
 from .not_in_git import missed
 from .spawn import own_paths
 from .stages import NotPrepared, Stages, outcome_from
@@ -47,7 +48,24 @@ class JobContext:
     beside: tuple[Path, ...]  # where the run was asked for
     experiment: sqlite3.Row
     job: sqlite3.Row
-    stop: Callable[[], bool]
+    asked: "Asked"
+
+    @property
+    def stop(self) -> Callable[[], bool]:
+        """Whether somebody asked for the end of the job."""
+        return self.asked.stop
+
+
+class Asked(Protocol):
+    """Who asks for the end of a job."""
+
+    def stop(self) -> bool:
+        """Return whether somebody does."""
+        ...
+
+    def stopped_by(self) -> str:
+        """Return the campaign that does, "" for anybody else."""
+        ...
 
 
 class Execution:
@@ -72,11 +90,21 @@ class Execution:
         try:
             failure, metrics = self._measured()
         except Stopped:
-            failure, metrics = _plain_failure("interrupted", "stopped on request"), {}
+            failure, metrics = self._stopped(), {}
         except (LabError, OSError, repo.GitFailed) as error:
             words = error.message if isinstance(error, LabError) else str(error)
             failure, metrics = _plain_failure("infra", words), {}
         return self._record(self._explained(failure), metrics)
+
+    def _stopped(self) -> failures.Failure:
+        """Return what a stop is: a campaign that ends its own training has chosen by it."""
+        who, began = self.order.asked.stopped_by(), self.facts["waited_s"] is not None
+        if began and who and who == self.experiment["campaign"]:
+            said = f"stopped by {who}, whose run it was"
+            return failures.Failure(
+                "stopped", "", said, failures.SAYS["stopped"], hint("stopped", "", "")
+            )
+        return _plain_failure("interrupted", "stopped on request")
 
     # -- The stages ---------------------------------------------------------------
 

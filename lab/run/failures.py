@@ -16,6 +16,7 @@ from .tracebacks import Trace
 
 SAYS = {
     "interrupted": "It was stopped: this says nothing about the idea.",
+    "stopped": "Its own campaign stopped it: that seed counts as failed.",
     "lost": "Its supervisor died: this says nothing about the idea.",
     "infra": "The machine failed, not the idea.",
     "timeout": "Too slow as written: it did not end within the hard limit.",

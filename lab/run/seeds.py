@@ -11,13 +11,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+
+from ..judge import is_count
 
 MOST = 10_000_000  # bytes of a step log: its beginning tells, and no log fills the memory
 ENOUGH = 4  # numbers of a training, each rounded, that no chance makes the same at two seeds
-COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
-DIGITS = 1e-10  # `shared.summary` prints ten
 LIGHT = {"steps.jsonl", "samples.jsonl"}  # what a run leaves for people, beside its *.log
 LEARNING = re.compile("loss|reward|grad|score|acc|error|entropy|nll|ppl|perplexity|bpb|kl")
 MACHINE = {  # words in the name of a number that the machine makes, and not the script
@@ -67,16 +66,6 @@ def _same_learning(metric: str, mine: Left, other: Left) -> bool | None:
         return False
     values = {value for value, _ in pairs}
     return True if len(values) >= ENOUGH or not all(map(is_count, values)) else None
-
-
-def is_count(value: float) -> bool:
-    """Return whether a number could be a share of a few things, equal at two seeds by chance.
-
-    >>> is_count(0.97), is_count(2 / 3), is_count(1.0), is_count(2.3141592654)
-    (True, True, True, False)
-    """
-    nearest = Fraction(value).limit_denominator(COUNTED)
-    return abs(float(nearest) - value) <= DIGITS * max(1.0, abs(value))
 
 
 def _scores(metric: str, measured: Mapping[str, float]) -> dict[str, float]:

@@ -53,7 +53,7 @@ class Supervisor:
         self.asked_to_stop = False
         source = Path(self.restore["main"])
         beside = (Path(self.restore.get("beside", source)),)
-        self.order = JobContext(book, home, source, beside, self.experiment, self.job, self.stop)
+        self.order = JobContext(book, home, source, beside, self.experiment, self.job, self)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -63,6 +63,13 @@ class Supervisor:
     def stop(self) -> bool:
         """Return whether somebody asked for this job to stop."""
         return self.asked_to_stop or self.home.stop_request(self.number, self.job["id"]).exists()
+
+    def stopped_by(self) -> str:
+        """Return the campaign in which `lab stop` was typed, "" for anybody else."""
+        try:
+            return self.home.stop_request(self.number, self.job["id"]).read_text()
+        except OSError:
+            return ""
 
     def run(self) -> None:
         """Run every seed, judge after each, and close the job with the truth."""
@@ -91,7 +98,7 @@ class Supervisor:
             run = under_way.pop() if under_way else self._open(seed)
             trial = Execution(self.order, run, seed)
             failure = trial.perform()
-            if failure == "interrupted":
+            if failure in ("interrupted", "stopped"):
                 raise Stopped
             if failure != "infra" or attempt == INFRA_RETRIES or not trial.worth_retrying:
                 return

@@ -111,11 +111,13 @@ def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
     return lookup.open_job(book, experiment)
 
 
-def stop(home: Home, experiment: int, job: int) -> None:
-    """Ask a job's supervisor to end its run and close the record."""
+def stop(home: Home, experiment: int, job: int, who: str = "") -> None:
+    """Ask a job's supervisor to end its run and close the record; `who` typed `lab stop`."""
     request = home.stop_request(experiment, job)
     request.parent.mkdir(parents=True, exist_ok=True)
-    request.touch()
+    new = request.with_name(f".{request.name}-{os.getpid()}")
+    new.write_text(who)
+    new.replace(request)  # the supervisor reads it as soon as it is there
 
 
 def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Standing:

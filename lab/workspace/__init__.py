@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import leaf as leaves
 from .. import repo
 from ..errors import Environment, LabError, NotFound, Usage
-from ..notebook import Notebook, history
+from ..notebook import Notebook, history, lookup
 from ..repo import checkout_lock
 
 
@@ -164,6 +164,19 @@ class Workspace:
         at = (self.place.top, head) if head is not None else ()
         yardstick = leaves.yardstick(self.leaf, self.settings, *at)
         return Scope(self.leaf_name, self.profile, platform, yardstick)
+
+    def key(self, commit: str | None = None) -> lookup.Key:
+        """Return by what an experiment of a commit is found again, or of the files as they are."""
+        top, paths, scope = self.place.top, self.mutable_paths, self.scope
+        if commit is None:
+            blobs = repo.worktree_blobs(top, paths)
+            files = {path: (top / path).read_bytes() for path in blobs}
+        else:
+            blobs = repo.tree_blobs(top, commit, paths)
+            texts = repo.blobs(top, list(blobs.values()))
+            files = {path: texts[blob] or b"" for path, blob in blobs.items()}
+        same = repo.contents_id(blobs), leaves.code_id(files)
+        return (scope.leaf, *same, scope.profile, scope.platform, scope.yardstick)
 
     @property
     def mutable_paths(self) -> list[str]:
