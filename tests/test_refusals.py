@@ -37,7 +37,6 @@ def _own_commit(toy: Toy, campaign: Path) -> None:
 def _frozen_commit(toy: Toy, campaign: Path) -> None:
     (campaign / "evaluate.py").write_text("print('---\\nloss: 0\\n---')\n")
     toy.git("commit", "-qam", "mine", cwd=campaign)
-    toy.git("update-ref", "refs/worktree/lab-tip", "HEAD", cwd=campaign)
     slope(campaign, 2.5)
 
 
@@ -78,7 +77,6 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
     (toy.root / "toy" / "leaf.toml").write_text(table)
     toy.commit("another leaf.toml")
     toy.git("reset", "-q", "--hard", "main", cwd=campaign)
-    toy.git("update-ref", "refs/worktree/lab-tip", "HEAD", cwd=campaign)
     slope(campaign, 2.0)
     base = toy.git("rev-parse", "HEAD", cwd=campaign)
     import sqlite3
@@ -97,7 +95,7 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
         (_frozen, 4, "toy/evaluate.py is frozen", "git checkout"),
         (_toml, 4, "toy/leaf.toml is frozen", "git checkout"),
         (_own_commit, 4, "commits here that lab did not make", "git reset --soft"),
-        (_frozen_commit, 4, "toy/evaluate.py is frozen", "git checkout"),
+        (_frozen_commit, 4, "commits here that lab did not make", "git reset --soft"),
         (_merge, 4, "a merge is under way", "git merge --abort"),
         (_detached, 4, "HEAD is detached", "git switch lab/toy/ada"),
         (_no_command, 4, "trian.py", "or change"),

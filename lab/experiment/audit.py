@@ -228,7 +228,9 @@ class Auditor:
                         gain=lookup.state(self.book, number)["gain"],
                     )
                 target = self._start_of(sides)
-                branches.put(self.workspace, target, f"notes: back at e{sides.base['id']}")
+                branches.put(
+                    self.workspace, self.book, target, f"notes: back at e{sides.base['id']}"
+                )
                 self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
 
     def _start_of(self, sides: Sides) -> str:

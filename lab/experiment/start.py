@@ -61,6 +61,7 @@ class Trial:
             if running is not None:
                 return running
             self.preflight.right_leaf(idea)
+            self.preflight.own_profile()
             self.preflight.own_idea(idea)
             if not again:
                 self.preflight.not_judged(idea)
@@ -171,7 +172,7 @@ class Trial:
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
-            repo.mark_tip(self.top, commit)
+                record.tip(self.book, place.campaign, commit)
             spawn_supervisor(place.home, job, lock)
         return Started(number, attached=False)
 
@@ -184,7 +185,7 @@ class Trial:
                 job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
             words = ("reset", "--quiet", "--mixed", row["commit"])
             repo.git(*words, cwd=self.top)
-            repo.mark_tip(self.top, row["commit"])
+            record.tip(self.book, self.place.campaign, row["commit"])
             spawn_supervisor(self.place.home, job, lock)
         return Started(row["id"], attached=False)
 
@@ -198,6 +199,8 @@ class Trial:
         if self.place.campaign is not None:  # in the main checkout a person may commit
             made = lookup.made_in(self.book, self.place.head, self.place.campaign)
             self.preflight.own_commits_only(made)
+            self.preflight.own_profile()
+            self.preflight.own_baseline()
         self.preflight.check_committed()
         self.preflight.check_whole()
         edited = self.preflight.uncommitted()

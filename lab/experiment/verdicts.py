@@ -44,7 +44,7 @@ def give(
             f"See whose is whose: lab log; a person may overrule from the main checkout: "
             f"cd {workspace.place.main}",
         )
-    judged = _suggestion(workspace, book, experiment)
+    judged = _suggestion(book, experiment)
     _check(book, experiment, judged, asked)
     with workspace.locked():
         worktree = Worktree(workspace, experiment)
@@ -60,7 +60,7 @@ def give(
             suggested=judged.judgement.suggest if judged else None,
             gain=judged.judgement.gain if judged else None,
         )
-        moved = worktree.settle(asked)
+        moved = worktree.settle(book, asked)
     if asked.verdict != "keep":
         remove_artefacts(workspace.place.home.experiment(number))
     state = lookup.state(book, number)
@@ -80,15 +80,12 @@ def give(
     }
 
 
-def _suggestion(
-    workspace: Workspace, book: Notebook, experiment: sqlite3.Row
-) -> assessment.Assessment | None:
+def _suggestion(book: Notebook, experiment: sqlite3.Row) -> assessment.Assessment | None:
     """Return how a measured experiment stands; one without a measured run has no suggestion."""
     if experiment["kind"] != "run" or not measurements.known_by(book, experiment["id"]).selecting:
         return None
-    leaf = workspace.leaf_or_none()
-    table = leaf.judge if leaf and leaf.name == experiment["leaf"] else {}
-    return assessment.assess(book, experiment, assessment.policy_of(table))
+    policy = assessment.policy_for(book, experiment["id"])
+    return assessment.assess(book, experiment, policy)
 
 
 def _taken_back(book: Notebook, number: int) -> bool:
@@ -193,7 +190,7 @@ class Worktree:
                 f"lab result e{number} -v {asked.verdict} --keep-edits",
             )
 
-    def settle(self, asked: Asked) -> dict[str, Any]:
+    def settle(self, book: Notebook, asked: Asked) -> dict[str, Any]:
         """Move branch and files to where the verdict says, then commit notes.md alone."""
         top, number = self.place.top, self.row["id"]
         moved = False
@@ -205,8 +202,8 @@ class Worktree:
         if self.at_tip or self.at_parent:
             noted = commit_notes(top, self.notes, f"notes: e{number}")
         head = repo.ref(top, "HEAD") if self.place.head else None
-        if self.mine:
-            repo.mark_tip(top)
+        if self.at_tip or self.at_parent:  # elsewhere it says nothing of what stands here
+            record.tip(book, self.place.campaign, head)
         return {
             "branch": self.place.branch,
             "head": head,
@@ -240,7 +237,7 @@ def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str)
         newest = lookup.last_result(book, row["id"])
         crashed = newest is not None and newest["job"] is not None
         edited = worktree.at_tip and worktree.files != worktree.tried
-        worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
+        worktree.settle(book, Asked(verdict=verdict, keep_edits=edited or crashed))
 
 
 def commit_notes(top: Path, notes: str, message: str) -> bool:

@@ -15,7 +15,7 @@ from .audit import Audited, conclude, due, turns
 from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Group, Noise, pool, pooled
-from .numbers import finite, is_count, mean, spread, total
+from .numbers import finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
@@ -46,6 +46,7 @@ __all__ = [
     "pool",
     "pooled",
     "spread",
+    "step_of",
     "student_cdf",
     "student_quantile",
     "together",

@@ -56,6 +56,20 @@ def total(values: Iterable[float]) -> float | None:
         return None
 
 
+def step_of(values: Iterable[float]) -> float | None:
+    """Return the least by which shares of some number of things differ; None for other numbers.
+
+    >>> step_of([0.97, 0.985]), step_of([0.1234567])
+    (0.005, None)
+    """
+    things = 1
+    for value in values:
+        if not is_count(value):
+            return None
+        things = math.lcm(things, Fraction(value).limit_denominator(COUNTED).denominator)
+    return 1 / things if things <= COUNTED else None
+
+
 def is_count(value: float) -> bool:
     """Return whether a number could be a share of a few things, equal at two seeds by chance.
 

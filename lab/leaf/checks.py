@@ -157,12 +157,14 @@ class _Page:
             f"{self.file}: {key}: {fault}", hint or f"Edit {self.file}, then: lab check {self.name}"
         )
 
-    def load(self) -> dict[str, Any]:
-        """Return the file as a table; Refused when it is no TOML."""
+    def load(self, text: str | None) -> dict[str, Any]:
+        """Return `text`, or the file, as a table; Refused when it is no TOML."""
         import tomllib  # commands that read no leaf do not pay for it
 
         try:
-            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8-sig"))
+            if text is None:
+                text = (self.folder / "leaf.toml").read_text(encoding="utf-8-sig")
+            return tomllib.loads(text)
         except (ValueError, RecursionError) as fault:
             self.refuse("not TOML", str(fault))
         except OSError as fault:
@@ -191,17 +193,18 @@ class _Page:
         return value
 
 
-def read(root: Path, name: str) -> Leaf:
+def read(root: Path, name: str, text: str | None = None) -> Leaf:
     """Return the leaf `name` below `root`, every field checked.
 
-    NotFound for a name without `leaf.toml`; Refused for a fault in the file.
+    `text` is its `leaf.toml` where another one counts than lies there. NotFound for a name without
+    `leaf.toml`; Refused for a fault in the file.
     """
     name = tidy(name)
     folder = folder_of(root, name)
     if folder is None:
         raise _unknown(root, name)
     page = _Page(name, folder)
-    table = page.load()
+    table = page.load(text)
     page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "check"])
     for key in REQUIRED:
         if key not in table:

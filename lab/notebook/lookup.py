@@ -94,6 +94,17 @@ def baseline(book: Notebook, key: Key) -> int | None:
     return row["id"] if row else None
 
 
+def is_known(book: Notebook, key: Key) -> bool:
+    """Return whether contents or code were measured, as a baseline or kept, in any profile."""
+    row = book.one(
+        "select 1 from experiments e join state s on s.experiment = e.id where "
+        "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
+        "and (e.kind = 'baseline' or s.verdict = 'keep') limit 1",
+        *key[:3],
+    )
+    return row is not None
+
+
 def combination(book: Notebook, parent: str, contents: str) -> list[int]:
     """Return the experiments whose changes were put together into these contents, if any."""
     row = book.one(
@@ -130,6 +141,11 @@ def lost_ones(book: Notebook) -> list[int]:
 def job(book: Notebook, number: int) -> sqlite3.Row:
     """Return a job's record."""
     return book.all("select * from jobs where id = ?", number)[0]
+
+
+def first_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
+    """Return the job that an experiment was begun with."""
+    return book.one("select * from jobs where experiment = ? order by id limit 1", experiment)
 
 
 def open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
@@ -173,6 +189,34 @@ def used_seeds(book: Notebook, experiment: int) -> set[int]:
 def campaign(book: Notebook, name: str | None) -> sqlite3.Row | None:
     """Return a campaign by its name."""
     return book.one("select * from campaigns where name = ?", name)
+
+
+def tip(book: Notebook, campaign: str) -> str | None:
+    """Return where the harness last left a campaign's branch; None where nobody noted it."""
+    query = 'select "commit" from tips where campaign = ? order by id desc limit 1'
+    row = book.one(query, campaign)
+    return row["commit"] if row else None
+
+
+def is_ours(book: Notebook, campaign: str, commit: str | None) -> bool:
+    """Return whether the harness made a commit for a campaign, or began an experiment on it."""
+    row = book.one(
+        'select 1 from tips where campaign = ?1 and "commit" = ?2 union all '
+        "select 1 from campaigns where name = ?1 and base = ?2 union all "
+        "select 1 from experiments where campaign = ?1 and kind = 'run' "
+        'and ("commit" = ?2 or parent = ?2) limit 1',
+        *(campaign, commit),
+    )
+    return row is not None
+
+
+def campaign_profile(book: Notebook, campaign: str | None) -> str | None:
+    """Return the profile that a campaign works in: that of its first experiment."""
+    row = book.one(
+        "select profile from experiments where campaign = ? and kind = 'run' order by id limit 1",
+        campaign,
+    )
+    return row["profile"] if row else None
 
 
 def named(book: Notebook, what: str, hint: str) -> list[str]:

@@ -297,6 +297,13 @@ def campaign(book: Notebook, **row: Any) -> int:
         return made
 
 
+def tip(book: Notebook, campaign: str | None, commit: str | None) -> None:
+    """Note where the harness left a campaign's branch, so that a foreign commit shows."""
+    if campaign is not None and commit is not None:
+        with book.write():
+            book.insert("tips", campaign=campaign, commit=commit, by=book.who)
+
+
 def session(book: Notebook, campaign: int, *, agent: str) -> int:
     """Open one session of a campaign's agent."""
     with book.write():

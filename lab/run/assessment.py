@@ -41,6 +41,16 @@ def policy_of(table: Mapping[str, Any]) -> judging.Policy:
         raise Refused(f"leaf.toml: {error}.", "See the settings: docs/judging.md") from None
 
 
+def policy_for(book: Notebook, experiment: int) -> judging.Policy:
+    """Return the thresholds that an experiment was begun with; later edits change no verdict."""
+    job = lookup.first_job(book, experiment)
+    asked = json.loads(job["asked"] or "{}") if job else {}
+    try:
+        return judging.Policy.from_table(asked.get("judge", {}))
+    except ValueError:  # a rule of before
+        return judging.Policy()
+
+
 def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge an experiment by what the notebook holds at this moment."""
     number, scope = experiment["id"], lookup.state(book, experiment["id"])["scope"]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
 # busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
 MOST_BUSY = 3.0
+NEAR = 0.005  # of a number: what rounding to three digits changes at most
 
 
 @dataclass(frozen=True)
@@ -278,13 +279,13 @@ class Execution:
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
         failure = self._classify(outcome, self.log, tampered=tampered)
-        return failure, summary.parse(outcome.tail)
+        return failure, summary.parse(outcome.tail, self.settings.metric)
 
     def _evaluated(
         self, claimed: dict[str, float], outcome: Outcome
     ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
         """Return why there is no number, if so, and the metrics of both blocks."""
-        found = summary.parse(outcome.tail)
+        found = summary.parse(outcome.tail, self.settings.metric)
         self.facts["exit_code"] = outcome.exit_code
         printed = self.settings.metric in found
         log = self.dir / "evaluate.log"
@@ -371,7 +372,7 @@ class Execution:
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
             if failure is None and self.order.job["audit"] is None:  # an audit judges the chain
-                policy = assessment.policy_of(self._asked.get("judge", {}))
+                policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None
 
@@ -395,9 +396,11 @@ class Execution:
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about the numbers."""
         flags = ["reproduction"] if self._asked.get("reproduce") else []
+        if self.order.home.path != self.order.source / ".lab":
+            flags.append("notebook_elsewhere")
         name, found = self.experiment["metric"], metrics["evaluate"]
         claim = metrics["train"].get(name)
-        if claim is not None and claim != found[name]:
+        if claim is not None and not _agrees(claim, found[name]):
             flags.append("claim_differs")
         if not self.settings.deterministic and self._same_as_another_seed(metrics):
             flags.append("seed_ignored")
@@ -415,6 +418,17 @@ class Execution:
         folder = self.order.home.run(self.experiment["id"], run)
         blocks = (runs.printed(self.book, run, source) for source in ("train", "evaluate"))
         return seeds.Left(folder, frozenset(), *blocks)
+
+
+def _agrees(claim: float, found: float) -> bool:
+    """Return whether a number is the other one, perhaps printed with fewer digits.
+
+    >>> _agrees(0.9932, 0.993214), _agrees(0.9932, 0.9941), _agrees(1.0, 0.6)
+    (True, False, False)
+    """
+    digits = len(f"{claim!r}".partition(".")[2]) if "e" not in f"{claim!r}" else 0
+    near = abs(claim - found) <= NEAR * abs(found)
+    return claim == found or (near and digits > 0 and abs(claim - found) <= 0.5001 / 10**digits)
 
 
 def _plain_failure(kind: str, last: str) -> failures.Failure:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runner import Command, Outcome, Plan, Runner, Stopped
-from .manifest import damaged, differing, look
+from .manifest import damaged, differing, foreign, hashes, look
 
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
@@ -54,6 +54,7 @@ class Stages:
         self.runner, self.stop = runner, stop
         self.before = look(exports[0])
         self.untouched = look(exports[1], strict=True)
+        self.known: Mapping[str, str] = {}  # hashes of what `prepare` made
         self.device: dict[str, str] = {}  # what shows the leased device to a child
 
     def prepare(self) -> None:
@@ -64,6 +65,7 @@ class Stages:
             with locked(self.cache.with_name(f"{self.cache.name}.lock"), self.stop):
                 if not ready.exists() or sizes(self.cache, ready):
                     self._prepare_once(self.plan.prepare, ready)
+                self.known = _prepared(ready)[1]
         self.prepared = look(self.cache) if self.plan.prepare else {}
 
     def _prepare_once(self, command: list[str], ready: Path) -> None:
@@ -72,7 +74,7 @@ class Stages:
         if outcome.exit_code != 0:
             raise NotPrepared(outcome)
         written = ready.with_suffix(".new")
-        written.write_text(json.dumps(look(self.cache)))
+        written.write_text(json.dumps({"stamps": look(self.cache), "hashes": hashes(self.cache)}))
         written.replace(ready)  # all of it or nothing, whenever this process ends
 
     def train(self) -> Outcome:
@@ -81,14 +83,14 @@ class Stages:
 
     def tampered(self) -> list[str]:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
-        foreign = differing(self.before, look(self.exports[0]), set(self.plan.allowed))
+        changed = foreign(self.before, look(self.exports[0]), set(self.plan.allowed))
         yardstick = look(self.exports[1], strict=True)
-        foreign += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
-        spoiled = damaged(self.prepared, self.cache)
+        changed += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
+        spoiled = damaged(self.prepared, self.cache, self.known)
         if spoiled:  # the next run prepares anew, from nothing
             self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
             shutil.rmtree(self.cache, ignore_errors=True)
-        return foreign + spoiled
+        return changed + spoiled
 
     def evaluate(self) -> Outcome:
         """Run the yardstick in the second export, its log in a file of its own."""
@@ -165,9 +167,15 @@ def _hides(path: Path) -> bool:
 
 def sizes(cache: Path, ready: Path) -> list[str]:
     """Return the prepared files that are gone or have another size; times differ on a volume."""
-    known = {path: stamp[0] for path, stamp in json.loads(ready.read_text()).items()}
+    known = {path: stamp[0] for path, stamp in _prepared(ready)[0].items()}
     now = {path: stamp[0] for path, stamp in look(cache).items()}
     return [path for path, size in known.items() if now.get(path) != size]
+
+
+def _prepared(ready: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return stamps and hashes of what `prepare` made; earlier releases noted no hashes."""
+    found = json.loads(ready.read_text())
+    return (found["stamps"], found["hashes"]) if "stamps" in found else (found, {})
 
 
 @contextlib.contextmanager

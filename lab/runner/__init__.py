@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 LOG_CAP_BYTES = 4 << 20  # a night of 100 runs keeps at most 400 MB of logs
-TAIL_BYTES = 64 << 10  # a summary block is a few hundred bytes; this leaves room after it
+TAIL_BYTES = 1 << 20  # a block of 3,000 metrics is 120 kB, and a page of text may come after it
 
 
 class Stopped(Exception):

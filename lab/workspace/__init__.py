@@ -87,8 +87,21 @@ class Workspace:
 
     @functools.cached_property
     def leaf(self) -> leaves.Leaf:
-        """The leaf's checked table."""
-        return leaves.read(self.place.top, self.leaf_name)
+        """The leaf's checked table: in a campaign as that found it, whatever lies there now."""
+        return leaves.read(self.place.top, self.leaf_name, self._table_at_base())
+
+    def _table_at_base(self) -> str | None:
+        """Return the leaf.toml of the commit that this campaign started from; None without one."""
+        campaign = self.place.campaign
+        if campaign is None or not self.place.notebook.exists():
+            return None
+        with Notebook(self.place.notebook) as book:
+            row = lookup.campaign(book, campaign)
+        if row is None:
+            return None
+        path = "leaf.toml" if self.leaf_name == "root" else f"{self.leaf_name}/leaf.toml"
+        found = repo.show_file(self.place.top, row["base"], path)
+        return None if found is None else found.removeprefix("\ufeff")
 
     @contextlib.contextmanager
     def as_committed(self) -> Iterator["Workspace"]:
@@ -108,9 +121,14 @@ class Workspace:
 
     @functools.cached_property
     def profile(self) -> str:
-        """The profile asked for, that of the newest baseline, or the one for this machine."""
+        """The profile asked for, this campaign's, the newest baseline's, or this machine's."""
         if self.asked_profile:
             return self.asked_profile
+        if self.place.campaign is not None and self.place.notebook.exists():
+            with Notebook(self.place.notebook) as book:
+                own = lookup.campaign_profile(book, self.place.campaign)
+            if own is not None:
+                return own
         return self.machine_profile if self.baseline is None else str(self.baseline["profile"])
 
     @property
