@@ -1,10 +1,13 @@
 """Tricks of an agent that only wants the number lower, played through the CLI: none works."""
 
+import sys
+import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy import TRAIN, Toy, slope
+from toy import EVALUATE, LEAF, TRAIN, Toy, slope
 
 Edit = Callable[[str], str]
 QUICK = {"LAB_INFRA_PAUSE_S": "0.01"}
@@ -108,11 +111,11 @@ def test_a_run_that_ends_itself_until_it_is_lucky_is_counted(toy: Toy, campaign:
     found = run(toy, campaign)
     assert [one["failure"] for one in found["runs"]] == ["infra", "infra", None]
     assert {one["seed"] for one in found["runs"]} == {0}  # the same seed again, each time
-    assert (found["suggest"], found["next"]) == ("replicate", "lab run e2 --seeds 2")
+    assert (found["suggest"], found["next"]) == ("replicate", "lab run e2 --seeds 4")
     assert "2 of its 3 runs were aborted" in str(found["why"])
-    assert "2 runs of e2 ended before a number; a keep needs 1 more" in keep(toy, campaign)
-    again = run(toy, campaign, "e2", "--seeds", "2")
-    assert again["suggest"] == "keep"  # three that finished outnumber them
+    assert "2 runs of e2 ended before a number; a keep needs 3 more" in keep(toy, campaign)
+    again = run(toy, campaign, "e2", "--seeds", "4")
+    assert again["suggest"] == "keep"  # five that finished outnumber them
 
 
 def test_a_baseline_with_more_aborted_runs_than_finished_is_none(toy: Toy) -> None:
@@ -123,12 +126,12 @@ def test_a_baseline_with_more_aborted_runs_than_finished_is_none(toy: Toy) -> No
     (toy.root / "toy/train.py").write_text(text)
     toy.commit("it picks its runs")
     found = run(toy, toy.root / "toy", "--baseline", "--seeds", "1")
-    assert found["next"] == "lab run e1 --seeds 1"
+    assert found["next"] == "lab run e1 --seeds 3"
     campaign = toy.campaign()
     (campaign / "train.py").write_text(text.replace("SLOPE = 1.0", "SLOPE = 2.0"))
     refused = toy.here("run", toy.idea(cwd=campaign), cwd=campaign, code=4)
     assert "there is no incumbent" in refused.err
-    run(toy, campaign, "e1", "--seeds", "1")
+    run(toy, campaign, "e1", "--seeds", "3")
     assert run(toy, campaign)["incumbent"]["experiment"] == "e1"  # type: ignore[index]
 
 
@@ -141,3 +144,118 @@ def test_each_aborted_run_of_an_audit_lifts_what_a_claim_needs(toy: Toy, campaig
     found = toy.lab("audit", "--json", cwd=campaign).json
     assert (found["tries"], found["runs"]) == (2, 7)
     assert found["bar"] / found["se"] > 2.5  # of one try it would be 2.1 to 2.4
+
+
+# -- What is told ---------------------------------------------------------------------
+
+
+def test_sabotage_first_and_rescue_after_gain_nothing(toy: Toy, campaign: Path) -> None:
+    """The toy's e1 is measured; somebody makes it worse, measures that, and takes it back."""
+    slope(toy.root / "toy", 0.0)
+    toy.commit("worse")
+    run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
+    other = Path(toy.here("worktree", "toy", "bob").out.strip())
+    slope(other, 1.0, "    print('rescued')\n")
+    assert run(toy, other)["suggest"] == "keep"
+    toy.here("result", "e3", "-v", "keep", cwd=other)
+    audit = toy.lab("audit", "--json", cwd=other).json
+    assert (audit["conclusion"], audit["gain"] > 4) == ("confirmed", True)  # against that start
+    board = toy.here("board", "toy", "--json").json
+    assert abs(board["over_first"]) < 0.2
+    assert board["claimed_gain"] < 0.2
+    assert board["confirmed_gain"] < 0.2
+    if board["over_first"] <= 0:
+        assert "no better than where the leaf began" in toy.here("board", "toy").out
+
+
+def test_a_keep_in_the_smoke_profile_heads_no_board(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    run(toy, campaign)
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    other = Path(toy.here("worktree", "toy", "bob").out.strip())
+    small = ("--profile", "smoke")
+    run(toy, other, "--baseline", "--seeds", "3", *small)
+    slope(other, 2.9)
+    run(toy, other, toy.idea(cwd=other), *small)
+    toy.here("result", "e4", "-v", "keep", cwd=other)
+    board = toy.here("board", "toy", "--json").json
+    assert board["best"]["experiment"] == "e2"
+    assert board["provisional_gain"] < 3.1  # from 4 to 1, not to 0.01
+    kept = {one["profile"]: one["best"]["experiment"] for one in board["profiles"]}
+    assert kept == {"cpu": "e2", "smoke": "e4"}
+    assert "profile smoke, not to be compared: e4" in toy.here("board", "toy").out
+
+
+def test_an_observable_that_held_before_is_trivial(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    idea = toy.idea("up", "--observe", "steps > 0", cwd=campaign)
+    assert run(toy, campaign, idea)["mechanism"]["outcome"] == "trivial"  # type: ignore[index]
+
+
+# -- Bought by training longer --------------------------------------------------------
+
+BURN = "until = time.process_time() + {}\nwhile time.process_time() < until: pass\n"
+HIDDEN = (
+    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody collects the child, or its time\n"
+    "child = os.fork()\n"
+    "if not child:\n    " + BURN.format(4).replace("\n", "\n    ") + "os._exit(0)\n"
+    "try:\n    os.waitpid(child, 0)\nexcept ChildProcessError:\n    pass\n"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only collected children count")
+@pytest.mark.parametrize("code", [BURN.format(4), HIDDEN], ids=["itself", "by a hidden child"])
+def test_more_work_a_step_breaks_the_budget_of_a_steps_clock(toy: Toy, code: str) -> None:
+    toy.leaf(toml=LEAF.replace("budget_s = 5", 'budget_s = 5\nclock = "steps"'))
+    toy.commit("a clock of steps")
+    run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
+    campaign = toy.campaign()
+    slope(campaign, 2.0, textwrap.indent(f"import signal\nimport time\n{code}", "    "))
+    found = run(toy, campaign)
+    assert found["suggest"] == "discard"
+    assert "its own CPU 4" in str(found["constraints"])
+
+
+def test_training_that_goes_on_while_it_is_scored_breaks_the_budget(toy: Toy) -> None:
+    evaluate = EVALUATE.replace("w = json", "import train\n\ntrain.load()\nw = json")
+    train = TRAIN.replace("def main", "def load():\n    pass\n\n\ndef main")
+    toy.leaf(evaluate=evaluate, train=train)
+    toy.commit("it loads the candidate")
+    run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
+    campaign = toy.campaign()
+    more = textwrap.indent(f"import time\n{BURN.format(4)}", "    ")
+    slow = train.replace("def load():\n    pass\n", f"def load():\n{more}")
+    (campaign / "train.py").write_text(slow.replace("SLOPE = 1.0", "SLOPE = 2.0"))
+    found = run(toy, campaign)
+    assert found["suggest"] == "discard"
+    assert "budget (evaluate" in str(found["constraints"])
+
+
+def test_load_and_aborted_runs_are_told_with_the_number(toy: Toy, campaign: Path) -> None:
+    toy.env |= QUICK
+    slope(campaign, 2.0, COUNT + "    if tries < 1:\n        os.kill(os.getpid(), 9)\n")
+    found = run(toy, campaign)
+    assert "1 aborted run" in found["marks"]  # type: ignore[operator]
+    run(toy, campaign, "e2", "--seeds", "2")
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    assert "bear in mind: 1 aborted run" in toy.here("show", "e2", cwd=campaign).out
+    assert "!: see lab show" in toy.here("board", "toy").out
+
+
+def test_slots_are_the_notebook_s_whatever_a_campaign_sets(toy: Toy, campaign: Path) -> None:
+    wait = "    import time\n    time.sleep(3)\n"
+    slope(campaign, 0.9, wait)
+    other = toy.campaign("bob")
+    slope(other, 0.8, wait)
+    many = {"LAB_CPU_SLOTS": "4"}
+    toy.lab("run", toy.idea(cwd=campaign), "--detach", cwd=campaign, code=5, **many)
+    toy.lab("run", toy.idea(cwd=other), "--detach", cwd=other, code=5, **many)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = toy.here("status", "--json").json
+        if len(found["slots"]) + len(found["queue"]) == 2:
+            break
+        time.sleep(0.05)
+    assert (len(found["slots"]), len(found["queue"])) == (1, 1)
+    toy.here("hypothesis", "a person's", "-m", "sets it", cwd=toy.root / "toy", **many)
+    assert (toy.root / ".lab/slots/count").read_text() == "4"

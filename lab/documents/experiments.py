@@ -17,9 +17,9 @@ from .units import (
 
 Stage = Literal["queued", "running", "finished", "failed"]
 Verdict = Literal["keep", "discard", "crash"]
-Outcome = Literal["confirmed", "refuted"]
+Outcome = Literal["confirmed", "refuted", "trivial"]  # trivial: it held before as well
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
-Source = Literal["measured", "claimed"]
+Source = Literal["measured", "self-reported", "claimed"]  # self-reported: by the training alone
 
 
 # -- lab run, lab wait ---------------------------------------------------------
@@ -31,6 +31,7 @@ class Replicate(TypedDict):
     run: int  # its number in the notebook
     seed: int  # what LAB_SEED was
     value: Metric | None  # what it measured; null without a number
+    load: Chance | None  # the share of its time that it waited for a core; null where nobody tells
     seconds: Seconds | None  # from its start to its record, without the wait for a device
     device: str | None  # on which it ran
     status: Stage  # how far it is
@@ -109,6 +110,7 @@ class Standing(TypedDict):
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
+    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
     hints: list[str]  # the leaf's hints on its newest run
     lines_changed: int | None  # statements added less those removed, docstrings aside
     log: str | None  # the file its newest run printed into
@@ -290,6 +292,7 @@ class Experiment(Entry):
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict
+    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 

@@ -19,10 +19,11 @@ from .numbers import finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import BASELINE_RUNS, Judgement, baseline, failed, judge
+from .verdict import BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge
 
 __all__ = [
     "BASELINE_RUNS",
+    "OUTNUMBER",
     "SIGN",
     "Audited",
     "Distance",

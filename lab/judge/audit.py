@@ -15,9 +15,10 @@ Side = Literal["tip", "base"]
 Conclusion = Literal["confirmed", "open", "back"]
 SIDES: tuple[Side, Side] = ("tip", "base")
 # How likely luck may confirm a change, of one side. The first audit on a base has most of it, since
-# an honest night has one; whoever tries sixty times has no more than 0.03 in all.
-FIRST = 0.02
-LATER = 0.01
+# an honest night has one; whoever tries sixty times, and ends what looks unlucky in each, stays
+# below 0.03 in all (`benchmarks/bench_tricks.py`).
+FIRST = 0.015
+LATER = 0.005
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def conclude(
 
 
 def luck(tries: int) -> float:
-    """Return how likely luck alone may confirm a change at this try: 0.03 over all of a base.
+    """Return how likely luck alone may confirm a change at this try: 0.02 over all of a base.
 
     >>> luck(1), luck(2), round(sum(luck(n) for n in range(1, 1000)), 4)
-    (0.02, 0.005, 0.03)
+    (0.015, 0.0025, 0.02)
     """
     return FIRST if tries == 1 else LATER / (tries * (tries - 1))
 

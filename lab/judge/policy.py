@@ -67,8 +67,7 @@ class Policy:
         """
         if self.rule == "strict":
             return STRICT_STEPS[min(runs, len(STRICT_STEPS)) - 1]
-        bar = self.keep_at / math.sqrt(runs)
-        return bar, bar
+        return self.keep_at, self.keep_at
 
     @classmethod
     def from_table(cls, table: Mapping[str, object]) -> "Policy":

@@ -14,6 +14,11 @@ from .student import student_cdf
 BASELINE_RUNS = 3  # the fewest that tell a spread from a coincidence
 DEAD_END = 0.05  # P(true gain > 0) below which an idea is not worth another look as it is
 DEFAULT = Policy()
+# Times the bar that more runs must reach where the first alone did not: whoever adds one after the
+# other until it may be kept does so with 0.36 of all changes of nothing at equal bars, with 0.24
+# by one run.
+AGAIN = 3.0
+OUTNUMBER = 2  # finished runs for each aborted one: with as many, half of what is kept was chosen
 HUGE = 2.0**1000  # beyond, sums and errors of a few such numbers may be infinite
 
 
@@ -50,6 +55,7 @@ class _Case:
     min_effect: float
     together: bool
     simpler: bool  # it takes fewer lines, and may be kept for that
+    first: float  # the gain of its first run
 
     def above(self, floor: float) -> float:
         """Return P(true gain > floor); without noise the gain is the true one."""
@@ -61,6 +67,8 @@ class _Case:
     def bars(self) -> tuple[float, float]:
         """The gain from which it is kept, and the one up to which it is dropped."""
         keep, drop = (0.0, 0.0) if self.together else self.policy.bars(self.runs)
+        if self.policy.rule == "audited" and self.first <= keep * self.found.noise:
+            keep = drop = keep * (AGAIN if self.runs > 1 else 1.0)
         bar = max(keep * self.found.noise, self.min_effect)
         return bar, drop * self.found.noise if drop < keep else bar
 
@@ -86,7 +94,7 @@ def baseline(runs: int, more: int = 0) -> Judgement:
         return failed()
     if not more:
         return Judgement(suggest="keep", reason="better", why="a baseline stands by itself")
-    why = f"{runs + more} runs were aborted and {runs} finished: {more} more must finish"
+    why = f"too many of its runs were aborted for the {runs} that finished: {more} more must finish"
     return Judgement(suggest="replicate", reason="undecided", more=more, why=why)
 
 
@@ -136,7 +144,9 @@ def judge(
         return _held_to(broken, _without_noise(values, incumbent, policy, direction))
     found = distance(values, incumbent, noise, direction, policy, rho)
     shorter = (lines_changed or 0) < 0 and may_simplify
-    case = _Case(found, noise, len(values), policy, min_effect, together, shorter)
+    seed, value = next(iter(values.items()))
+    first = distance({seed: value}, incumbent, noise, direction, policy, rho).gain
+    case = _Case(found, noise, len(values), policy, min_effect, together, shorter, first)
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
     return _held_to(broken, _outnumbering(aborted, len(values), verdict))
@@ -144,9 +154,9 @@ def judge(
 
 def _outnumbering(aborted: int, finished: int, verdict: Judgement) -> Judgement:
     """Keep nothing whose finished runs do not outnumber the aborted: the best of two is luck."""
-    if verdict.suggest != "keep" or finished > aborted:
+    if verdict.suggest != "keep" or finished > OUTNUMBER * aborted:
         return verdict
-    more = aborted + 1 - finished
+    more = OUTNUMBER * aborted + 1 - finished
     return replace(
         verdict,
         suggest="replicate",

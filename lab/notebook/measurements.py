@@ -193,6 +193,16 @@ def metrics(book: Notebook, experiment: int) -> dict[str, float]:
     return {name: mean(values) for name, values in sums.items()}
 
 
+def is_measured(book: Notebook, experiment: int, metric: str) -> bool:
+    """Return whether the yardstick or the harness, and not the training alone, told a metric."""
+    row = book.one(
+        "select 1 from metrics m join runs r on r.id = m.run where r.experiment = ? "
+        "and m.name = ? and m.source <> 'train' limit 1",
+        *(experiment, metric),
+    )
+    return row is not None
+
+
 def run_metrics(book: Notebook, run: int) -> dict[str, float]:
     """Return one run's metrics; evaluate's numbers win over train's."""
     rows = book.all(

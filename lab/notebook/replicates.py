@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..judge import Record
+from ..judge import OUTNUMBER, Record
 
 # An experiment's runs, each with the audit it was part of and what that came to.
 RUNS = """
@@ -95,9 +95,9 @@ def aborted(runs: Sequence[Run]) -> int:
 
 
 def unsteady(runs: Sequence[Run]) -> int:
-    """Return how many runs more an experiment needs: it must have no more aborted than finished."""
+    """Return how many runs more an experiment needs: two that finished for each aborted one."""
     own = counted([run for run in runs if run["audit"] is None])
-    return max(0, aborted(runs) - len(own))
+    return max(0, OUTNUMBER * aborted(runs) - len(own))
 
 
 def _blamed(run: Run) -> bool:

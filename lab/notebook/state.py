@@ -124,8 +124,8 @@ def _last(rows: Sequence[Row], name: str) -> Any:
 def _mechanism(result: Row | None, judgement: Row | None) -> State:
     """What was measured outranks what was claimed."""
     if judgement and judgement["mechanism"]:
-        outcome = json.loads(judgement["mechanism"])["outcome"]
-        return {"mechanism": outcome, "mechanism_source": "measured"}
+        seen = json.loads(judgement["mechanism"])
+        return {"mechanism": seen["outcome"], "mechanism_source": seen.get("source", "measured")}
     if result and result["mechanism"]:
         return {"mechanism": result["mechanism"], "mechanism_source": "claimed"}
     return {"mechanism": None, "mechanism_source": None}

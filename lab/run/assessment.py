@@ -10,10 +10,19 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Detail, Mechanism, Paired, Reference, Replicate, Standing
+from ..documents.experiments import (
+    Detail,
+    Mechanism,
+    Paired,
+    Reference,
+    Replicate,
+    Source,
+    Standing,
+)
 from ..errors import Refused
 from ..leaf import Condition
 from ..notebook import Notebook, audits, ledger, lookup, measurements, read, record
+from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, span
 
@@ -129,13 +138,13 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
         incumbent = (
             measurements.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
         )
-        seen = Condition.parse(observable).holds(
-            measurements.metrics(book, experiment["id"]), incumbent
-        )
+        condition = Condition.parse(observable)
+        seen = condition.holds(measurements.metrics(book, experiment["id"]), incumbent)
         if seen is not None:
+            always = seen and condition.holds(incumbent, incumbent)
             return {
-                "outcome": "confirmed" if seen else "refuted",
-                "source": "measured",
+                "outcome": "trivial" if always else "confirmed" if seen else "refuted",
+                "source": _source(book, experiment["id"], condition.metric),
                 "observable": observable,
             }
     claim = lookup.last_result(book, experiment["id"])
@@ -144,11 +153,16 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
     return None
 
 
+def _source(book: Notebook, number: int, metric: str) -> Source:
+    """Return who says a metric: the harness and the yardstick, or the training alone."""
+    return "measured" if measurements.is_measured(book, number, metric) else "self-reported"
+
+
 def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge, and record the judgement so that what was said can be read later."""
     standing = assess(book, experiment, policy)
     verdict, seen = standing.judgement, standing.mechanism
-    measured = seen if seen is not None and seen["source"] == "measured" else None
+    measured = seen if seen is not None and seen["source"] != "claimed" else None
     record.judgement(
         book,
         experiment["id"],
@@ -221,6 +235,7 @@ def as_json(
         "mechanism": standing.mechanism,
         "constraints": {"broken": list(standing.broken)},
         "flags": sorted({flag for run in runs for flag in json.loads(run["flags"] or "[]")}),
+        "marks": marks(book, number),
         "hints": detail.get("hints", []),
         "lines_changed": experiment["lines_changed"],
         "log": last["log"] if last else None,
@@ -278,6 +293,7 @@ def _run(run: sqlite3.Row) -> Replicate:
         "run": run["id"],
         "seed": run["seed"],
         "value": run["value"],
+        "load": json.loads(run["machine"] or "{}").get("delayed"),
         "seconds": run["seconds"],
         "device": run["device"],
         "status": run["status"] or ("running" if run["started"] else "queued"),
@@ -357,6 +373,8 @@ def _remarks(found: Standing) -> list[str]:
     lines = []
     if found["constraints"]["broken"]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
+    if found["marks"]:
+        lines.append(f"bear in mind: {'; '.join(found['marks'])}")
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]

@@ -19,8 +19,10 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..notebook import Notebook, record, runs
+from ..notebook.marks import LOADED
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system import tree_time
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, machine, queue_status, seeds
 from .exports import exports
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
 # busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
 MOST_BUSY = 3.0
+OWN_CPU = 1.15  # times the incumbent's CPU seconds, by a clock of steps: a quiet machine's luck
+EVALUATE = 2.0  # times what the incumbent's yardstick took: a larger model may be slower to score
+SLACK_S = 1.0  # beside both: importing from a cold disk
 NEAR = 0.005  # of a number: what rounding to three digits changes at most
 
 
@@ -130,7 +135,9 @@ class Execution:
             if self.settings.clock == "cpu":
                 self.machine["reference_s"] = self._reference_s(stages)
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
+            before = tree_time.pressure_us()
             trained = stages.train()
+            self.machine |= machine.load(trained, before)
             failure, first = self._trained(trained, stages.tampered())
             if failure is not None:
                 return failure, {"train": first}
@@ -287,6 +294,7 @@ class Execution:
         """Return why there is no number, if so, and the metrics of both blocks."""
         found = summary.parse(outcome.tail, self.settings.metric)
         self.facts["exit_code"] = outcome.exit_code
+        self.machine |= {"eval_s": outcome.seconds, "eval_cpu_s": outcome.cpu_s}
         printed = self.settings.metric in found
         log = self.dir / "evaluate.log"
         failure = self._classify(outcome, log, metrics_ok=printed)
@@ -391,7 +399,26 @@ class Execution:
         allowed = self.settings.budget_s * busy + self.settings.startup_s
         if spent is not None and spent > allowed:
             broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
-        return broken
+        return broken + self._beyond_incumbent()
+
+    def _beyond_incumbent(self) -> list[str]:
+        """Return what this run took far more of than its incumbent: no clock of a leaf counts it.
+
+        A number of steps buys as much as a step is worth, and an evaluation could train on.
+        """
+        known = runs.took(self.book, self.experiment["incumbent"])
+        busy = (self.machine.get("delayed") or 0.0) > LOADED
+        scored = "eval_s" if self.settings.needs == "gpu" else "eval_cpu_s"
+        limits = {scored: MOST_BUSY if busy else EVALUATE}
+        if self.settings.clock == "steps":
+            limits["cpu_s"] = MOST_BUSY if busy else OWN_CPU
+        found = []
+        for name, times in limits.items():
+            mine, theirs = self.machine.get(name), known.get(name)
+            if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
+                what = "evaluate" if name.startswith("eval") else "its own CPU"
+                found.append(f"budget ({what} {mine:.1f} s, its incumbent {theirs:.1f} s)")
+        return found
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about the numbers."""

@@ -10,8 +10,9 @@ from typing import Any
 from shared import reference
 from shared import run as child
 
+from ..runner import Outcome
 from ..slots import Device, driver
-from ..system import processes
+from ..system import processes, tree_time
 from .stages import locked
 
 
@@ -20,6 +21,17 @@ def record(device: Device) -> dict[str, Any]:
     known = {"host": os.uname().nodename, "boot": processes.boot(), "device": device.name}
     version = driver() if device.kind == "gpu" else None
     return known | ({"driver": version} if version else {})
+
+
+def load(outcome: Outcome, before: int | None) -> dict[str, float]:
+    """Return what a training used, and how much it waited for others; `before` is the pressure."""
+    found = {"cpu_s": outcome.cpu_s}
+    if outcome.delayed is not None:
+        found["delayed"] = round(outcome.delayed, 3)
+    after = tree_time.pressure_us()
+    if before is not None and after is not None and outcome.seconds > 0:
+        found["pressure"] = round(min(1.0, (after - before) / 1e6 / outcome.seconds), 3)
+    return found
 
 
 def versions(run_dir: Path, python: str) -> dict[str, str]:

@@ -65,13 +65,15 @@ class Outcome:
 
     `error` is the runner's own and says nothing about the job; `tail` is the end of standard
     output, where the summary block is, `stderr_tail` that of standard error; `left` are processes
-    that even SIGKILL did not end. Times in seconds, of the job and all its descendants.
+    that even SIGKILL did not end. Times in seconds, of the job and all its descendants;
+    `delayed` is the share of it that they waited for a core.
     """
 
     exit_code: int | None = None
     signal: int | None = None
     seconds: float = 0.0
     cpu_s: float = 0.0
+    delayed: float | None = None
     timed_out: bool = False
     diverged: bool = False
     stopped: bool = False

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..system import processes
+from ..system.tree_time import TreeTime
 from . import TAIL_BYTES, Command, Outcome, memory
 from .output import CappedLog, StepWatch, Tail
 
@@ -61,6 +62,8 @@ class _Child:
             start_new_session=True,
             preexec_fn=partial(processes.die_with_parent, os.getpid()),
         )
+
+        self.tree = TreeTime(self.process.pid)
 
     def __enter__(self) -> "_Child":
         """Watch both pipes and, on Linux, the end of the child."""
@@ -114,6 +117,7 @@ class _Child:
                 if ends_itself_by > now + OWN_END_S and self.steps.look():
                     ends_itself_by = now + OWN_END_S
                 self._collect_orphans()
+                self.tree.look()
                 next_check = now + CHECK_S
             self._read(max(0.0, min(next_check, deadline, ends_itself_by) - now))
             if self._ended():
@@ -170,7 +174,8 @@ class _Child:
             seen,
             exit_code=status if status is not None and status >= 0 else None,
             signal=-status if status is not None and status < 0 else None,
-            cpu_s=_cpu_s() - self.cpu_before,
+            cpu_s=max(_cpu_s() - self.cpu_before, self.tree.seconds),
+            delayed=self.tree.delayed,
             diverged=seen.diverged or self.steps.look_at_all(),
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),

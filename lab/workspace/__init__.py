@@ -227,6 +227,11 @@ class Workspace:
             return Notebook(":memory:", who=self.place.who)
         if not self.place.home.path.is_dir():
             repo.make_home(self.place)
+        person = self.place.campaign is None and not os.environ.get("LAB_SESSION")
+        if os.environ.get("LAB_CPU_SLOTS") and person and write:
+            from .. import slots
+
+            slots.settled(self.place.home.slots, os.environ, may_set=True)
         book = Notebook(self.place.notebook, who=self.place.who)
         if book.has_open_jobs() or self.place.home.exported():
             from ..run import recovery
