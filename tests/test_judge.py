@@ -49,6 +49,14 @@ def test_more_runs_do_not_keep_what_the_first_did_not_unless_by_far():
     assert lower(0.9980, 0.9980).suggest == "keep"
 
 
+def test_the_strict_rule_looks_three_times_and_no_more():
+    strict = Policy(rule="strict")
+    few, more = dict.fromkeys(range(3), 0.9990), dict.fromkeys(range(3, 9), 0.9900)
+    start = (BASELINE, NOISE, "minimize")
+    assert judge(few, *start, policy=strict).suggest == "discard"
+    assert judge(few | more, *start, policy=strict).suggest == "discard"
+
+
 class TestALevel:
     def test_is_a_baselines_mean_and_a_kept_number_less_its_luck(self):
         assert lower(0.9).level == pytest.approx(1.0)

@@ -197,13 +197,15 @@ def test_prepare_runs_once_and_its_data_may_not_be_changed(toy: Toy) -> None:
     assert data.read_text() == "truth"
 
 
-def test_stop_ends_the_run_and_says_nothing_about_the_idea(toy: Toy, campaign: Path) -> None:
+def test_a_person_s_stop_ends_the_run_and_says_nothing_about_the_idea(
+    toy: Toy, campaign: Path
+) -> None:
     idea = toy.idea(cwd=campaign)
     head = toy.git("rev-parse", "HEAD", cwd=campaign)
     slope(campaign, 2.0, "    import time; time.sleep(60)\n")
     toy.lab("run", idea, "--detach", cwd=campaign, code=5)
     _until(lambda: _processes_of(toy))
-    toy.lab("stop", "e2", cwd=campaign)
+    toy.lab("stop", "e2")  # from the main checkout
     found = toy.lab("wait", "e2", "--json", cwd=campaign, code=1).json
     assert found["failure"] == "interrupted"
     assert _processes_of(toy) == []

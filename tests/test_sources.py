@@ -98,7 +98,18 @@ def test_a_campaign_works_in_one_profile(toy: Toy, campaign: Path) -> None:
         assert "toy/ada works in profile cpu" in refused.err
 
 
-def test_a_check_in_a_campaign_measures_nothing_for_it() -> None:
+def test_a_check_in_a_campaign_measures_nothing_for_it(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.9)
+    toy.git("config", "user.name", "ada")
+    told = toy.lab("check", "toy", "--json", cwd=campaign, code=None)
+    (found,) = told.json
+    assert (found["figures"], len(found["checks"]) > 5) == ({}, True)
+    assert "0.01" not in f"{told.out}{told.err}"  # the loss of 2.9
+    refused = toy.here("check", "--keep", str(toy.root.parent / "kept"), cwd=campaign, code=4)
+    assert "this is a campaign's worktree" in refused.err
+
+
+def test_a_finding_can_be_told_without_its_numbers() -> None:
     from lab.checking.finding import Finding, Readiness, Report
 
     said = "loss 2.215 in 3.1 s a run, 1e-3 apart"

@@ -146,6 +146,21 @@ def test_each_aborted_run_of_an_audit_lifts_what_a_claim_needs(toy: Toy, campaig
     assert found["bar"] / found["se"] > 2.5  # of one try it would be 2.1 to 2.4
 
 
+def test_seeds_that_differ_too_little_count_as_one_and_lower_no_bar(
+    toy: Toy, campaign: Path
+) -> None:
+    steady = TRAIN.replace("NOISE = 0.01", "NOISE = 1e-6").replace("SLOPE = 1.0", "SLOPE = 2.0")
+    (campaign / "train.py").write_text(steady)
+    run(toy, campaign)
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    before = toy.here("context", "--json", cwd=campaign).json["noise"]
+    audit = toy.lab("audit", "--json", cwd=campaign).json
+    assert audit["why"] == "the runs of e2 differ too little for luck: they count as one"
+    after = toy.here("context", "--json", cwd=campaign).json["noise"]
+    assert after["without"] == ["e2"]
+    assert after["sd"] > before["sd"] / 3  # by the baseline's own runs in the audit alone
+
+
 # -- What is told ---------------------------------------------------------------------
 
 
@@ -243,7 +258,7 @@ def test_load_and_aborted_runs_are_told_with_the_number(toy: Toy, campaign: Path
 
 
 def test_slots_are_the_notebook_s_whatever_a_campaign_sets(toy: Toy, campaign: Path) -> None:
-    wait = "    import time\n    time.sleep(3)\n"
+    wait = "    import time\n    time.sleep(60)\n"
     slope(campaign, 0.9, wait)
     other = toy.campaign("bob")
     slope(other, 0.8, wait)

@@ -1,5 +1,6 @@
 """Verdict: keep, replicate or discard, and why."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Noise
 from .numbers import finite, mean
-from .policy import Policy
+from .policy import STRICT_STEPS, Policy
 from .student import student_cdf
 
 BASELINE_RUNS = 3  # the fewest that tell a spread from a coincidence
@@ -130,6 +131,8 @@ def judge(
     >>> judge({0: 0.9946}, start, Noise(0.001, 2), "minimize").why
     '0.0004 better, 0.4 noises; a keep needs 1; noise 0.001 from 2 repeats'
     """
+    if policy.rule == "strict":  # what comes after its last step is another look at luck
+        values = dict(itertools.islice(values.items(), len(STRICT_STEPS)))
     if failures or not values:
         return failed(failures, failures + len(values))
     if unfinished:
