@@ -10,6 +10,8 @@ from .. import repo
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, lookup, measurements, record
 from ..run import assessment
+from ..system import left
+from ..system.home import Home
 from ..text import num
 from ..workspace import Workspace
 
@@ -62,7 +64,7 @@ def give(
         )
         moved = worktree.settle(asked)
     if asked.verdict != "keep":
-        remove_artefacts(workspace.place.home.experiment(number))
+        remove_artefacts(workspace.place.home, number)
     state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",
@@ -229,14 +231,18 @@ def commit_notes(top: Path, notes: str, message: str) -> bool:
     return True
 
 
-def remove_artefacts(folder: Path) -> None:
-    """Remove the large artefacts of runs that lost; logs, steps and samples stay."""
-    for path in sorted(folder.glob("*/**/*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.name not in KEPT_FILES and path.suffix not in (".log", ".lock"):
-            path.unlink(missing_ok=True)
+def remove_artefacts(home: Home, experiment: int) -> None:
+    """Remove the large artefacts of runs that lost; logs, steps and samples stay.
+
+    A link in the place of a run's folder is left alone, and so is what it leads to.
+    """
+    for folder in home.runs_of(experiment):
+        left.remove(folder, home.path, is_heavy)
+
+
+def is_heavy(name: str) -> bool:
+    """Return whether a file of a run's folder is neither a log nor a record."""
+    return name not in KEPT_FILES and not name.endswith((".log", ".lock"))
 
 
 def as_text(done: Mapping[str, Any]) -> str:

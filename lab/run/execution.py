@@ -21,6 +21,7 @@ from ..errors import LabError
 from ..notebook import Notebook, record, runs
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system import left
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, machine, queue_status, seeds
 from .exports import exports
@@ -65,6 +66,7 @@ class Execution:
         self.exports: tuple[Path, Path] = (Path(), Path())
         self.artefacts: frozenset[str] = frozenset()  # that training left
         self.machine: dict[str, Any] = {}
+        self.printed = ""  # by the newest of its commands
         self.python = ""  # the leaf's interpreter, where it is on this machine
 
     def perform(self) -> str | None:
@@ -94,6 +96,7 @@ class Execution:
         try:
             stages.prepare()
         except NotPrepared as error:
+            self.printed = error.outcome.log or ""
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
@@ -271,13 +274,11 @@ class Execution:
 
     def _explained(self, failure: failures.Failure | None) -> failures.Failure | None:
         """Say of a failure what it lacked, where that lies in the checkout alone."""
-        logs = [self.dir / f"{name}.log" for name in ("evaluate", "run", "prepare")]
-        log = next((path for path in logs if path.is_file()), None)
         if failure is None or failure.kind not in ("bug", "infra", "no_metric"):
             return failure
         if not self.exports[0].name:  # there was nothing to run in
             return failure
-        said = f"{log.read_text(errors='replace') if log else ''}\n{failure.last}"
+        said = f"{self.printed}\n{failure.last}"
         leaf, order = Path(self.experiment["leaf"]), self.order
         folder = str(leaf) if (self.exports[0] / leaf).is_dir() else ""
         path = missed(said, self.exports, [order.source, *order.beside], folder)
@@ -298,9 +299,10 @@ class Execution:
     ) -> failures.Failure | None:
         folders = [root / self.folder for root in self.exports]
         source = folders[0] / self.settings.mutable[0]
+        self.printed = left.text(log) if outcome.log is None else outcome.log
         return failures.classify(
             outcome,
-            log.read_text(errors="replace") if log.exists() else "",
+            self.printed,
             metrics_ok=metrics_ok,
             metric=self.settings.metric,
             tampered=tampered,

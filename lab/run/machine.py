@@ -11,7 +11,7 @@ from shared import reference
 from shared import run as child
 
 from ..slots import Device, driver
-from ..system import processes
+from ..system import left, processes
 from .stages import locked
 
 
@@ -28,8 +28,8 @@ def versions(run_dir: Path, python: str) -> dict[str, str]:
     A leaf that does without `shared.run` and has a Python of its own says nothing.
     """
     try:
-        said = json.loads((run_dir / child.VERSIONS).read_text())
-    except (OSError, ValueError):
+        said = json.loads(left.text(run_dir / child.VERSIONS))
+    except (ValueError, RecursionError):
         return child.versions() if python == sys.executable else {}
     known = said.items() if isinstance(said, dict) else ()
     return {name: str(version)[:80] for name, version in known if name in child.TOLD_OF}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ..system import left
+
 MOST = 10_000_000  # bytes of a step log: its beginning tells, and no log fills the memory
 ENOUGH = 4  # numbers of a training, each rounded, that no chance makes the same at two seeds
 COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
@@ -102,9 +104,9 @@ def _learning(metric: str, run: Left) -> dict[tuple[object, str], float]:
 
 def _steps(path: Path) -> Iterator[dict[str, object]]:
     """Yield the rows of a step log, whatever a script wrote there."""
-    if not path.is_file():
+    if not left.is_file(path):
         return
-    with path.open("rb") as log:
+    with left.opened(path) as log:
         lines = log.read(MOST).splitlines()
     for line in lines:
         try:

@@ -54,6 +54,7 @@ class Stages:
         self.runner, self.stop = runner, stop
         self.before = look(exports[0])
         self.untouched = look(exports[1], strict=True)
+        self.folder = os.stat(run_dir)
         self.device: dict[str, str] = {}  # what shows the leased device to a child
 
     def prepare(self) -> None:
@@ -84,11 +85,25 @@ class Stages:
         foreign = differing(self.before, look(self.exports[0]), set(self.plan.allowed))
         yardstick = look(self.exports[1], strict=True)
         foreign += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
+        if self._replaced():
+            foreign.append("the run's folder")
         spoiled = damaged(self.prepared, self.cache)
         if spoiled:  # the next run prepares anew, from nothing
             self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
             shutil.rmtree(self.cache, ignore_errors=True)
         return foreign + spoiled
+
+    def _replaced(self) -> bool:
+        """Return whether training put something in the place of its run's folder; take it away.
+
+        What is written or removed there by name later would be so wherever a link leads.
+        """
+        found = os.lstat(self.dir) if os.path.lexists(self.dir) else None
+        if found is not None and os.path.samestat(found, self.folder):
+            return False
+        self._clear(self.dir)
+        self.dir.mkdir()
+        return True
 
     def evaluate(self) -> Outcome:
         """Run the yardstick in the second export, its log in a file of its own."""

@@ -64,8 +64,9 @@ class Outcome:
     """What came back.
 
     `error` is the runner's own and says nothing about the job; `tail` is the end of standard
-    output, where the summary block is, `stderr_tail` that of standard error; `left` are processes
-    that even SIGKILL did not end. Times in seconds, of the job and all its descendants.
+    output, where the summary block is, `stderr_tail` that of standard error; `log` is all that was
+    kept of both, None where only a file has it; `left` are processes that even SIGKILL did not
+    end. Times in seconds, of the job and all its descendants.
     """
 
     exit_code: int | None = None
@@ -79,6 +80,7 @@ class Outcome:
     error: str | None = None
     tail: str = ""
     stderr_tail: str = ""
+    log: str | None = None
     left: tuple[int, ...] = ()
 
 

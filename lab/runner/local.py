@@ -37,7 +37,7 @@ class Local:
             except OSError as fault:
                 return Outcome(error=f"cannot start {job.argv[0]}: {fault.strerror}")
             with child:
-                return child.run(stop)
+                return replace(child.run(stop), log=log.text())
 
 
 class _Child:

@@ -17,7 +17,7 @@ class CappedLog:
 
     def __init__(self, path: Path, cap: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self.size = self.base = os.lseek(self.fd, 0, os.SEEK_END)
         self.cap, self.dropped = cap, 0
 
@@ -40,6 +40,10 @@ class CappedLog:
         os.ftruncate(self.fd, head)
         self.size = os.lseek(self.fd, head, os.SEEK_SET)
         self.write(DROPPED.format(self.dropped).encode() + newest)
+
+    def text(self) -> str:
+        """Return what was written here, whatever lies under the file's name by now."""
+        return os.pread(self.fd, self.size - self.base, self.base).decode("utf-8", "replace")
 
     def close(self) -> None:
         """Close the file."""

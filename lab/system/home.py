@@ -113,6 +113,11 @@ class Home:
         """Return the folder of an experiment's runs."""
         return self.path / "runs" / f"e{number}"
 
+    def runs_of(self, experiment: int) -> list[Path]:
+        """Return the folders that an experiment's runs have by now."""
+        folder = self.experiment(experiment)
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
     def run(self, experiment: int, run: int) -> Path:
         """Return the folder that a run leaves its logs and artefacts in."""
         return self.experiment(experiment) / str(run)
