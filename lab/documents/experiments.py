@@ -33,6 +33,7 @@ class Replicate(TypedDict):
     value: Metric | None  # what it measured; null without a number
     seconds: Seconds | None  # from its start to its record, without the wait for a device
     device: str | None  # on which it ran
+    confined: str | None  # bwrap, unshare, rented or none; null where nobody knows
     status: Stage  # how far it is
     failure: str | None  # the class of failure, where it failed
 
@@ -210,7 +211,7 @@ class RunRecord(TypedDict):
     log: str | None  # the file it printed into
     cost_usd: Dollars | None  # what the rented machine cost
     remote_id: str | None  # the sandbox it ran in
-    machine: str | None  # host, since which boot, device, driver, versions and more, as JSON
+    machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
 
 

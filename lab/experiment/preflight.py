@@ -6,6 +6,7 @@ import sqlite3
 from .. import leaf, repo, slots
 from ..errors import Refused
 from ..notebook import Notebook, campaigns, lookup, read
+from ..run import confinement
 from ..run.assessment import policy_of
 from ..system import locks
 from ..workspace import Workspace
@@ -184,6 +185,7 @@ class Preflight:
         policy_of(self.workspace.leaf.judge)
         if not self.workspace.is_rented:
             slots.choose(settings.needs, os.environ, settings.gpu_optional)
+            confinement.check(settings)
         python = leaf.interpreter(settings, self.place.main, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate):
             if command:

@@ -109,6 +109,21 @@ def _data(value: Any) -> str:
     return "" if isinstance(value, dict) else 'must be a table, such as corpus = "stdlib"'
 
 
+def _sandbox(value: Any) -> str:
+    """What the runs of a leaf see and get beside the usual."""
+    if not isinstance(value, dict) or not set(value) <= {"require", "read", "env"}:
+        return "must be a table of require, read and env"
+    if fault := _flag(value.get("require", False)):
+        return f"require {fault}"
+    read, env = value.get("read", ["/"]), value.get("env", ["A"])
+    if _words(read) or not all(path.startswith(("/", "~/")) for path in read):
+        return 'read must be a list of folders, such as ["/data/corpus", "~/models"]'
+    if _words(env) or not all(name.isidentifier() for name in env):
+        return 'env must be a list of variables, such as ["LD_LIBRARY_PATH"]'
+    loads = [name for name in env if name.startswith("LAB_")]
+    return f"env: {loads[0]!r} is lab's own" if loads else ""
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -138,6 +153,7 @@ FIELDS: dict[str, Check] = {
     "data": _data,
     "constraints": _constraints,
     "hints": _hints,
+    "sandbox": _sandbox,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),

@@ -34,6 +34,7 @@ from .trees import parts, size, write_out
 from .worktrees import (
     add_worktree,
     branch_of,
+    checkouts,
     remove_worktree,
     repair,
     side_checkout,
@@ -50,6 +51,7 @@ __all__ = [
     "branch_of",
     "carrying",
     "changed_between",
+    "checkouts",
     "commit_only",
     "contents_id",
     "diff",

@@ -263,6 +263,12 @@ def _cost(runs: list[sqlite3.Row]) -> float | None:
     return sum(known) if known else None
 
 
+def confined(machine: str | None) -> str | None:
+    """Return how a run was confined, by what is recorded of its machine."""
+    found = json.loads(machine or "{}").get("confined")
+    return None if found is None else str(found)
+
+
 def _run(run: sqlite3.Row) -> Replicate:
     return {
         "run": run["id"],
@@ -270,6 +276,7 @@ def _run(run: sqlite3.Row) -> Replicate:
         "value": run["value"],
         "seconds": run["seconds"],
         "device": run["device"],
+        "confined": confined(run["machine"]),
         "status": run["status"] or ("running" if run["started"] else "queued"),
         "failure": run["failure"],
     }
@@ -345,6 +352,8 @@ def _remarks(found: Standing) -> list[str]:
     lines = []
     if found["constraints"]["broken"]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
+    if any(run["confined"] == "none" for run in found["runs"]):
+        lines.append("not confined: its runs had your rights and saw all your files (lab doctor)")
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]

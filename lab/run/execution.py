@@ -24,6 +24,7 @@ from ..runner.local import Local
 from ..system import left
 from ..system.home import KEEPER_LOG, Home
 from . import assessment, failures, machine, queue_status, seeds
+from .confinement import Confinement
 from .exports import exports
 from .not_in_git import missed
 from .spawn import own_paths
@@ -93,6 +94,9 @@ class Execution:
         if self.order.job["runner"].startswith("modal"):
             return self._rented(leaf)
         stages = self._stages(leaf)
+        confinement = Confinement(self.order, self.settings, self.exports, self.python)
+        self.machine |= confinement.method.as_record()
+        stages.environ = confinement.environ()
         try:
             stages.prepare()
         except NotPrepared as error:
@@ -100,7 +104,8 @@ class Execution:
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
-            self.machine = machine.record(lease.device)
+            self.machine |= machine.record(lease.device)
+            confinement.apply(stages, lease.device)
             if self.settings.clock == "cpu":
                 self.machine["reference_s"] = self._reference_s(stages)
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
@@ -132,6 +137,7 @@ class Execution:
         key = leaves.cache_key(leaf, self.settings)
         plan = dataclasses.replace(self._plan(leaf), python="", paths=[])
         self.facts["device"] = self.machine["device"] = device or "cpu"
+        self.machine["confined"] = "rented"
         if row["remote_id"]:
             sandbox = modal.Sandbox.found(row["remote_id"])
         else:
@@ -159,7 +165,7 @@ class Execution:
             requires=settings.requires,
             pins=self.exports[0] / "constraints.txt",
             limit_s=settings.limit_s,
-            network=settings.network,
+            network=settings.network is not False,
         )
 
     def _as_measured(

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 from ..runner import Command, Outcome, Plan, Runner, Stopped
 from .manifest import damaged, differing, look
 
+# Returns the command that runs `argv` in a folder, where it can read some and write other folders.
+Confine = Callable[[list[str], Path, Sequence[Path], Sequence[Path]], list[str]]
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
 
@@ -56,6 +58,9 @@ class Stages:
         self.untouched = look(exports[1], strict=True)
         self.folder = os.stat(run_dir)
         self.device: dict[str, str] = {}  # what shows the leased device to a child
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
+        self.confine: Confine | None = None  # None: a rented sandbox is itself all there is to see
+        self.scratch: Path | None = None  # where kernels that were compiled stay for the next run
 
     def prepare(self) -> None:
         """Fill the cache once, whoever comes first, and again when somebody damaged it."""
@@ -77,8 +82,11 @@ class Stages:
         written.replace(ready)  # all of it or nothing, whenever this process ends
 
     def train(self) -> Outcome:
-        """Run the leaf's command in the first export."""
-        return self._command(self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True)
+        """Run the leaf's command in the first export, which is its own: what it may not, we see."""
+        write = [self.exports[0], *self._scratch()]
+        return self._command(
+            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write
+        )
 
     def tampered(self) -> list[str]:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
@@ -108,7 +116,11 @@ class Stages:
     def evaluate(self) -> Outcome:
         """Run the yardstick in the second export, its log in a file of its own."""
         self._clear(self.dir / "evaluate.log")
-        return self._command(self.plan.evaluate, 1, "evaluate.log", self.plan.eval_timeout_s)
+        limit_s, write = self.plan.eval_timeout_s, self._scratch()
+        return self._command(self.plan.evaluate, 1, "evaluate.log", limit_s, write=write)
+
+    def _scratch(self) -> list[Path]:
+        return [self.scratch] if self.scratch else []
 
     @staticmethod
     def _clear(path: Path) -> None:
@@ -118,37 +130,61 @@ class Stages:
         path.unlink(missing_ok=True)
 
     def _command(
-        self, command: list[str], export: int, log: str, limit_s: float, *, watch: bool = False
+        self,
+        command: list[str],
+        export: int,
+        log: str,
+        limit_s: float,
+        *,
+        watch: bool = False,
+        write: Sequence[Path] | None = None,
     ) -> Outcome:
+        """Run a command; confined unless `write`, the folders it may write to, is None."""
         python = self.plan.python or sys.executable
         root = self.exports[export]
+        argv = [python if word == "python" else word for word in command]
+        confine = self.confine if write is not None else None
+        if confine is not None:
+            argv = self._confined(confine, argv, root, write or [])
         job = Command(
-            argv=[python if word == "python" else word for word in command],
+            argv=argv,
             cwd=root / self.plan.folder,
-            env=self._env(root),
+            env=self._env(root, alone=export == 1) | ({"TMPDIR": "/tmp"} if confine else {}),
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
+            wrapped=confine is not None,
         )
         outcome = self.runner.run(job, self.stop)
         if outcome.stopped:
             raise Stopped
         return outcome
 
-    def _paths(self, root: Path) -> list[str]:
-        """Return the person's own PYTHONPATH, what comes from the checkout as the export has it."""
-        return [str(root / path) for path in self.plan.paths]  # one that is absolute stays
+    def _confined(
+        self, confine: Confine, argv: list[str], root: Path, write: Sequence[Path]
+    ) -> list[str]:
+        """Return the command confined: its export, the run's folder and prepared data are there."""
+        read, write = [root, importable(root)], [self.dir, *write]
+        (read if self.plan.prepare else write).append(self.cache)
+        return confine(argv, root / self.plan.folder, read, write)
 
-    def _env(self, root: Path) -> dict[str, str]:
+    def _paths(self, root: Path, alone: bool) -> list[str]:
+        """Return the person's own PYTHONPATH, what comes from the checkout as the export has it.
+
+        The yardstick gets what the commit has, `alone`: a module elsewhere could be anybody's.
+        """
+        return [str(root / path) for path in self.plan.paths if not alone or path[:1] != "/"]
+
+    def _env(self, root: Path, alone: bool) -> dict[str, str]:
         """Return the environment of a leaf's command: what the contract promises."""
-        ours = {name: v for name, v in os.environ.items() if not name.startswith("LAB_")}
         return {
-            **ours,
+            **self.environ,
+            **({"PYTHONNOUSERSITE": "1"} if alone else {}),
             **self.plan.said,
             **self.device,
             "LAB_RUN_DIR": str(self.dir),
             "LAB_CACHE_DIR": str(self.cache),
-            "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root)]),
+            "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root, alone)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }

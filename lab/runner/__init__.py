@@ -57,6 +57,7 @@ class Command:
     limit_s: float
     steps: Path | None = None
     log_cap_bytes: int = LOG_CAP_BYTES
+    wrapped: bool = False  # the program only makes namespaces and becomes another one there
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,9 @@ class _Child:
     def _end(self) -> list[int]:
         """End all that the job started; return who could not be."""
         run_dir = self.job.env.get(processes.MARKER)
-        left = processes.end_tree(self.process.pid, run_dir, self.excluded, GRACE_AFTER_END_S)
+        left = processes.end_tree(
+            self.process.pid, run_dir, self.excluded, GRACE_AFTER_END_S, self.job.wrapped
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.1 if left else None)
         return left
@@ -165,6 +167,8 @@ class _Child:
     def _outcome(self, seen: Outcome, by_itself: bool) -> Outcome:
         """Return `seen` with exit code or signal, CPU seconds, tails and what the steps say."""
         status = self.process.returncode
+        if self.job.wrapped and status is not None and status > 128:
+            status = 128 - status  # as a shell says that a signal ended it
         killed = by_itself and status in (-signal.SIGKILL, 128 + signal.SIGKILL)
         return replace(
             seen,

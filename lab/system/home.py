@@ -75,6 +75,10 @@ class Home:
         """Return where `prepare` leaves its data, for all runs with the same key."""
         return self.path / "cache" / leaf / profile / key
 
+    def scratch(self, leaf: str, profile: str, campaign: str) -> Path:
+        """Return where a campaign's runs on a GPU keep the kernels they compiled."""
+        return self.path / "scratch" / leaf / profile / file_name(campaign).removesuffix(".lock")
+
     def campaign(self, name: str) -> Path:
         """Return the folder of a campaign's own files: log, sessions, relay."""
         return self.path / "campaigns" / name

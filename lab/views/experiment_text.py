@@ -92,6 +92,7 @@ def _run(run: RunRecord) -> str:
     value = f" {num(run['value'])}" if run["value"] is not None else ""
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
+    words += ", not confined" if '"confined": "none"' in (run["machine"] or "") else ""
     return shorten(words, WIDTH)
 
 
