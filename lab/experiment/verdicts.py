@@ -9,7 +9,7 @@ from typing import Any
 from .. import repo
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, lookup, measurements, record
-from ..run import assessment
+from ..run import assessment, heads
 from ..system import left
 from ..system.home import Home
 from ..text import num
@@ -63,6 +63,7 @@ def give(
             gain=judged.judgement.gain if judged else None,
         )
         moved = worktree.settle(asked)
+    heads.keep(workspace.place.main, workspace.place.home, book)
     if asked.verdict != "keep":
         remove_artefacts(workspace.place.home, number)
     state = lookup.state(book, number)

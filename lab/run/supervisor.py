@@ -7,6 +7,7 @@ it. While it lives it holds the job's lock; when it dies the lock is free, and t
 command closes the record (`lost`).
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from ..notebook import Notebook, lookup, record, runs
 from ..runner import Stopped
 from ..system import processes
 from ..system.home import KEEPER_LOG, Home
-from . import recovery
+from . import heads, recovery
 from .execution import Execution, JobContext
 
 INFRA_RETRIES = 2
@@ -125,6 +126,8 @@ class Supervisor:
 
     def clean_up(self) -> None:
         """Remove what only a living job needs, also of supervisors that were killed."""
+        with contextlib.suppress(repo.GitFailed):  # the next run's head covers this one's records
+            heads.keep(self.order.source, self.home, self.book)
         recovery.remove_exports(self.book, self.home)
         recovery.lock_path(self.home, self.job["uid"]).unlink(missing_ok=True)
 
