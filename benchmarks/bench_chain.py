@@ -14,7 +14,7 @@ WRITES = 400  # of each kind: the spread of a mean over them is far below the co
 
 
 def seconds(book: Notebook, chained: bool) -> float:
-    """Return the CPU time of one transaction with three records: waiting for the disk is no cost."""
+    """Return the CPU time of one transaction with three records, without the wait for a disk."""
     began = time.process_time()
     with book.write():
         for number in range(3):

@@ -10,7 +10,7 @@ from ..errors import Refused
 from ..notebook import Notebook, details, ledger, lookup, read
 from ..notebook.read import Found
 from ..run.assessment import policy_of
-from ..text import num, plain
+from ..text import fenced, markdown, num
 from ..workspace import Workspace, worktrees
 from . import verdicts
 
@@ -304,14 +304,14 @@ def pull_request(book: Notebook, top: Path, rows: Sequence[sqlite3.Row]) -> str:
             if run["value"] is not None
         )
         parts.append(
-            f"## e{row['id']}: {plain(shown['claim'])}\n\n"
-            f"**Mechanism.** {plain(shown['mechanism'])}\n\n"
+            f"## e{row['id']}: {markdown(shown['claim'])}\n\n"
+            f"**Mechanism.** {markdown(shown['mechanism'])}\n\n"
             f"**Outcome.** {figures(book, row)}. "
             f"Mechanism: {mechanism or 'not settled'}{source}.\n\n"
             f"**Runs.** {runs}\n\n"
-            + (f"**Learned.** {plain(shown['lesson'])}\n\n" if shown["lesson"] else "")
+            + (f"**Learned.** {markdown(shown['lesson'])}\n\n" if shown["lesson"] else "")
             + f"**Repeat it.** `git fetch REMOTE refs/lab/e{row['id']}` (commit "
             f"`{row['commit'][:12]}`), then `lab reproduce e{row['id']}`.\n\n"
-            f"```diff\n{repo.diff(top, row['parent'], row['commit'])}\n```\n"
+            f"{fenced(repo.diff(top, row['parent'], row['commit']), 'diff')}\n"
         )
     return "\n".join(parts)

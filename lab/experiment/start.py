@@ -19,6 +19,7 @@ from ..notebook.replicates import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
+from ..text import subject
 from ..workspace import Workspace
 from . import edits
 from .preflight import Preflight
@@ -154,8 +155,9 @@ class Trial:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
                 job = self._job(number, self._seeds(number, self.seeds or 1), uid, restore)
-            message = f"e{number}: {idea['claim'][:200]}"
-            body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
+            message = f"e{number}: {subject(idea['claim'])[:200]}"
+            body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
+            body += f"Mechanism: {subject(idea['mechanism'])}"
             new = [path for path in tried if path not in self._committed()]
             text = f"{message}\n\n{body}\n"
             commit = repo.commit_only(self.top, text, paths, new)

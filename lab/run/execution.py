@@ -19,11 +19,12 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..notebook import Notebook, record, runs
+from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
 from ..system import left
 from ..system.home import KEEPER_LOG, Home
-from . import assessment, failures, machine, queue_status, seeds
+from . import assessment, failures, machine, queue_status, seeds, shared_memory
 from .confinement import Confinement
 from .exports import exports
 from .not_in_git import missed
@@ -106,14 +107,19 @@ class Execution:
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
+            before = shared_memory.names()
             if self.settings.clock == "cpu":
                 self.machine["reference_s"] = self._reference_s(stages)
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
-            trained = stages.train()
-            failure, first = self._trained(trained, stages.tampered())
-            if failure is not None:
-                return failure, {"train": first}
-            evaluated = stages.evaluate()
+            try:
+                trained = stages.train()
+                failure, first = self._trained(trained, stages.tampered())
+                if failure is not None:
+                    return failure, {"train": first}
+                evaluated = stages.evaluate()
+            finally:
+                if not confinement.method.confines:
+                    shared_memory.remove_left(before)
         return self._evaluated(first, evaluated)
 
     def _reference_s(self, stages: Stages) -> float:
@@ -325,12 +331,17 @@ class Execution:
         name = self.experiment["metric"]
         value = metrics.get("evaluate", {}).get(name) if failure is None else None
         rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
+        long = [name for name, _, _ in rows if len(name) > LONGEST_NAME]
+        rows = [row for row in rows if len(row[0]) <= LONGEST_NAME]
         detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
         if failure is not None and self.failed_in != self.log:
             detail["log"] = str(self.failed_in)
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            if long:
+                words = f"{len(long)} metrics have names of more than {LONGEST_NAME} characters"
+                detail["hints"].append(f"{words} and are not recorded: {long[0][:20]}...")
             self.facts["broken"] = json.dumps(self._broken(known))
             self.facts["flags"] = json.dumps(self._flags(metrics))
         versions = machine.versions(self.dir, self.python)
