@@ -198,7 +198,9 @@ def test_prepared_data_cannot_be_written_and_the_next_run_has_them(toy: Toy, way
     )
     more = "    (Path(os.environ['LAB_CACHE_DIR']) / 'held-out.txt').write_text('mine')\n"
     found = run(toy, more, way, toml=table)
+    assert (found["failure"], len(found["runs"])) == ("bug", 1)
     assert "Read-only file system" in found["detail"]["last"]
+    assert "A run writes to LAB_RUN_DIR" in found["detail"]["says"]
     (data,) = (toy.root / ".lab" / "cache").rglob("held-out.txt")
     assert data.read_text() == "truth"
 
@@ -220,11 +222,12 @@ def test_a_leaf_names_what_else_its_runs_see(toy: Toy, way: str, tmp_path: Path)
     more = f"    assert open({str(tmp_path / 'corpus' / 'a.txt')!r}).read() == 'words'\n"
     found = run(toy, more, way)
     assert found["failure"] == "bug"
+    assert f'[sandbox] read = ["{tmp_path}/corpus"]' in found["detail"]["hint"]
     table = LEAF + f'\n[sandbox]\nread = ["{tmp_path}/corpus"]\n'
     found = run(toy, more, way, toml=table)
     assert found["status"] == "finished", found["detail"]
     spoil = f"    open({str(tmp_path / 'corpus' / 'a.txt')!r}, 'w')\n"
-    assert run(toy, spoil, way, toml=table)["failure"] in ("bug", "infra")
+    assert run(toy, spoil, way, toml=table)["failure"] == "bug"
 
 
 @confined

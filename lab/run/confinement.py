@@ -1,7 +1,9 @@
 """Confinement of one run: which method, what it sees of this checkout and machine."""
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,15 @@ from ..confine import View, environment, methods, view
 from ..errors import Environment
 from ..leaf.model import Settings
 from ..slots import Device, shared_folder
+from .failures import Failure
 from .spawn import own_paths
 from .stages import Stages
+
+PATH = re.compile(r"'(/[^'\n]+)'")
+OFFLINE = re.compile(
+    r"Network is unreachable|Temporary failure in name resolution|\[Errno (?:-3|101)\]"
+    r"|Name or service not known|LocalEntryNotFoundError|OfflineModeIsEnabled"
+)
 
 if TYPE_CHECKING:
     from .execution import JobContext
@@ -75,6 +84,26 @@ class Confinement:
         folder = self.order.home.scratch(leaf, profile, experiment["campaign"] or "main")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def explained(self, failure: Failure) -> Failure | None:
+        """Return a failure that this confinement caused, told so; None for any other."""
+        if not self.method.confines or failure.kind not in ("bug", "infra", "no_metric"):
+            return None
+        named = PATH.search(failure.last)
+        path = named[1] if named else ""
+        if "[Errno 30]" in failure.last:
+            says = f"A run writes to LAB_RUN_DIR and /tmp alone, not to {path or 'other folders'}."
+            hint = "Write below LAB_RUN_DIR; what all runs need is for `prepare` to make"
+        elif "[Errno 2]" in failure.last and os.path.exists(path):
+            says = f"{path} is there, but runs do not see it: they see no home folder or checkout."
+            folder = os.path.dirname(path)
+            hint = f'In leaf.toml: [sandbox] read = ["{folder}"]; or let `prepare` copy it'
+        elif not self.settings.network and OFFLINE.search(failure.last):
+            says = "A run has no network unless its leaf declares one."
+            hint = "In leaf.toml: network = true; or let `prepare` fetch it, which has one"
+        else:
+            return None
+        return replace(failure, kind="bug", says=says, hint=hint)
 
 
 def check(settings: Settings) -> None:

@@ -68,6 +68,7 @@ class Execution:
         self.exports: tuple[Path, Path] = (Path(), Path())
         self.artefacts: frozenset[str] = frozenset()  # that training left
         self.machine: dict[str, Any] = {}
+        self.confinement: Confinement | None = None  # on this machine
         self.printed = ""  # by the newest of its commands
         self.python = ""  # the leaf's interpreter, where it is on this machine
 
@@ -96,6 +97,7 @@ class Execution:
             return self._rented(leaf)
         stages = self._stages(leaf)
         confinement = Confinement(self.order, self.settings, self.exports, self.python)
+        self.confinement = confinement
         self.machine |= confinement.method.as_record()
         stages.environ = confinement.environ()
         try:
@@ -288,6 +290,9 @@ class Execution:
         """Say of a failure what it lacked, where that lies in the checkout alone."""
         if failure is None or failure.kind not in ("bug", "infra", "no_metric"):
             return failure
+        if self.confinement and (told := self.confinement.explained(failure)):
+            self.worth_retrying = False
+            return told
         if not self.exports[0].name:  # there was nothing to run in
             return failure
         said = f"{self.printed}\n{failure.last}"
