@@ -21,6 +21,12 @@ from .manifest import damaged, differing, look
 
 # Returns the command that runs `argv` in a folder, where it can read some and write other folders.
 Confine = Callable[[list[str], Path, Sequence[Path], Sequence[Path]], list[str]]
+# Where compilers keep kernels, below LAB_SCRATCH_DIR.
+KERNELS = {
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "CUDA_CACHE_PATH": "cuda",
+}
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
 
@@ -149,7 +155,7 @@ class Stages:
         job = Command(
             argv=argv,
             cwd=root / self.plan.folder,
-            env=self._env(root, alone=export == 1) | ({"TMPDIR": "/tmp"} if confine else {}),
+            env=self._env(root, alone=export == 1) | self._private(confine is not None),
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
@@ -167,6 +173,15 @@ class Stages:
         read, write = [root, importable(root)], [self.dir, *write]
         (read if self.plan.prepare else write).append(self.cache)
         return confine(argv, root / self.plan.folder, read, write)
+
+    def _private(self, confined: bool) -> dict[str, str]:
+        """Return where temporary files and compiled kernels go; the cache is not there for that."""
+        own = {"TMPDIR": "/tmp"} if confined else {}
+        scratch = self.scratch or (Path("/tmp/scratch") if confined else None)
+        if scratch:
+            own["LAB_SCRATCH_DIR"] = str(scratch)
+            own |= {name: str(scratch / folder) for name, folder in KERNELS.items()}
+        return own
 
     def _paths(self, root: Path, alone: bool) -> list[str]:
         """Return the person's own PYTHONPATH, what comes from the checkout as the export has it.
