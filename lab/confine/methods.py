@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ ENTER = Path(__file__).with_name("enter.py")
 PROBE_LIMIT_S = 20  # a namespace is there within 30 ms
 CHOICE = "LAB_CONFINE"  # bwrap, unshare or none: to try one out; each run records what it was
 _NOWHERE = View(hidden=("/home",), own=("/tmp",))
+
+
+_ONCE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,12 @@ def _options(view: View) -> list[str]:
 
 
 def best(environ: Mapping[str, str] = os.environ) -> Method:
-    """Return the best method that this machine has, each tried once in a process."""
-    return _best(environ.get(CHOICE, ""))
+    """Return the best method that this machine has, each tried once in a process.
+
+    Trying takes as long as a small command: a thread may ask beforehand.
+    """
+    with _ONCE:
+        return _best(environ.get(CHOICE, ""))
 
 
 @functools.cache

@@ -13,11 +13,13 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from .. import repo
+from ..confine import methods
 from ..errors import LabError
 from ..notebook import Notebook, lookup, record, runs
 from ..runner import Stopped
@@ -68,6 +70,7 @@ class Supervisor:
     def run(self) -> None:
         """Run every seed, judge after each, and close the job with the truth."""
         how = "done"
+        threading.Thread(target=methods.best, daemon=True).start()  # while exports are written
         try:
             record.supervisor(self.book, self.job["id"], processes.start_id(os.getpid()) or "")
             for seed in json.loads(self.job["seeds"]):
