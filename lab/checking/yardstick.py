@@ -117,6 +117,9 @@ def stand_in(case: Case, source: Path) -> None:
     leaf, settings = case.leaf, case.settings
     table = json.loads(json.dumps(leaf.table, default=str))
     table["profiles"][PROFILE]["command"] = ["python", "-I", "-S", "-c", STAND_IN, str(source)]
+    sandbox = table["profiles"][PROFILE].get("sandbox", table.get("sandbox", {}))
+    read = [*sandbox.get("read", []), str(source)]
+    table["profiles"][PROFILE]["sandbox"] = {**sandbox, "read": read}
     (leaf.folder / "leaf.toml").write_text(as_toml(table), encoding="utf-8")
     case.clone.commit(f"a stand-in that leaves {source.name}")
     other = leaves.read(case.clone.root, case.name)

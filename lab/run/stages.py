@@ -171,7 +171,7 @@ class Stages:
     ) -> list[str]:
         """Return the command confined: its export, the run's folder and prepared data are there."""
         read, write = [root, importable(root)], [self.dir, *write]
-        (read if self.plan.prepare else write).append(self.cache)
+        (read if self.plan.prepare else write).append(self.cache.resolve())
         return confine(argv, root / self.plan.folder, read, write)
 
     def _private(self, confined: bool) -> dict[str, str]:
@@ -198,7 +198,7 @@ class Stages:
             **self.plan.said,
             **self.device,
             "LAB_RUN_DIR": str(self.dir),
-            "LAB_CACHE_DIR": str(self.cache),
+            "LAB_CACHE_DIR": str(self.cache.resolve()),  # where links are hidden, this is there
             "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root, alone)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
