@@ -3,6 +3,7 @@
 # make check   the checks alone: format, lint, types, generated pages
 # make quick   the tests that start no process, under a minute
 # make check-leaves    and this: lab check proves every leaf by real runs
+# make check-gpu    what pretrain will do on an H100, found out without one: 3 GB to install, a minute
 # make bench-yield    what the rule of judging gains in simulated nights, five minutes
 # make docs    write the generated pages again
 # make browser install the browser that the report's tests open (Debian, as root)
@@ -13,6 +14,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
+GPU_VENV := .venv-gpu
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 WANT   := $(STAMPS)/constraints.txt
 
@@ -30,7 +32,7 @@ PAGES  := $(wildcard docs/*.md)
 # The tests start lab some thousands of times; without bytecode each would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-yield help demo test quick check check-leaves docs browser
+.PHONY: bench-yield help demo test quick check check-gpu check-leaves docs browser
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -72,6 +74,9 @@ check: $(STAMPS)/dev
 
 check-leaves: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" lab check
+
+check-gpu:
+	@PYTHON="$(PYTHON)" sh .ci/check-gpu $(GPU_VENV)
 
 test: check
 	$(PYTEST) $(COV)

@@ -3,12 +3,16 @@
     python benchmarks/bench_pretrain.py                 # all, about 15 minutes on an idle core
     python benchmarks/bench_pretrain.py quality --seeds 5
     python benchmarks/bench_pretrain.py knobs | prepare | start | loader
+    python benchmarks/bench_pretrain.py paired --against REV    # 600 steps, both versions in turns
+    python benchmarks/bench_pretrain.py gpu                     # on a GPU, 545 s; see on_gpu/
+    python benchmarks/bench_pretrain.py gpu --rehearse          # the same on a CPU, tiny
 
 Every training is one thread with a budget of CPU seconds, as the `cpu` profile has it; prints a
 Markdown table. Data and artefacts go to a temporary folder.
 """
 
 import argparse
+import json
 import os
 import re
 import resource
@@ -23,6 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "pretrain")]
+
+import on_gpu  # noqa: E402
 
 from shared import summary  # noqa: E402  (the repository's own, wherever this is started)
 
@@ -146,18 +152,43 @@ def bench_knobs(leaf: Path, home: Path, seeds: int, known: tuple[float, float] =
         shutil.rmtree(spoilt)
 
 
+def bench_paired(home: Path, against: str, steps: int, seeds: int) -> None:
+    """Train this version and another one in turns, for equal steps and with equal seeds."""
+    other = home / "other"
+    other.mkdir()
+    words = ["git", "-C", str(ROOT), "archive", against, "pretrain", "shared"]
+    archive = subprocess.run(words, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(other)], input=archive, check=True)
+    told = {"LAB_CLOCK": "steps", "LAB_DATA": json.dumps({"steps": steps})}
+    for seed in range(seeds):
+        for name, root in (("before", other), ("now", ROOT)):
+            more = {**told, "LAB_SEED": str(seed), "PYTHONPATH": str(root)}
+            done = script(root / "pretrain", home, "train.py", **more)
+            done |= script(root / "pretrain", home, "evaluate.py", **more)
+            spent = f"{done['val_bpb']:.4f} in {done['cpu_s']:.1f} CPU s"
+            row(f"{steps} steps, seed {seed}, {name}", spent, "")
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", nargs="?", default="all")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of the default, 2 or more")
+    parser.add_argument("--against", default="HEAD", help="paired: the other version's commit")
+    parser.add_argument("--steps", type=int, default=600, help="paired: of each training")
+    parser.add_argument("--rehearse", action="store_true", help="gpu: tiny, on a CPU")
+    parser.add_argument("--cache", type=Path, help="gpu: data that were prepared elsewhere")
     asked = parser.parse_args()
+    if asked.what == "gpu":
+        sys.exit(on_gpu.main(asked.rehearse, asked.cache))
     leaf = ROOT / "pretrain"
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         print("| measure | value | wanted |\n|---|---|---|")
         bench_prepare(leaf, home, asked.seeds)
         known = (0.0, 0.0)
+        if asked.what == "paired":
+            bench_paired(home, asked.against, asked.steps, asked.seeds)
         for name, bench in (("start", bench_start), ("loader", bench_loader)):
             if asked.what in (name, "all"):
                 bench(leaf, home, asked.seeds)

@@ -3,7 +3,15 @@
 import re
 
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English and code
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What acts on a terminal, turns the direction of text round, or cannot be seen at all: zero-width
+# signs, tags, variation selectors. An instruction can hide in those from a person's eyes alone.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_MARKS = re.compile(r"([\\`*_\[\]<>~|])")
+_CALLS = re.compile(r"(?<![\w&])([#@])(?=\w)")  # somebody's name, another issue
 
 
 def plain(text: str | None) -> str:
@@ -14,6 +22,36 @@ def plain(text: str | None) -> str:
     """
     spaced = re.sub(r"\s*[\n\r\t]+\s*", " ", text or "")
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", spaced)
+
+
+def markdown(text: str | None) -> str:
+    r"""Return `text` on one line that Markdown shows as it is: no link, no picture, nobody called.
+
+    >>> markdown("<img src=x> fixes #12, says @ada")
+    '\\<img src=x\\> fixes &#35;12, says &#64;ada'
+    """
+    marked = _MARKS.sub(r"\\\1", plain(text))
+    return _CALLS.sub(lambda found: f"&#{ord(found[0])};", marked)
+
+
+def subject(text: str | None) -> str:
+    """Return `text` as part of a commit's message: one line, that calls nobody and closes nothing.
+
+    >>> subject("warm up\\n\\nfixes #12 for @ada")
+    'warm up fixes # 12 for @ ada'
+    """
+    return _CALLS.sub(r"\1 ", plain(text))
+
+
+def fenced(text: str, language: str) -> str:
+    """Return `text` as a block of code, behind a fence that it does not hold itself.
+
+    >>> fenced("a ``` b", "diff").splitlines()[0]
+    '````diff'
+    """
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def block(text: str) -> str:

@@ -5,13 +5,16 @@ A change here makes every earlier number incomparable, so it needs a pull reques
 The sum runs over the original bytes, so no tokenizer flatters itself: every token of every
 held-out document is predicted exactly once, given what stands before it in its row, and the nats
 are divided by the bytes those tokens spell. The mark that opens a document stands for no byte and
-is not counted. What `train.load_model` returns is checked before it is believed.
+is not counted. The model answers from a process of its own (`serve.py`), and what it says is
+checked before it is believed.
 """
 
 import json
 import math
+import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +23,16 @@ import torch
 from data import read_meta
 
 from shared import device as devices
+from shared import model_server, summary
 from shared import run as runs
-from shared import summary
 
 LEAF = "pretrain"
 BOS_ID = 0
 BATCH_BYTES = {"cpu": 2**24, "cuda": 2**29}  # of log-probabilities; a CPU likes its cache
 SUM_TOLERANCE = 1e-4  # float32 log_softmax stays below 1e-5; more would be a free lunch
 AHEAD_TOLERANCE = 1e-3  # same shapes take the same kernels, so honest models differ by 0
-CHECKED_ROWS = 32  # rows whose later tokens are changed, spread over the held-out text
+CHECKED_ROWS = 32  # rows that are scored once more with other tokens behind a cut
+CHECKED_PLACES = 16  # of such a row: the last before the cut, and others by chance
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 
@@ -41,14 +45,12 @@ def main() -> None:
     if not meta:
         raise SystemExit(f"no data in {run.cache}; type: python prepare.py")
     check_artefact(run.dir, meta)
-    score = load(run.dir, device)
-    rows = held_out_rows(run.cache, meta).to(device)
-    batch = max(
-        1, BATCH_BYTES.get(device.type, 2**26) // (4 * meta["row_tokens"] * meta["vocab_size"])
-    )
-    with torch.inference_mode():
-        check_no_look_ahead(score, rows[:, :-1], meta["vocab_size"], batch)
-        nats, tokens = total_nats(score, rows, meta["vocab_size"], batch)
+    rows = held_out_rows(run.held_out, meta).to(device)
+    length, vocab = meta["row_tokens"], meta["vocab_size"]
+    batch = max(1, BATCH_BYTES.get(device.type, 2**26) // (4 * length * vocab))
+    score = model_server.RemoteScore(run.leaf, device, min(batch, len(rows)), length, vocab)
+    with torch.inference_mode(), score.server:
+        nats, tokens = total_nats(score, rows, vocab, batch)
     if tokens != meta["held_out_tokens"] - meta["held_out_documents"]:
         raise SystemExit("the held-out tokens are not those that were prepared; clear the cache")
     summary.report(
@@ -73,19 +75,9 @@ def check_artefact(run_dir: Path, meta: dict[str, Any]) -> None:
         raise SystemExit("refused: the model was trained with another tokenizer; train it again")
 
 
-def load(run_dir: Path, device: torch.device) -> Score:
-    """Return the experiment's own `load_model(run_dir, device)`, or stop with a sentence."""
-    try:
-        from train import load_model
-    except ImportError:
-        raise SystemExit("train.py has no load_model(run_dir, device); restore it") from None
-    score: Score = load_model(run_dir, device)
-    return score
-
-
-def held_out_rows(cache: Path, meta: dict[str, Any]) -> torch.Tensor:
+def held_out_rows(folder: Path, meta: dict[str, Any]) -> torch.Tensor:
     """Return (rows, row_tokens + 1) int64: each row ends where the next begins, padded with BOS."""
-    tokens = np.fromfile(cache / "held_out.bin", dtype=np.uint16).astype(np.int64)
+    tokens = np.fromfile(folder / "held_out.bin", dtype=np.uint16).astype(np.int64)
     length = meta["row_tokens"]
     count = math.ceil((len(tokens) - 1) / length)
     padded = np.full(count * length + 1, BOS_ID, dtype=np.int64)
@@ -93,17 +85,77 @@ def held_out_rows(cache: Path, meta: dict[str, Any]) -> torch.Tensor:
     return torch.from_numpy(padded).unfold(0, length + 1, length)
 
 
+@dataclass
+class Probe:
+    """Rows with other tokens behind a cut; up to it a model says what it says without."""
+
+    rows: list[int]  # which of the held-out ones
+    inputs: torch.Tensor  # (len(rows), T)
+    places: torch.Tensor  # (len(rows), CHECKED_PLACES), at or before the cut
+    said: list[torch.Tensor | None]  # of each row, with the tokens that follow there
+    changed: list[torch.Tensor | None]  # and with others
+
+    def moved(self) -> float:
+        """Return by how much a log-probability differs at most."""
+        pairs = zip(self.said, self.changed, strict=True)
+        return max(float((one - other).abs().max()) for one, other in pairs)  # type: ignore[operator]
+
+
+def draw_probe(rows: torch.Tensor, batch: int, chance: random.Random) -> Probe:
+    """Return a probe of `batch` rows by chance; what follows the cut is another row's text.
+
+    All rows of a probe change at once and stand beside others, so leaks between rows show as well.
+    """
+    inputs, length = rows[:, :-1], rows.shape[1] - 1
+    whole = len(rows) // batch * batch  # a batch of another shape may take other kernels
+    picked = chance.sample(range(whole), batch)
+    cuts = [chance.randrange(length - 1) for _ in picked]
+    mixed = inputs[picked].clone()
+    for row, cut, number in zip(mixed, cuts, picked, strict=True):
+        other = inputs[(number + chance.randrange(1, max(2, len(rows)))) % len(rows)]
+        row[cut + 1 :] = other[cut + 1 :].clone()
+        if row[cut + 1] == inputs[number, cut + 1]:
+            row[cut + 1] = inputs[number, cut]  # text seldom says a token twice
+    places = [
+        [cut, *(chance.randrange(cut + 1) for _ in range(CHECKED_PLACES - 1))] for cut in cuts
+    ]
+    at = torch.tensor(places, device=rows.device)
+    return Probe(picked, mixed, at, [None] * batch, [None] * batch)
+
+
 def total_nats(score: Score, rows: torch.Tensor, vocab: int, batch: int) -> tuple[float, int]:
-    """Return (nats, tokens) over every target that stands for bytes."""
-    nats, tokens = 0.0, 0
-    for part in rows.split(batch):
-        inputs, targets = part[:, :-1], part[:, 1:]
+    """Return (nats, tokens) over every target that stands for bytes.
+
+    Probes lie among the batches that count, all in an order that no model can know.
+    """
+    chance, batch = random.SystemRandom(), min(batch, len(rows))
+    probes = [draw_probe(rows, batch, chance) for _ in range(math.ceil(CHECKED_ROWS / batch))]
+    asked: list[Probe | int] = [*probes, *range(0, len(rows), batch)]
+    chance.shuffle(asked)
+    nats, tokens = {}, 0
+    for one in asked:
+        if isinstance(one, Probe):
+            log_probs = checked(score(one.inputs.contiguous()), one.inputs, vocab)
+            one.changed = [found[at] for found, at in zip(log_probs, one.places, strict=True)]
+            continue
+        inputs, targets = rows[one : one + batch, :-1], rows[one : one + batch, 1:]
         log_probs = checked(score(inputs.contiguous()), inputs, vocab)
+        remember(probes, one, log_probs)
         picked = log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1).double()
         counted = targets != BOS_ID
-        nats -= float((picked * counted).sum())
+        nats[one] = -float((picked * counted).sum())
         tokens += int(counted.sum())
-    return nats, tokens
+    if not max(one.moved() for one in probes) <= AHEAD_TOLERANCE:
+        raise SystemExit("refused: the model looks ahead: later tokens change its predictions")
+    return math.fsum(nats[first] for first in sorted(nats)), tokens
+
+
+def remember(probes: list[Probe], first: int, log_probs: torch.Tensor) -> None:
+    """Keep for each probe what the model said of its rows among those from `first` on."""
+    for one in probes:
+        for number, row in enumerate(one.rows):
+            if first <= row < first + len(log_probs):
+                one.said[number] = log_probs[row - first, one.places[number]]
 
 
 def checked(log_probs: torch.Tensor, inputs: torch.Tensor, vocab: int) -> torch.Tensor:
@@ -120,29 +172,6 @@ def checked(log_probs: torch.Tensor, inputs: torch.Tensor, vocab: int) -> torch.
             "return log_softmax in float32"
         )
     return log_probs.float()
-
-
-def check_no_look_ahead(score: Score, inputs: torch.Tensor, vocab: int, batch: int) -> None:
-    """Refuse a model whose predictions change when only later tokens, or later rows, change.
-
-    Each checked row gets a cut of its own and other tokens behind it; up to the cut nothing may
-    move. All rows of a batch change at once, so leaking between rows shows as well.
-    """
-    every = max(1, len(inputs) // CHECKED_ROWS)
-    picked = inputs[::every][:CHECKED_ROWS].contiguous()
-    draw = torch.Generator().manual_seed(0)
-    cuts = torch.randint(0, inputs.shape[1] - 1, (len(picked), 1), generator=draw)
-    shift = torch.randint(1, vocab, picked.shape, generator=draw)
-    cuts, shift = cuts.to(picked.device), shift.to(picked.device)
-    later = torch.arange(picked.shape[1], device=picked.device) > cuts
-    changed = torch.where(later, (picked + shift) % vocab, picked)
-    for before, after, kept in zip(
-        picked.split(batch), changed.split(batch), (~later).split(batch), strict=True
-    ):
-        honest = checked(score(before), before, vocab)
-        moved = (honest - checked(score(after), after, vocab)).abs().amax(-1) * kept
-        if not moved.max().item() <= AHEAD_TOLERANCE:
-            raise SystemExit("refused: the model looks ahead: later tokens change its predictions")
 
 
 if __name__ == "__main__":

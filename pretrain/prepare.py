@@ -4,8 +4,9 @@
     LAB_PROFILE=cpu python prepare.py
 
 A change here makes every earlier number incomparable, so it needs a pull request. Leaves in the
-cache: `tokenizer.json`, `train.bin` (uint16, packed rows of ROW_TOKENS + 1), `held_out.bin`
-(uint16, the held-out documents one after the other) and, last of all, `meta.json`.
+cache `tokenizer.json`, `train.bin` (uint16, packed rows of ROW_TOKENS + 1) and, last of all,
+`meta.json`; held out, where no training is told of it, `held_out.bin` (uint16, one document after
+the other).
 """
 
 import hashlib
@@ -42,7 +43,8 @@ def main() -> None:
     """Prepare the profile's data, or say that it is ready."""
     started, run = time.perf_counter(), runs.here(__file__)
     key = fingerprint(run)
-    if read_meta(run.cache).get("key") == key:
+    apart = (run.held_out / "held_out.bin").exists()
+    if apart and read_meta(run.cache).get("key") == key:
         runs.say(f"ready: {run.cache}")
         return
     try:
@@ -188,7 +190,8 @@ def build(run: runs.Run) -> dict[str, Any]:
     tokenizer = train_tokenizer(sample, vocab)
     tokenizer.save(str(run.cache / "tokenizer.json"))
     held_tokens = np.concatenate(list(encode(tokenizer, held)))
-    held_tokens.tofile(run.cache / "held_out.bin")
+    runs.make_folder(run.held_out)
+    held_tokens.tofile(run.held_out / "held_out.bin")
     digest = hashlib.sha256(text.sha256(held).encode())
     limit = int(run.settings.get("max_tokens", 2**62))
     pieces = until(limit, encode(tokenizer, chain(sample, train), digest))

@@ -3,18 +3,20 @@
     python train.py                      # the profile for this machine
     LAB_PROFILE=smoke python train.py    # seconds, and the same number for the same seed
 
-Read it downwards: settings, attention, model, loss, optimiser, training. It leaves `model.pt` and
+Read it downwards: settings, attention, model, loss, optimiser, training. What a step spends its
+time in stands in `head_loss.py`, `muon.py` and `hopper.py`. It leaves `model.pt` and
 `artefact.json` in the run's folder; `evaluate.py` measures them through `load_model`.
 """
 
-import contextlib
 import functools
 import gc
-import importlib
+import importlib.util
 import json
 import math
 import os
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,9 @@ import torch
 import torch.nn.functional as F
 from cost import Report, check_fits, speed
 from data import Loader, read_meta
+from head_loss import HeadLoss, fused_nats_and_gradient
+from muon import Muon, muon_step
 from torch import Tensor, nn
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 # -- Settings: edit these, one at a time --------------------------------------
 
@@ -102,14 +105,17 @@ START = {
         micro_batch_tokens=2**17,
         window_pattern="SSSSL",
         short_window=256,
+        hash_rows=2**16,  # eight a token: knowing the token before costs one row of a look-up
         value_embeds=True,
         softcap=15.0,  # on a CPU tanh over the vocabulary costs more than it gives
     ),
 }
 ROPE_BASE = 200_000
+X0_INIT = 0.05  # of the first embedding's weight at each layer
 EMBED_DECAY, VALUE_DECAY, HEAD_DECAY = 0.001, 0.003, 0.01  # the high rates need a leash
 PRECISION = {"cuda": torch.bfloat16}  # of activations, half the traffic; float32 elsewhere
 COMPILE = True  # on CUDA only: a CPU would spend half a minute on it
+MLP_KERNEL = os.environ.get("LAB_MLP_KERNEL") == "1"  # hopper.py: an H100's, not yet timed on one
 LOG_EVERY = 10  # steps between lines of the step log
 
 
@@ -137,46 +143,36 @@ def scale(start: Sizes, vocab_size: int, row_tokens: int) -> Sizes:
     )
 
 
-# -- Attention: (batch, heads, tokens, head_dim) in and out -------------------
+# -- Attention: (batch, tokens, heads, head_dim) in and out -------------------
 
-
-def flash_attention() -> Any:
-    """Return FlashAttention's function, version 3 before 2, or None when neither is there."""
-    for module in ("flash_attn_interface", "flash_attn"):
-        with contextlib.suppress(ImportError, AttributeError):
-            return importlib.import_module(module).flash_attn_func
-    return None
-
-
-FLASH = flash_attention() if torch.cuda.is_available() else None
-
-
-def block_mask(tokens: int, window: int, device: torch.device) -> Any:
-    """Return FlexAttention's block mask: a token sees itself and the `window - 1` before it."""
-    return create_block_mask(
-        lambda b, h, q, k: (q >= k) & (q - k < window), None, None, tokens, tokens, str(device)
-    )
+if torch.cuda.is_available() and importlib.util.find_spec("flash_attn_interface"):
+    torch.nn.attention.activate_flash_attention_impl("FA3")  # torch's own calls then end there
 
 
 @functools.cache
 def dense_mask(tokens: int, window: int, device: torch.device) -> Tensor:
-    """Return the same mask as (tokens, tokens) booleans."""
+    """Return what a token sees as (tokens, tokens) booleans: itself, the `window - 1` before it."""
     gap = torch.arange(tokens)[:, None] - torch.arange(tokens)[None, :]
     return ((gap >= 0) & (gap < window)).to(device)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, window: int, flex_mask: Any = None) -> Tensor:
+def flash(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """Return windowed attention by the FlashAttention in torch, whose SDPA takes no window."""
+    tokens, call = q.shape[1], torch.ops.aten._flash_attention_forward
+    seen = {"window_size_left": window - 1, "window_size_right": 0}
+    y: Tensor = call(q, k, v, None, None, tokens, tokens, 0.0, False, False, **seen)[0]
+    return y
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     """Return causal attention over the last `window` tokens, by the quickest kernel there is."""
-    if FLASH is not None and q.is_cuda and q.dtype == torch.bfloat16:
-        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        y = FLASH(q, k, v, causal=True, window_size=(window - 1, 0))
-        return (y[0] if isinstance(y, tuple) else y).transpose(1, 2)
-    if window >= q.shape[-2]:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    if flex_mask is not None:  # where the model is compiled; else it writes out every score
-        return flex_attention(q, k, v, block_mask=flex_mask)
-    mask = dense_mask(q.shape[-2], window, q.device)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    tokens = q.shape[1]
+    if window < tokens and q.is_cuda and q.dtype == torch.bfloat16:
+        return flash(q, k, v, window)
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    mask = None if window >= tokens else dense_mask(tokens, window, q.device)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+    return y.transpose(1, 2)
 
 
 # -- Model --------------------------------------------------------------------
@@ -204,6 +200,20 @@ def apply_rotary_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos + x2 * sin, x2 * cos - x1 * sin), dim=-1)
 
 
+class SquaredReLU(torch.autograd.Function):
+    """relu(x)^2, its slope 2 relu(x) from the result alone: four widths a layer less are kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = F.relu(x).square()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return 2 * grad * ctx.saved_tensors[0].sqrt()
+
+
 class Block(nn.Module):
     """Attention, then a squared-ReLU perceptron, each added to what came in."""
 
@@ -211,7 +221,6 @@ class Block(nn.Module):
         super().__init__()
         width = sizes.width
         self.n_head, self.window = width // sizes.head_dim, sizes.windows[layer]
-        self.flex_mask: Any = None  # set where the model is compiled
         self.qkv = nn.Parameter(uniform(3 * width, width))
         self.attn_proj = nn.Parameter(torch.zeros(width, width))
         self.mlp_fc = nn.Parameter(uniform(4 * width, width))
@@ -224,19 +233,29 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, idx: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
         x = x + self.attention(norm(x), idx, cos_sin)
-        return x + linear(F.relu(linear(norm(x), self.mlp_fc)).square(), self.mlp_proj)
+        return x + self.perceptron(norm(x))
+
+    def perceptron(self, x: Tensor) -> Tensor:
+        """Return the perceptron's addition to x: (batch, tokens, width)."""
+        if MLP_KERNEL and x.is_cuda:
+            import hopper  # it needs triton, and a GPU that has its instructions
+
+            matrices = (weight.to(x.dtype) for weight in (self.mlp_fc, self.mlp_proj))
+            y: Tensor = hopper.perceptron(x.flatten(0, 1), *matrices)[0]
+            return y.view_as(x)
+        return linear(SquaredReLU.apply(linear(x, self.mlp_fc)), self.mlp_proj)
 
     def attention(self, x: Tensor, idx: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
         """Return attention's addition to x: (batch, tokens, width)."""
         B, T, C = x.shape
-        qkv = linear(x, self.qkv).view(B, T, 3, self.n_head, -1)
-        qk, v = qkv[:, :, :2], qkv[:, :, 2]
+        q, k, v = linear(x, self.qkv).view(B, T, 3, self.n_head, -1).unbind(2)
         if hasattr(self, "value_embeds"):
             ve = self.value_embeds(idx).to(x.dtype).view_as(v)
             v = v + 2 * torch.sigmoid(linear(x[..., :32], self.ve_gate)).unsqueeze(-1) * ve
-        q, k = norm(apply_rotary_emb(qk.permute(2, 0, 3, 1, 4), *cos_sin)).unbind(0)
-        y = attend(q * QK_SCALE, k, v.transpose(1, 2), self.window, self.flex_mask)
-        return linear(y.transpose(1, 2).reshape(B, T, C), self.attn_proj)
+        # Turned after they are normalised, which is the same: half the traffic of the reverse.
+        q, k = (apply_rotary_emb(norm(x), *cos_sin) for x in (q, k))
+        y = attend(q * QK_SCALE, k, v, self.window)
+        return linear(y.reshape(B, T, C), self.attn_proj)
 
 
 class GPT(nn.Module):
@@ -251,7 +270,7 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(sizes, layer) for layer in range(sizes.depth))
         # Weights of the residual stream and of the first embedding, a layer each.
         self.resid_lambdas = nn.Parameter(torch.ones(sizes.depth))
-        self.x0_lambdas = nn.Parameter(torch.full((sizes.depth,), 0.05))
+        self.x0_lambdas = nn.Parameter(torch.full((sizes.depth,), X0_INIT))
         if sizes.hash_rows:
             bigrams = torch.zeros(sizes.hash_rows, width)
             self.bigram_embeds = nn.Embedding.from_pretrained(bigrams, freeze=False)
@@ -268,10 +287,12 @@ class GPT(nn.Module):
             bigrams = (idx * 36313 ^ F.pad(idx, (1, 0))[:, :-1] * 27191) % self.sizes.hash_rows
             x = x + self.bigram_embeds(bigrams)
         x = x0 = norm(x).to(self.dtype)
-        cos_sin = self.cos[: idx.shape[1]], self.sin[: idx.shape[1]]
-        resid_lambdas, x0_lambdas = self.resid_lambdas.to(x.dtype), self.x0_lambdas.to(x.dtype)
-        for layer, block in enumerate(self.blocks):
-            x = block(resid_lambdas[layer] * x + x0_lambdas[layer] * x0, idx, cos_sin)
+        cos_sin = self.cos[: idx.shape[1], None], self.sin[: idx.shape[1], None]
+        # The weights stay float32: in bfloat16 they would move in jumps, or not at all.
+        for resid, back, block in zip(
+            self.resid_lambdas, self.x0_lambdas, self.blocks, strict=True
+        ):
+            x = block(resid * x + back * x0, idx, cos_sin)
         return norm(x)
 
     def log_probs(self, idx: Tensor) -> Tensor:
@@ -310,51 +331,6 @@ def load_model(run_dir: Path, device: torch.device) -> Any:
 # -- Loss ---------------------------------------------------------------------
 
 
-def nats_and_gradient(z: Tensor, targets: Tensor, cap: float) -> tuple[Tensor, Tensor]:
-    """Return the summed cross-entropy of float32 logits (N, V) and its gradient, reusing z."""
-    if cap:
-        tanh = torch.tanh(z / cap)
-        z = cap * tanh
-    z = z.sub_(z.amax(-1, keepdim=True))
-    picked = z.gather(-1, targets[:, None])
-    total = z.exp_().sum(-1, keepdim=True)
-    nats = (total.log() - picked).sum()
-    z.div_(total).scatter_add_(-1, targets[:, None], torch.full_like(picked, -1.0))
-    return nats, z * (1 - tanh * tanh) if cap else z
-
-
-class HeadLoss(torch.autograd.Function):
-    """Mean cross-entropy of `features @ head.T`, holding only one chunk of logits at a time.
-
-    The gradient is made in the forward pass, where the logits already are: that is a third less
-    traffic on a CPU, and on a GPU 262,144 x 8,192 logits never exist together.
-    """
-
-    CHUNK = 2**15  # tokens: 1 GB of float32 logits at a vocabulary of 8192
-    inner = staticmethod(nats_and_gradient)  # replaced by its compiled form on CUDA
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, lm_head: Tensor, targets: Tensor, cap: float) -> Tensor:
-        weight, nats = lm_head.to(x.dtype), x.new_zeros((), dtype=torch.float32)
-        grad_x, grad_head = torch.empty_like(x), torch.zeros_like(lm_head)
-        chunks = zip(*(t.split(HeadLoss.CHUNK) for t in (x, targets, grad_x)), strict=True)
-        for x_chunk, target_chunk, grad_x_chunk in chunks:
-            logits = (x_chunk @ weight.T).float()
-            chunk_nats, grad_logits = HeadLoss.inner(logits, target_chunk, cap)
-            grad_logits = grad_logits.to(x.dtype)
-            nats += chunk_nats
-            torch.mm(grad_logits, weight, out=grad_x_chunk)
-            grad_head += grad_logits.T @ x_chunk
-        ctx.save_for_backward(grad_x, grad_head)
-        return nats / len(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        grad_x, grad_head = ctx.saved_tensors
-        grad = grad / len(grad_x)
-        return grad_x * grad.to(grad_x.dtype), grad_head * grad, None, None
-
-
 def next_token_loss(compiled_model: Any, model: GPT, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Return the mean nats a token that the model spends on this batch of (inputs, targets)."""
     inputs, targets = batch
@@ -363,24 +339,23 @@ def next_token_loss(compiled_model: Any, model: GPT, batch: tuple[Tensor, Tensor
 
 
 def compile_model(model: GPT, device: torch.device) -> Any:
-    """Return the model as it is trained: compiled on CUDA, windows by FlexAttention there."""
+    """Return the model as it is trained: compiled on CUDA, with its loss and its optimiser."""
     if not (COMPILE and device.type == "cuda"):
         return model
-    for block in model.blocks:
-        if FLASH is None and block.window < model.sizes.context:
-            block.flex_mask = block_mask(model.sizes.context, block.window, device)
-    HeadLoss.inner = staticmethod(torch.compile(nats_and_gradient, dynamic=False))
+    HeadLoss.inner = staticmethod(torch.compile(fused_nats_and_gradient, dynamic=False))
+    Muon.step_stack = staticmethod(torch.compile(muon_step, dynamic=False))
     return torch.compile(model, dynamic=False)
 
 
 # -- Optimiser ----------------------------------------------------------------
 
 
-def optimizers(model: GPT) -> tuple[torch.optim.AdamW, torch.optim.Muon]:
-    """Return AdamW for embeddings, head and scalars, and torch's Muon for the matrices."""
+def optimizers(model: GPT) -> tuple[torch.optim.AdamW, Muon]:
+    """Return AdamW for embeddings, head and scalars, and Muon for the matrices."""
     embeddings = [part.weight for part in model.children() if isinstance(part, nn.Embedding)]
     value_tables = [p for name, p in model.blocks.named_parameters() if "value_embeds" in name]
     matrices = [p for name, p in model.blocks.named_parameters() if "value_embeds" not in name]
+    qkv = {id(block.qkv) for block in model.blocks}  # three matrices, one above the other
     by_width = (model.sizes.width / 768) ** -0.5
     groups = [
         {"params": embeddings, "lr": EMBED_LR * by_width, "weight_decay": EMBED_DECAY},
@@ -391,7 +366,7 @@ def optimizers(model: GPT) -> tuple[torch.optim.AdamW, torch.optim.Muon]:
     ]
     fused = model.lm_head.device.type != "mps"
     adam = torch.optim.AdamW(groups, betas=(BETA1, BETA2), eps=1e-10, weight_decay=0, fused=fused)
-    muon = torch.optim.Muon(matrices, lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=0)
+    muon = Muon([(p, 3 if id(p) in qkv else 1) for p in matrices], LEARNING_RATE, MOMENTUM)
     for group in [*adam.param_groups, *muon.param_groups]:
         group["initial_lr"] = group["lr"]
     return adam, muon
@@ -403,22 +378,79 @@ def lr_multiplier(progress: float) -> float:
     return FINAL_LR + (1 - FINAL_LR) * min(1.0, falling)
 
 
-def decay_cautiously(muon: torch.optim.Muon, weight_decay: float) -> None:
-    """Shrink matrix entries, but only those that the gradient shrinks too (arXiv 2411.16085)."""
+def update(adam: torch.optim.AdamW, muon: Muon, progress: float, share: float = 1.0) -> None:
+    """Take one step at this share of the budget, or a share of one; drop the gradients."""
+    for group in [*adam.param_groups, *muon.param_groups]:
+        group["lr"] = group["initial_lr"] * lr_multiplier(progress) * share
     for group in muon.param_groups:
-        for weight in group["params"]:
-            agrees = (weight.grad * weight > 0).to(weight.dtype)
-            weight.data.mul_(1 - group["lr"] * weight_decay * agrees)
+        warmup = max(0.0, 1 - 10 * progress)
+        group["momentum"] = MOMENTUM - max(0.0, MOMENTUM - 0.85) * warmup
+        group["weight_decay"] = WEIGHT_DECAY * (1 - progress)
+    for optimizer in (adam, muon):
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
 
 # -- Training -----------------------------------------------------------------
 
 
+def backward(compiled_model: Any, model: GPT, batches: Iterator[Any], times: int) -> Tensor:
+    """Add up the gradients of `times` micro-batches; return their mean loss."""
+    step_loss = torch.zeros((), device=model.lm_head.device)
+    for _ in range(times):
+        loss = next_token_loss(compiled_model, model, next(batches)) / times
+        loss.backward()
+        step_loss += loss.detach()
+    return step_loss
+
+
+def warm_up(compiled_model: Any, model: GPT, optimizers: tuple[Any, Muon], batch: Any) -> None:
+    """Compile all that a step runs, and leave weights and optimisers as they were."""
+    backward(compiled_model, model, iter([batch]), 1)
+    update(*optimizers, progress=0.0, share=0.0)
+    optimizers[0].state.clear()
+    optimizers[1].forget()
+
+
+class Record:
+    """What the steps measured, each read when the next is under way: a GPU never waits for it."""
+
+    def __init__(self, log: steps.StepLog) -> None:
+        self.log, self.losses, self.grad_norms = log, deque[float](maxlen=100), list[float]()
+        self.waiting: tuple[int, float, Tensor, Tensor | None] | None = None
+
+    def add(self, step: int, at: float, loss: Tensor, model: GPT) -> None:
+        """Take a step's loss and, for a line of the log, the length of its gradient."""
+        grads = [p.grad for p in model.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(grads) if step % LOG_EVERY == 0 else None
+        self.read()
+        self.waiting = step, at, loss, norm
+
+    def read(self) -> None:
+        """Read the step before; stop the run when its loss is no number."""
+        if not self.waiting:
+            return
+        step, at, loss, norm = self.waiting
+        self.losses.append(loss.item())
+        steps.check_finite(step, self.losses[-1])
+        if norm is not None:
+            self.grad_norms.append(norm.item())
+            self.log.log(step, at, loss=self.losses[-1], grad_norm=self.grad_norms[-1])
+
+    def summary(self) -> dict[str, float]:
+        """Return the last hundred steps' loss, and the gradient's mean and greatest length."""
+        self.read()
+        return {
+            "train_loss": sum(self.losses) / len(self.losses),
+            "grad_norm": sum(self.grad_norms) / len(self.grad_norms),
+            "grad_norm_max": max(self.grad_norms),
+        }
+
+
 def main(run: runs.Run) -> dict[str, float]:
     """Train until the budget is used; leave the model; return what to report."""
-    launched = time.perf_counter()
     device = devices.pick(run.needs)
-    meta = read_meta(run.cache)
+    launched, meta = time.perf_counter(), read_meta(run.cache)
     if not meta:
         raise SystemExit(f"no data in {run.cache}; type: python prepare.py")
     start = START["gpu" if device.type == "cuda" else "cpu"]
@@ -429,52 +461,34 @@ def main(run: runs.Run) -> dict[str, float]:
     # Model, optimisers and data
     check_fits(lambda w: GPT(replace(sizes, width=w), dtype), sizes.width, sizes.head_dim, device)
     devices.seed_everything(run.seed)
-    model = GPT(sizes, dtype).to(device)
+    with device:  # made where it will live: moving it would cost a second
+        model = GPT(sizes, dtype)
     adam, muon = optimizers(model)
     rows = run.cache / "train.bin"
     batches = iter(
         Loader(rows, sizes.row_tokens, sizes.context, sizes.micro_batch_tokens, run.seed, device)
     )
     compiled_model = compile_model(model, device)
-    if compiled_model is not model:  # compile now: the gradients of this batch are thrown away
-        next_token_loss(compiled_model, model, next(batches)).backward()
-        model.zero_grad(set_to_none=True)
+    if compiled_model is not model:
+        warm_up(compiled_model, model, (adam, muon), next(batches))
     gc.collect()
     gc.freeze()  # a full collection costs half a second in the middle of training
     gc.disable()
     devices.synchronize(device)
 
     # Training loop
-    losses: list[float] = []
-    grad_norms: list[float] = []
     budget = clock.Clock(run.clock, run.budget_s, run.steps)
     startup_s = time.perf_counter() - launched
     with steps.StepLog(run.dir) as log:
+        record = Record(log)
         budget.start()
         while not budget.done():
             step, progress = budget.steps_done, budget.progress()
-            step_loss = torch.zeros((), device=device)
-            for _ in range(grad_accum_steps):
-                loss = next_token_loss(compiled_model, model, next(batches)) / grad_accum_steps
-                loss.backward()
-                step_loss += loss.detach()
-            losses.append(step_loss.item())
-            steps.check_finite(step, losses[-1])
-            if step % LOG_EVERY == 0:
-                grads = [p.grad for p in model.parameters() if p.grad is not None]
-                grad_norms.append(nn.utils.get_total_norm(grads).item())
-                log.log(step, budget.elapsed(), loss=losses[-1], grad_norm=grad_norms[-1])
-            for group in [*adam.param_groups, *muon.param_groups]:
-                group["lr"] = group["initial_lr"] * lr_multiplier(progress)
-            for group in muon.param_groups:
-                warmup = max(0.0, 1 - 10 * progress)
-                group["momentum"] = MOMENTUM - max(0.0, MOMENTUM - 0.85) * warmup
-            if WEIGHT_DECAY:
-                decay_cautiously(muon, WEIGHT_DECAY * (1 - progress))
-            for optimizer in (adam, muon):
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            loss = backward(compiled_model, model, batches, grad_accum_steps)
+            record.add(step, budget.elapsed(), loss, model)
+            update(adam, muon, progress)
             budget.tick()
+        measured = record.summary()
     devices.synchronize(device)
     spent = {"train_s": budget.elapsed(), "wall_s": budget.wall_s, "cpu_s": budget.cpu_s}
 
@@ -482,9 +496,7 @@ def main(run: runs.Run) -> dict[str, float]:
     save_model(model, meta["tokenizer_sha256"], run.dir)
     tokens = budget.steps_done * grad_accum_steps * sizes.micro_batch_tokens
     return {
-        "train_loss": sum(losses[-100:]) / len(losses[-100:]),
-        "grad_norm": sum(grad_norms) / len(grad_norms),
-        "grad_norm_max": max(grad_norms),
+        **measured,
         "num_steps": budget.steps_done,
         "tokens": tokens,
         "tokens_per_s": tokens / spent["train_s"],

@@ -20,7 +20,7 @@ def main() -> None:
     """Print the block that counts."""
     started, here = time.perf_counter(), run.here(__file__)
     language_models.quiet(here)
-    meta, held = data_cache.read(here), prompts.read(here.cache / prompts.HELD_OUT)
+    meta, held = data_cache.read(here), prompts.read(here.held_out / prompts.HELD_OUT)
     artefact.check(here.dir, LEAF, meta["base"], held)
     system = read_prompt(here.dir)
     budget = models.cost_budget(here)

@@ -30,6 +30,8 @@ if __name__ == "__main__":
     data_cache.read(HERE)  # says at once when there is nothing to train on
     language_models.quiet(HERE)  # before transformers is imported
 
+import packing  # noqa: F401  (its attention is known by name from here on)
+
 # Three quarters of the start: torch 2 s, transformers' models and TRL's trainer 3 s, peft 1 s.
 from datasets import Dataset
 from peft import LoraConfig
@@ -67,9 +69,9 @@ START: dict[str, dict[str, Any]] = {
         "batch": 16,
         "accumulate": 1,
         "max_length": 1024,
-        "packing": True,  # twice the tokens a second where FlashAttention is installed
-        "dtype": "bfloat16",  # of the base; an adapter stays float32, or small steps would be lost
-        "attention": "flash_attention_2" if importlib.util.find_spec("flash_attn") else "sdpa",
+        "packing": True,  # twice the tokens a second; needs an attention that knows of it
+        "dtype": "bfloat16",  # of the base; what is trained is float32, or small steps are lost
+        "attention": "flash_attention_2" if importlib.util.find_spec("flash_attn") else "packed",
     },
 }
 
@@ -139,19 +141,18 @@ def make_trainer(
     model: Any, tokenizer: Any, data: Dataset, sizes: dict[str, Any], arguments: dict[str, Any]
 ) -> SFTTrainer:
     """Return TRL's trainer for rows that are tokenised already."""
-    # Without FlashAttention a packed row would pay for attention between its examples.
-    packing = sizes["packing"] and sizes["attention"].startswith("flash")
-    sampling = "random" if packing or model.device.type == "cpu" else "group_by_length"
+    packed = sizes["packing"]
+    sampling = "random" if packed or model.device.type == "cpu" else "group_by_length"
     config = SFTConfig(
         **arguments,
         learning_rate=sizes["learning_rate"],
-        per_device_train_batch_size=sizes["batch"] if not packing else max(1, sizes["batch"] // 4),
+        per_device_train_batch_size=sizes["batch"] if not packed else max(1, sizes["batch"] // 4),
         gradient_accumulation_steps=sizes["accumulate"],
         gradient_checkpointing=CHECKPOINTING,
         bf16=sizes["dtype"] == "bfloat16",
-        packing=packing,
+        packing=packed,
         packing_strategy="bfd",
-        max_length=sizes["max_length"] if packing else None,
+        max_length=sizes["max_length"] if packed else None,
         train_sampling_strategy=sampling,
         adam_beta2=BETA2,
         weight_decay=WEIGHT_DECAY,
@@ -168,7 +169,8 @@ def train(here: run.Run) -> dict[str, float]:
     devices.seed_everything(here.seed)
     sizes = start("gpu" if device.type == "cuda" else "cpu")
     pairs = examples(here)
-    model, tokenizer = language_models.load(here, device, sizes["dtype"], sizes["attention"])
+    dtype = "float32" if FULL else sizes["dtype"]
+    model, tokenizer = language_models.load(here, device, dtype, sizes["attention"])
     instruction = str(here.settings.get("instruction", ""))
     data = tokenised(tokenizer, pairs, instruction, sizes["max_length"])
     budget = clock.Clock(here.clock, here.budget_s, here.steps)

@@ -24,7 +24,8 @@ def once(
     `depends_on` names the settings of leaf.toml that it uses; what it returns goes to meta.json.
     """
     started, key = time.perf_counter(), fingerprint(here, script, depends_on)
-    if read(here, missing_ok=True).get("key") == key:
+    apart = (here.held_out / prompts.HELD_OUT).exists()
+    if apart and read(here, missing_ok=True).get("key") == key:
         run.say(f"ready: {here.cache}")
         return
     try:
@@ -77,7 +78,8 @@ def data(here: run.Run, embedded: Callable[[], prompts.Both]) -> prompts.Both:
 
 
 def keep(here: run.Run, both: prompts.Both) -> dict[str, int]:
-    """Write the pairs to the cache; return their counts for meta.json."""
-    for name, pairs in zip((prompts.TRAIN, prompts.HELD_OUT), both, strict=True):
-        prompts.write(here.cache / name, pairs)
+    """Write the pairs, those held out apart; return their counts for meta.json."""
+    prompts.write(here.cache / prompts.TRAIN, both[0])
+    run.make_folder(here.held_out)
+    prompts.write(here.held_out / prompts.HELD_OUT, both[1])
     return {"train": len(both[0]), "held_out": len(both[1])}

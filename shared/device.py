@@ -8,9 +8,11 @@ import platform
 import random
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+GATE_LOOKS = 0.02  # seconds between two looks whether the gate is open
 CPU_THREADS = 1  # two OpenMP threads are 1.4x faster alone and 15-60x slower beside a neighbour
 
 
@@ -26,16 +28,25 @@ def has_cuda() -> bool:
 def pick(needs: str = "gpu") -> Any:
     """Return the torch device: cuda, then mps, then cpu; `needs` "cpu" or "none" means cpu.
 
-    On a CPU the number of threads is set too: `LAB_THREADS`, 1 by default.
+    On a CPU the number of threads is set too: `LAB_THREADS`, 1 by default. A process that was
+    started early waits here, its imports done, until the device is its own.
     """
     import torch
 
+    wait_at_gate()
     if needs == "gpu" and torch.cuda.is_available():
         return torch.device("cuda")
     if needs == "gpu" and torch.backends.mps.is_available():
         return torch.device("mps")
     torch.set_num_threads(threads())
     return torch.device("cpu")
+
+
+def wait_at_gate() -> None:
+    """Wait until the file that `LAB_GATE` names is there; without that name the way is free."""
+    gate = os.environ.get("LAB_GATE")
+    while gate and not os.path.exists(gate):
+        time.sleep(GATE_LOOKS)
 
 
 def threads() -> int:

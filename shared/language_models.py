@@ -107,13 +107,16 @@ def _unreachable(name: str, error: Exception) -> str:
 
 
 def rendered(tokenizer: Any, prompts: Sequence[str], system: str = "") -> list[str]:
-    """Return prompts as the model reads them: its chat template, or as they are without one."""
+    """Return prompts as the model reads them: its chat template, or as they are without one.
+
+    A model that would think first does not: its thoughts alone would fill `max_new_tokens`.
+    """
     if tokenizer.chat_template is None:
         return [f"{system}\n\n{prompt}\n" if system else f"{prompt}\n" for prompt in prompts]
     first = [{"role": "system", "content": system}] if system else []
     chats = [[*first, {"role": "user", "content": prompt}] for prompt in prompts]
     texts: list[str] = tokenizer.apply_chat_template(
-        chats, tokenize=False, add_generation_prompt=True
+        chats, tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
     return texts
 

@@ -1,9 +1,9 @@
 """What a leaf's script is told: where to write, for how long, with which seed and profile.
 
-`lab` says it through the environment (`LAB_RUN_DIR`, `LAB_CACHE_DIR`, `LAB_BUDGET_S`, `LAB_CLOCK`,
-`LAB_SEED`, `LAB_PROFILE`, `LAB_NEEDS`, `LAB_DATA`). A script started by hand reads leaf.toml
-instead, with the profile for this machine, seed 0 and the folder `runs/by-hand`, and says so on
-stderr.
+`lab` says it through the environment (`LAB_RUN_DIR`, `LAB_CACHE_DIR`, `LAB_HELD_OUT_DIR`,
+`LAB_BUDGET_S`, `LAB_CLOCK`, `LAB_SEED`, `LAB_PROFILE`, `LAB_NEEDS`, `LAB_DATA`). A script started
+by hand reads leaf.toml instead, with the profile for this machine, seed 0 and the folder
+`runs/by-hand`, and says so on stderr.
 
 A script that `lab` started says first which versions it runs on, in `versions.json`.
 """
@@ -35,6 +35,7 @@ class Run:
     leaf: Path  # the leaf's folder, as this process sees it
     dir: Path  # artefacts, steps.jsonl and samples.jsonl go here
     cache: Path  # prepared data and compiled kernels; shared by all runs of the profile
+    held_out: Path  # prepared data of the yardstick; a training that `lab` started is not told
     profile: str
     seed: int
     budget_s: float  # training seconds by `clock`
@@ -59,11 +60,13 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
         told = from_toml(read_toml(folder / "leaf.toml"), told.get("LAB_PROFILE")) | told
     profile, clock = told["LAB_PROFILE"], _clock(told["LAB_CLOCK"])
     default_dir, default_cache = folder / "runs/by-hand", folder / "runs/cache" / profile
+    default_held_out = folder / "runs/held-out" / profile
     settings = json.loads(told["LAB_DATA"])
     run = Run(
         leaf=folder,
         dir=Path(told.get("LAB_RUN_DIR", default_dir)).resolve(),
         cache=Path(told.get("LAB_CACHE_DIR", default_cache)).resolve(),
+        held_out=Path(told.get("LAB_HELD_OUT_DIR", default_held_out)).resolve(),
         profile=profile,
         seed=int(_number("LAB_SEED", told.get("LAB_SEED", 0))),
         budget_s=_budget(told["LAB_BUDGET_S"]),
@@ -75,6 +78,7 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
     )
     if by_hand:
         say(f"by hand: profile {run.profile}, seed {run.seed}, writing to {run.dir}")
+        make_folder(run.held_out)
     make_folder(run.dir)
     make_folder(run.cache)
     if not by_hand and not (run.dir / VERSIONS).exists():

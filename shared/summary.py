@@ -42,18 +42,24 @@ def render(metrics: Mapping[str, float]) -> str:
     return "\n".join([FENCE, *rows, FENCE])
 
 
-def parse(text: str) -> dict[str, float]:
+def parse(text: str, metric: str = "") -> dict[str, float]:
     """Return the last whole block in `text`, or {} if there is none.
 
-    A block opens with a fence directly followed by a `name: value` line and ends at the next
-    fence. Values that are not finite numbers are left out, other lines inside are skipped.
+    With `metric`, the last that has a number of that name, if any has: what a library prints
+    between two lines of --- after it is another block. A block opens with a fence directly followed
+    by a `name: value` line and ends at the next fence. Values that are not finite numbers are left
+    out, other lines inside are skipped.
     """
     lines = text.splitlines()
     fences = [number for number, line in enumerate(lines) if line.rstrip() == FENCE]
+    last: dict[str, float] | None = None
     for start, end in reversed(list(itertools.pairwise(fences))):
         if end > start + 1 and ROW.fullmatch(lines[start + 1]):
-            return _numbers(lines[start + 1 : end])
-    return {}
+            found = _numbers(lines[start + 1 : end])
+            if not metric or metric in found:
+                return found
+            last = found if last is None else last
+    return last or {}
 
 
 def report(metrics: Mapping[str, float]) -> None:

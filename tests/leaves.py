@@ -39,6 +39,7 @@ def environ(leaf: Path, **more: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "LAB_RUN_DIR": str(leaf.parent / "run"),
         "LAB_CACHE_DIR": str(leaf.parent / "cache"),
+        "LAB_HELD_OUT_DIR": str(leaf.parent / "held-out"),
         "LAB_PROFILE": "smoke",
         "LAB_SEED": "0",
     }

@@ -38,7 +38,7 @@ LAYERS = (
     ("run", "views"),
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
-    ("judge", "search", "system"),
+    ("judge", "search", "confine", "system"),
     ("text", "errors", "documents"),
 )
 HEAVY = {"matplotlib", "modal", "numpy", "optuna", "rich", "sqlite_utils", "torch"}

@@ -31,6 +31,16 @@ def status(toy: Toy, campaign: Path, experiment: str) -> str | None:
     return found["gain_status"]  # type: ignore[no-any-return]
 
 
+def _until_begun(toy: Toy, experiment: str, count: int) -> None:
+    """Wait until so many runs of an experiment have begun to train."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        runs = toy.here("show", experiment, "--json").json["runs"]
+        if len(runs) == count and runs[-1]["started"]:
+            return
+        time.sleep(0.05)
+
+
 def test_a_true_gain_is_provisional_until_it_was_measured_again(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "raise the slope", 2.0)
     keep(toy, campaign, "raise it more", 2.6)
@@ -135,7 +145,9 @@ def test_a_seed_that_fails_counts_against_the_change(toy: Toy, campaign: Path) -
     found = toy.lab("run", idea, "--seeds", "3", "--json", cwd=campaign, code=None).json
     assert (found["suggest"], found["reason"]) == ("discard", "failed")
     assert "1 of 3 seeds failed" in found["why"]
-    assert "not keep" in toy.lab("result", "e2", "-v", "keep", cwd=campaign, code=4).err
+    because = ("--because", "the others are good")
+    refused = toy.here("result", "e2", "-v", "keep", *because, cwd=campaign, code=4)
+    assert "1 of the seeds of e2 failed" in refused.err
 
 
 def test_a_tip_of_which_a_new_seed_fails_goes_back(toy: Toy, campaign: Path) -> None:
@@ -302,25 +314,35 @@ def test_seeds_of_a_change_add_nothing_to_the_noise(toy: Toy, campaign: Path) ->
     assert toy.lab("context", "--json", cwd=campaign).json["noise"] == before
 
 
-def test_a_stopped_seed_is_due_before_a_keep(toy: Toy, campaign: Path) -> None:
+def test_a_seed_that_its_own_campaign_stopped_has_failed(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
     wait = "    import time\n    time.sleep(60 * (os.environ['LAB_SEED'] == '1'))\n"
     slope(campaign, 2.0, wait)
     toy.lab("run", idea, "--seeds", "2", "--detach", cwd=campaign, code=5)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        runs = toy.here("show", "e2", "--json", cwd=campaign).json["runs"]
-        if len(runs) == 2 and runs[1]["started"]:
-            break
-        time.sleep(0.05)
-    toy.lab("stop", "e2", cwd=campaign)
-    found = toy.lab("wait", "e2", "--json", cwd=campaign, code=None).json
+    _until_begun(toy, "e2", 2)
+    toy.here("worktree", "toy", "bob")
+    other = toy.root / ".lab/worktrees/toy/bob/toy"
+    for words in (["e2"], ["ada"], ["--all"]):
+        assert "this is toy/bob" in toy.here("stop", *words, cwd=other, code=4).err
+    toy.here("stop", "e2", cwd=campaign)
+    found = toy.here("wait", "e2", "--json", cwd=campaign, code=None).json
+    assert (found["suggest"], found["why"]) == ("discard", "1 of 2 seeds failed")
+    assert found["runs"][1]["failure"] == "stopped"
+    assert "failed" in toy.here("result", "e2", "-v", "keep", cwd=campaign, code=4).err
+    assert "stop e2 by toy/ada" in toy.here("log", "--events", cwd=campaign).out
+
+
+def test_a_seed_that_a_person_stopped_is_due_before_a_keep(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, "    import time; time.sleep(60 * (os.environ['LAB_SEED'] == '1'))\n")
+    toy.lab("run", idea, "--seeds", "2", "--detach", cwd=campaign, code=5)
+    _until_begun(toy, "e2", 2)
+    toy.here("stop", "e2")
+    found = toy.here("wait", "e2", "--json", cwd=campaign, code=None).json
     assert (found["suggest"], found["next"]) == ("replicate", "lab run e2 --seeds 1")
     assert "1 of 2 seeds were stopped" in found["why"]
-    assert (
-        "suggestion for e2 is replicate"
-        in toy.lab("result", "e2", "-v", "keep", cwd=campaign, code=4).err
-    )
+    refused = toy.here("result", "e2", "-v", "keep", cwd=campaign, code=4)
+    assert "1 run of e2 ended before a number; a keep needs 1 more" in refused.err
 
 
 def test_a_branch_that_was_edited_during_its_audit_loses_nothing(toy: Toy, campaign: Path) -> None:

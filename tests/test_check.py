@@ -41,7 +41,7 @@ def evaluate(old: str, new: str) -> tuple[str, str, str]:
     return "evaluate.py", old, new
 
 
-FROZEN = 'frozen = ["prepare.py", "evaluate.py", "program.md"]'
+FROZEN = 'frozen = ["prepare.py", "evaluate.py", "serve.py", "program.md"]'
 START = "    here = run.here(__file__)\n    draw ="
 IMPORTS = "from shared import"
 LOOK = '    check_artefact(here.dir / "model.json")\n'

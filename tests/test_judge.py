@@ -42,9 +42,19 @@ def test_the_bar_is_where_a_keep_begins(direction):
     assert judge({0: bar - better}, BASELINE, NOISE, direction).suggest == "discard"
 
 
-def test_more_runs_need_a_smaller_gain():
+def test_more_runs_do_not_keep_what_the_first_did_not_unless_by_far():
     assert lower(0.9993).suggest == "discard"
-    assert lower(0.9993, 0.9993, 0.9993, 0.9993).suggest == "keep"
+    assert lower(0.9993, 0.9980, 0.9980, 0.9980).suggest == "discard"
+    assert lower(0.9993, 0.9940, 0.9940, 0.9940).suggest == "keep"
+    assert lower(0.9980, 0.9980).suggest == "keep"
+
+
+def test_the_strict_rule_looks_three_times_and_no_more():
+    strict = Policy(rule="strict")
+    few, more = dict.fromkeys(range(3), 0.9990), dict.fromkeys(range(3, 9), 0.9900)
+    start = (BASELINE, NOISE, "minimize")
+    assert judge(few, *start, policy=strict).suggest == "discard"
+    assert judge(few | more, *start, policy=strict).suggest == "discard"
 
 
 class TestALevel:

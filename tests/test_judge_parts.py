@@ -93,9 +93,18 @@ class TestPairs:
     def test_are_known_by_the_spread_of_differences_and_doubted_while_few(self):
         one, other = {0: 1.0, 1: 3.0, 2: 2.0}, {0: 1.1, 1: 3.0, 2: 2.1}
         few, many = (correlation([(one, other)] * n, Noise(1.0, 2)) for n in (1, 20))
-        assert 0.3 < few.rho < 0.4
+        assert 0.45 < few.rho < 0.55
         assert many.rho > 0.9
         assert (few.runs, many.runs) == (3, 60)
+
+    def test_an_audit_of_pairs_tells_a_gain_that_the_seeds_hide(self):
+        tip, base = {7: 0.98, 8: 0.88, 9: 0.81}, {7: 1.0, 8: 0.9, 9: 0.832}
+        found = {
+            rho: conclude(tip, base, Noise(0.09, 8), "minimize", rho=rho) for rho in (0.0, 0.9)
+        }
+        assert (found[0.0].conclusion, found[0.9].conclusion) == ("open", "confirmed")
+        wide = conclude(tip, {7: 1.0, 8: 0.85, 9: 0.9}, Noise(0.09, 8), "minimize", rho=0.9)
+        assert wide.conclusion == "open"  # its own differences decide, not what was before
 
     def test_of_programs_that_share_nothing_are_none(self):
         sides = [({0: 1.0, 1: 3.0, 2: 2.0}, {0: 3.0, 1: 1.0, 2: 2.0})]

@@ -19,7 +19,6 @@ esac
 exec {git} "$@"
 """
 COMMIT, BACK, ADD = "commit --quiet", "reset --quiet --keep", "worktree add"
-TIP = "update-ref refs/worktree/lab-tip"
 
 
 def armed(toy: Toy, at: str, when: str) -> dict[str, str]:
@@ -56,7 +55,7 @@ def test_killed_supervisors_leave_the_truth_and_nobody(toy: Toy, campaign: Path,
     ("at", "when"),
     [
         *((COMMIT, "before"), (COMMIT, "during"), (COMMIT, "after")),
-        *(("update-ref refs/lab/e2", "after"), (TIP, "before"), (TIP, "after")),
+        ("update-ref refs/lab/e2", "after"),
     ],
 )
 def test_a_start_that_was_killed_is_lost_and_undone(
@@ -85,7 +84,7 @@ def test_a_start_that_was_killed_is_lost_and_undone(
     ("at", "when"),
     [
         *((BACK, "before"), (BACK, "during"), (BACK, "after")),
-        *((COMMIT, "before"), (COMMIT, "after"), (TIP, "before")),
+        *((COMMIT, "before"), (COMMIT, "after")),
     ],
 )
 def test_a_verdict_that_was_killed_is_finished_later(
@@ -106,9 +105,7 @@ def test_a_verdict_that_was_killed_is_finished_later(
 
 
 @pytest.mark.children
-@pytest.mark.parametrize(
-    ("at", "when"), [(ADD, "before"), (ADD, "during"), (ADD, "after"), (TIP, "before")]
-)
+@pytest.mark.parametrize(("at", "when"), [(ADD, "before"), (ADD, "during"), (ADD, "after")])
 def test_a_worktree_whose_maker_was_killed_is_made_by_the_same_words(
     toy: Toy, at: str, when: str
 ) -> None:

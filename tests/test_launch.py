@@ -124,6 +124,7 @@ def test_a_sandbox_that_cannot_be_tried_is_told_and_one_that_writes_is_not(
 
 def test_status_says_what_each_campaign_is_at(toy: Toy, tmp_path: Path) -> None:
     toy.env["LAB_PAUSE_S"] = "60"
+    toy.env["LAB_CONFINE"] = "none"  # the script looks at a file of ours
     seen_at_work = tmp_path / "seen"
     waits = f"    while not Path({str(seen_at_work)!r}).exists():\n        time.sleep(0.1)\n"
     toy.leaf(train=TRAIN.replace("    print(", f"    import time\n\n{waits}    print("))

@@ -54,3 +54,20 @@ def test_make_names_its_commands():
     said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = {line.split()[1] for line in said.stdout.splitlines()}
     assert {"demo", "test", "check", "docs"} <= names
+
+
+def test_where_a_gpus_torch_cannot_be_had_the_check_is_skipped_by_name(tmp_path):
+    python = tmp_path / "python"  # it makes an environment whose pip finds nothing
+    none = 'mkdir -p "$3/bin"; printf "#!/bin/sh\\nexit 1\\n" > "$3/bin/python"'
+    body = f'{none}; chmod +x "$3/bin/python"'
+    python.write_text(f"#!/bin/sh\n{body}\n")
+    python.chmod(0o755)
+    ran = subprocess.run(
+        ["sh", ".ci/check-gpu", str(tmp_path / "venv")],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("skipped: torch 2.11.0 for CUDA 13 with triton 3.6.0")

@@ -77,7 +77,7 @@ def test_a_run_that_failed_by_the_machine_is_run_again_as_the_same_experiment(
     flag.touch()
     idea = toy.idea(cwd=campaign)
     slope(campaign, 2.0, f"    if Path({str(flag)!r}).exists(): raise OSError(28, 'full')\n")
-    env = {"LAB_INFRA_PAUSE_S": "0.1"}
+    env = {"LAB_INFRA_PAUSE_S": "0.1", "LAB_CONFINE": "none"}  # the script looks at a file of ours
     toy.lab("run", idea, cwd=campaign, code=1, **env)
     flag.unlink()
     found = toy.lab("run", idea, "--json", cwd=campaign, **env).json
@@ -189,7 +189,7 @@ def test_prepare_runs_once_and_its_data_may_not_be_changed(toy: Toy) -> None:
     assert data.read_text() == "truth"
     campaign = toy.campaign()
     cheat = "    (Path(os.environ['LAB_CACHE_DIR']) / 'held-out.txt').write_text('mine')\n"
-    assert run(toy, campaign, cheat)["failure"] == "tampered"
+    assert run(toy, campaign, cheat, LAB_CONFINE="none")["failure"] == "tampered"
     slope(campaign, 2.5)
     found = toy.lab("run", toy.idea("honest", cwd=campaign), "--json", cwd=campaign).json
     assert found["status"] == "finished"  # the next run does not pay for it: prepared anew
@@ -197,13 +197,15 @@ def test_prepare_runs_once_and_its_data_may_not_be_changed(toy: Toy) -> None:
     assert data.read_text() == "truth"
 
 
-def test_stop_ends_the_run_and_says_nothing_about_the_idea(toy: Toy, campaign: Path) -> None:
+def test_a_person_s_stop_ends_the_run_and_says_nothing_about_the_idea(
+    toy: Toy, campaign: Path
+) -> None:
     idea = toy.idea(cwd=campaign)
     head = toy.git("rev-parse", "HEAD", cwd=campaign)
     slope(campaign, 2.0, "    import time; time.sleep(60)\n")
     toy.lab("run", idea, "--detach", cwd=campaign, code=5)
     _until(lambda: _processes_of(toy))
-    toy.lab("stop", "e2", cwd=campaign)
+    toy.lab("stop", "e2")  # from the main checkout
     found = toy.lab("wait", "e2", "--json", cwd=campaign, code=1).json
     assert found["failure"] == "interrupted"
     assert _processes_of(toy) == []
@@ -240,7 +242,7 @@ def test_the_second_export_is_watched_while_training_runs(toy: Toy, campaign: Pa
             other.write_text(text.replace("(w - 3) ** 2", "(w - 3) ** 8"))
             os.utime(other, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 """
-    found = run(toy, campaign, reach)
+    found = run(toy, campaign, reach, LAB_CONFINE="none")
     assert found["failure"] == "tampered"
     assert "evaluate: toy/evaluate.py" in found["detail"]["last"]
 
@@ -260,7 +262,7 @@ def test_nothing_may_be_planted_beside_the_yardstick(toy: Toy, campaign: Path, p
         if other != Path.cwd():
             {plant}
 """
-    assert run(toy, campaign, reach)["failure"] == "tampered"
+    assert run(toy, campaign, reach, LAB_CONFINE="none")["failure"] == "tampered"
 
 
 def test_a_metric_that_a_constraint_needs_must_be_reported(toy: Toy) -> None:

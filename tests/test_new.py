@@ -27,7 +27,8 @@ def test_a_new_leaf_has_few_files_and_says_what_to_edit_first(toy: Toy) -> None:
     told = toy.lab("new", "contrib/kernels/rmsnorm").out
     made = sorted(path.name for path in (toy.root / "contrib/kernels/rmsnorm").iterdir())
     assert made == [
-        *("evaluate.py", "leaf.toml", "notes.md", "prepare.py", "program.md", "train.py"),
+        *("evaluate.py", "leaf.toml", "notes.md", "prepare.py", "program.md", "serve.py"),
+        "train.py",
     ]
     edits = re.findall(r"^  \d\. contrib/kernels/rmsnorm/(\S+) ", told, flags=re.M)
     assert edits == ["program.md", "prepare.py", "evaluate.py", "train.py", "leaf.toml"]

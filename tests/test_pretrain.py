@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leaves import edit, numbers, refusal, script
+from leaves import edit, environ, numbers, refusal, script
 
-from shared import steps
+from shared import run, steps
 
 for module in ("torch", "numpy", "tokenizers"):
     if importlib.util.find_spec(module) is None:
@@ -272,6 +272,16 @@ def test_no_hub_names_the_profile_that_works_and_how_to_fetch(tmp_path: Path) ->
     said = refusal(script(leaf, "prepare.py", LAB_PROFILE="gpu", HF_ENDPOINT="http://127.0.0.1:9"))
     assert "--profile cpu" in said
     assert "hf download karpathy/climbmix-400b-shuffle shard_00000.parquet" in said
+
+
+def test_the_offline_profile_needs_a_gpu_and_no_hub(tmp_path: Path) -> None:
+    told = run.here(ROOT / "pretrain", environ(tmp_path / "pretrain", LAB_PROFILE="offline"))
+    online = run.here(ROOT / "pretrain", environ(tmp_path / "pretrain", LAB_PROFILE="gpu"))
+    assert told.needs == online.needs == "gpu"
+    assert told.settings["corpus"] == "stdlib"
+    assert told.settings["held_out_bytes"] == 20_000_000
+    same = {"vocab_size", "row_tokens", "max_tokens"}
+    assert {told.settings[name] == online.settings[name] for name in same} == {True}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

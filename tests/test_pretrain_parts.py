@@ -26,7 +26,7 @@ pytest.importorskip("tokenizers", reason="pretrain needs tokenizers")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402  (after torch was asked for)
 
 LEAF = Path(__file__).parents[1] / "pretrain"
-MODULES = ("cost", "data", "prepare", "train", "evaluate")
+MODULES = ("cost", "data", "head_loss", "muon", "prepare", "train", "evaluate")
 CPU = torch.device("cpu")
 
 
@@ -44,7 +44,7 @@ def leaf_modules() -> dict[str, ModuleType]:
 
 
 OURS = leaf_modules()
-cost, data, prepare, train, evaluate = (OURS[name] for name in MODULES)
+cost, data, head_loss, muon, prepare, train, evaluate = (OURS[name] for name in MODULES)
 
 
 TINY = {
@@ -197,14 +197,27 @@ def test_windows_see_what_a_loop_says_they_see(window: int) -> None:
         assert seen == list(range(max(0, query - window + 1), query + 1))
 
 
-@pytest.mark.parametrize("window", [16, 100])
-@pytest.mark.filterwarnings("ignore")  # flex_attention warns that eager mode is slow
-def test_flex_attention_agrees_with_a_plain_mask(window: int) -> None:
+@pytest.mark.parametrize("window", [1, 16, 100, 256])
+def test_attention_is_what_a_plain_mask_says(window: int) -> None:
     torch.manual_seed(0)
-    q, k, v = torch.randn(3, 2, 4, 256, 16).unbind(0)
-    plain = train.attend(q, k, v, window)
-    flex = train.attend(q, k, v, window, train.block_mask(256, window, CPU))
-    assert torch.allclose(plain, flex, atol=1e-5)
+    q, k, v = torch.randn(3, 2, 256, 4, 16).unbind(0)
+    scores = torch.einsum("bqhd,bkhd->bhqk", q, k) / 4
+    seen = train.dense_mask(256, window, CPU)
+    weights = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+    wanted = torch.einsum("bhqk,bkhd->bqhd", weights, v)
+    assert torch.allclose(train.attend(q, k, v, window), wanted, atol=1e-5)
+
+
+def test_a_gpu_is_asked_for_the_same_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def kernel(q: Any, k: Any, v: Any, *rest: Any, **windows: int) -> tuple[Any]:
+        asked.update(windows)
+        return (v,)
+
+    monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", kernel)
+    train.flash(*torch.randn(3, 2, 64, 4, 16).unbind(0), 16)
+    assert asked == {"window_size_left": 15, "window_size_right": 0}  # itself comes on top
 
 
 def test_a_row_longer_than_the_context_slides_the_window() -> None:
@@ -232,15 +245,20 @@ def test_no_prediction_moves_when_later_tokens_do() -> None:
 # -- Loss and optimiser -------------------------------------------------------
 
 
+FORMS = [head_loss.nats_and_gradient, head_loss.fused_nats_and_gradient]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["in-place", "fused"])
 @pytest.mark.parametrize("cap", [0.0, 15.0])
 def test_the_chunked_loss_has_the_gradients_of_cross_entropy(
-    cap: float, monkeypatch: pytest.MonkeyPatch
+    cap: float, form: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.HeadLoss, "CHUNK", 7)
+    monkeypatch.setattr(head_loss.HeadLoss, "CHUNK", 7)
+    monkeypatch.setattr(head_loss.HeadLoss, "inner", staticmethod(form))
     torch.manual_seed(0)
     x, head = torch.randn(20, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True)
     targets = torch.randint(0, 30, (20,))
-    ours = train.HeadLoss.apply(x, head, targets, cap)
+    ours = head_loss.HeadLoss.apply(x, head, targets, cap)
     mine = torch.autograd.grad(ours, (x, head))
     z = x @ head.T
     z = cap * torch.tanh(z / cap) if cap else z
@@ -262,6 +280,12 @@ def test_every_parameter_has_exactly_one_optimiser_and_muon_no_table() -> None:
     assert not tables & {id(parameter) for parameter in turned}
 
 
+def test_squared_relu_has_the_gradient_of_its_formula() -> None:
+    x = torch.randn(50, requires_grad=True)
+    got = torch.autograd.grad(train.SquaredReLU.apply(x).sum(), x)[0]
+    assert torch.allclose(got, 2 * x.detach().clamp(min=0))
+
+
 def test_every_parameter_is_learnt() -> None:
     tiny = model()
     tokens = torch.randint(0, 97, (2, 33))
@@ -270,12 +294,100 @@ def test_every_parameter_is_learnt() -> None:
     assert dead == []
 
 
-def test_weight_decay_shrinks_only_where_the_gradient_agrees() -> None:
-    weight = torch.nn.Parameter(torch.tensor([[1.0, -1.0], [1.0, -1.0]]))
-    weight.grad = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
-    train.decay_cautiously(torch.optim.Muon([weight], lr=0.1), 0.5)
-    wanted = torch.tensor([[0.95, -0.95], [1.0, -1.0]])
-    assert torch.allclose(weight.data, wanted)
+def published_step(weight: Any, grads: list[Any], lr: float, decay: float) -> Any:
+    """Return one matrix after these gradients, by autoresearch's formulas written as a loop."""
+    memory, seen = torch.zeros_like(weight), None
+    for grad in grads:
+        memory = memory + 0.05 * (grad - memory)
+        x = grad + 0.95 * (memory - grad)
+        x = x / (x.norm() * 1.02 + 1e-6)
+        for a, b, c in muon.POLAR_EXPRESS:
+            gram = x @ x.T
+            x = a * x + (b * gram + c * gram @ gram) @ x
+        along = 1 if weight.shape[0] >= weight.shape[1] else 0
+        squares = x.square().mean(along, keepdim=True)
+        seen = 0.05 * squares if seen is None else 0.95 * seen + 0.05 * squares
+        even = x * seen.rsqrt()
+        x = even * x.norm() / even.norm()
+        weight = weight - lr * (x + decay * weight * (x * weight >= 0))
+    return weight
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (16, 4), (4, 16)], ids=["square", "tall", "wide"])
+def test_a_stack_of_matrices_steps_as_published_one_by_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    starts, grads = torch.randn(3, *shape), torch.randn(4, 3, *shape)
+    weights = [torch.nn.Parameter(start.clone()) for start in starts]
+    optimizer = muon.Muon([(weight, 1) for weight in weights], lr=0.1, momentum=0.95)
+    optimizer.param_groups[0]["weight_decay"] = 0.2
+    for step in grads:
+        for weight, grad in zip(weights, step, strict=True):
+            weight.grad = grad.clone()
+        optimizer.step()
+    lr = 0.1 * max(1, shape[0] / shape[1]) ** 0.5
+    for number, weight in enumerate(weights):
+        wanted = published_step(starts[number], list(grads[:, number]), lr, 0.2)
+        assert torch.allclose(weight, wanted, atol=1e-5)
+
+
+def test_with_torchs_polynomial_and_no_evening_it_is_torchs_muon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(muon, "even_rows", lambda x, _: x)
+    monkeypatch.setattr(muon, "POLAR_EXPRESS", [(3.4445, -4.775, 2.0315)] * 5)
+    monkeypatch.setattr(muon, "SAFETY", 1.0)
+    torch.manual_seed(0)
+    weights = [torch.nn.Parameter(torch.zeros(32, 8)) for _ in range(2)]
+    theirs = torch.optim.Muon(weights[:1], lr=0.1, momentum=0.95, weight_decay=0.0)
+    ours = muon.Muon([(weights[1], 1)], lr=0.1, momentum=0.95)
+    for grad in torch.randn(3, 32, 8):
+        for weight, optimizer in zip(weights, (theirs, ours), strict=True):
+            weight.grad = grad.clone()
+            optimizer.step()
+    gap = (weights[0] - weights[1]).norm() / weights[1].norm()
+    assert gap < 0.02  # torch computes in bfloat16
+
+
+def test_query_key_and_value_are_turned_as_three_matrices() -> None:
+    torch.manual_seed(0)
+    whole = torch.nn.Parameter(torch.zeros(24, 8))
+    parts = [torch.nn.Parameter(torch.zeros(8, 8)) for _ in range(3)]
+    whole.grad = torch.randn(24, 8)
+    for part, grad in zip(parts, whole.grad.split(8), strict=True):
+        part.grad = grad
+    muon.Muon([(whole, 3)], lr=0.1, momentum=0.95).step()
+    muon.Muon([(part, 1) for part in parts], lr=0.1, momentum=0.95).step()
+    assert torch.allclose(whole, torch.cat(parts))
+    tiny = train.GPT(sizes())
+    _, optimizer = train.optimizers(tiny)
+    assert {w.shape[1:] for _, w, *_ in optimizer.stacks} >= {(64, 64), (256, 64), (64, 256)}
+    assert (192, 64) not in {w.shape[1:] for _, w, *_ in optimizer.stacks}
+
+
+def test_weight_decay_shrinks_only_where_the_step_agrees() -> None:
+    weight = torch.nn.Parameter(torch.tensor([[1.0, -1.0], [1.0, 1.0]]))
+    weight.grad = torch.tensor([[1.0, 0.0], [0.0, -1.0]])  # of these two the first shrinks it
+    plain = copy.deepcopy(weight)
+    plain.grad = weight.grad
+    for parameter, decay in ((plain, 0.0), (weight, 0.5)):
+        optimizer = muon.Muon([(parameter, 1)], lr=0.1, momentum=0.0)
+        optimizer.param_groups[0]["weight_decay"] = decay
+        optimizer.step()
+    lost = (plain - weight).detach().abs()
+    assert lost[0, 0] == pytest.approx(0.05, rel=1e-3)
+    assert lost[1, 1] == 0
+
+
+def test_warming_up_leaves_weights_and_optimisers_as_they_were() -> None:
+    tiny = model()
+    adam, muon_ = train.optimizers(tiny)
+    before = copy.deepcopy(tiny.state_dict())
+    batch = torch.randint(0, 97, (2, 2, 32)).unbind(0)
+    train.warm_up(tiny, tiny, (adam, muon_), batch)
+    assert all(torch.equal(before[name], now) for name, now in tiny.state_dict().items())
+    assert not adam.state
+    assert not any(tensor.any() for _, _, *state in muon_.stacks for tensor in state)
+    assert all(parameter.grad is None for parameter in tiny.parameters())
 
 
 def test_rates_hold_then_fall_to_their_floor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,9 +399,11 @@ def test_rates_hold_then_fall_to_their_floor(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
-def test_the_model_is_traced_whole_with_its_gradients() -> None:
-    tiny = model(window_pattern="L")
+@pytest.mark.parametrize("pattern", ["L", "SL"])
+def test_the_model_is_traced_whole_with_its_gradients(pattern: str) -> None:
+    tiny = model(window_pattern=pattern)
     tokens = torch.randint(0, 97, (2, 32))
+    assert torch._dynamo.explain(tiny)(tokens).graph_break_count == 0
     traced = torch.compile(tiny, dynamic=False, fullgraph=True, backend="aot_eager")
     weights = [p for p in tiny.blocks.parameters() if p.ndim == 2]
     wanted = torch.autograd.grad(tiny(tokens).square().sum(), weights)
@@ -301,8 +415,9 @@ def test_the_model_is_traced_whole_with_its_gradients() -> None:
 @pytest.mark.filterwarnings("ignore")  # inductor warns about its own internals
 def test_the_loss_compiles_on_a_tiny_shape() -> None:
     z, targets = torch.randn(64, 97), torch.randint(0, 97, (64,))
-    plain = train.nats_and_gradient(z.clone(), targets, 15.0)
-    got = torch.compile(train.nats_and_gradient, dynamic=False)(z.clone(), targets, 15.0)
+    plain = head_loss.nats_and_gradient(z.clone(), targets, 15.0)
+    fused = torch.compile(head_loss.fused_nats_and_gradient, dynamic=False)
+    got = fused(z.clone(), targets, 15.0)
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(plain, got, strict=True))
 
 
@@ -345,8 +460,46 @@ def test_flops_are_those_published_for_a_known_shape() -> None:
 
 def test_bytes_are_parameters_activations_and_one_chunk_of_logits() -> None:
     night = published(9, 640, 8192, [256, 256, 256, 256, 2048, 256, 256, 256, 2048], 6)
-    parameters, kept = 9 * 12 * 640**2 + 7 * 8192 * 640, 16 * 9 * 640 * 2**17
-    assert cost.bytes_needed(night) == 16 * parameters + 2 * kept + 12 * 2**15 * 8192
+    parameters, kept = 9 * 12 * 640**2 + 7 * 8192 * 640, cost.KEPT_PER_LAYER * 9 * 640 * 2**17
+    assert cost.bytes_needed(night) == 16 * parameters + 2 * kept + 3 * 2 * 2**15 * 8192
+
+
+@pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
+def test_what_is_kept_for_the_backward_pass_is_what_the_compiler_keeps() -> None:
+    start = sizes(
+        depth=4,
+        width=256,
+        head_dim=64,
+        context=256,
+        row_tokens=256,
+        hash_rows=0,
+        window_pattern="L",
+    )
+    traced = torch.compile(train.GPT(start, torch.bfloat16), backend="aot_eager_decomp_partition")
+    kept = {}
+
+    def keep(tensor: Any) -> Any:
+        if tensor.numel() >= 2 * 2048:  # what grows with the tokens
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        traced(torch.randint(0, 97, (8, 256)))
+    widths = sum(kept.values()) / (2 * 2048 * start.width * start.depth)
+    assert widths == pytest.approx(cost.KEPT_PER_LAYER, rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore")  # dynamo warns about its own internals
+def test_four_steps_with_accumulation_compile_once() -> None:
+    torch._dynamo.reset()
+    tiny, counter = model(), torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    traced = torch.compile(tiny, dynamic=False, backend=counter)
+    adam, muon_ = train.optimizers(tiny)
+    batches = iter(torch.randint(0, 97, (8, 2, 2, 32)))
+    for step in range(4):
+        train.backward(traced, tiny, batches, 2)
+        train.update(adam, muon_, step / 4)
+    assert counter.frame_count == 1
 
 
 def test_a_known_device_has_a_share_of_its_peak_and_another_none() -> None:

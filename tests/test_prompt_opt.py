@@ -235,7 +235,7 @@ def test_a_held_out_problem_among_those_to_search_with_is_refused(again: Path) -
 
 
 def test_a_search_that_saw_a_held_out_problem_is_refused(again: Path) -> None:
-    prompt = prompts.read(again.parent / "cache/eval.jsonl")[0].prompt
+    prompt = prompts.read(again.parent / "held-out/eval.jsonl")[0].prompt
     with (again.parent / "run/trained_on.txt").open("a") as file:
         file.write("\n" + prompts.key(prompt))
     said = leaves.refusal(leaves.script(again, "evaluate.py"))

@@ -37,7 +37,6 @@ def _own_commit(toy: Toy, campaign: Path) -> None:
 def _frozen_commit(toy: Toy, campaign: Path) -> None:
     (campaign / "evaluate.py").write_text("print('---\\nloss: 0\\n---')\n")
     toy.git("commit", "-qam", "mine", cwd=campaign)
-    toy.git("update-ref", "refs/worktree/lab-tip", "HEAD", cwd=campaign)
     slope(campaign, 2.5)
 
 
@@ -78,7 +77,6 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
     (toy.root / "toy" / "leaf.toml").write_text(table)
     toy.commit("another leaf.toml")
     toy.git("reset", "-q", "--hard", "main", cwd=campaign)
-    toy.git("update-ref", "refs/worktree/lab-tip", "HEAD", cwd=campaign)
     slope(campaign, 2.0)
     base = toy.git("rev-parse", "HEAD", cwd=campaign)
     import sqlite3
@@ -97,7 +95,7 @@ def _recommit(toy: Toy, campaign: Path, table: str) -> None:
         (_frozen, 4, "toy/evaluate.py is frozen", "git checkout"),
         (_toml, 4, "toy/leaf.toml is frozen", "git checkout"),
         (_own_commit, 4, "commits here that lab did not make", "git reset --soft"),
-        (_frozen_commit, 4, "toy/evaluate.py is frozen", "git checkout"),
+        (_frozen_commit, 4, "commits here that lab did not make", "git reset --soft"),
         (_merge, 4, "a merge is under way", "git merge --abort"),
         (_detached, 4, "HEAD is detached", "git switch lab/toy/ada"),
         (_no_command, 4, "trian.py", "or change"),
@@ -194,7 +192,7 @@ def test_an_unsafe_name_is_refused(toy: Toy, name: str) -> None:
 
 def test_a_name_that_is_taken_is_refused(toy: Toy) -> None:
     toy.campaign("ada")
-    assert "already" in toy.lab("worktree", "toy", "ada", code=4).err
+    assert "already" in toy.lab("worktree", "toy", "ada", "--from", "main", code=4).err
     toy.git("branch", "lab/toy/bob")
     assert "branch lab/toy/bob" in toy.lab("worktree", "toy", "bob", code=4).err
 

@@ -164,6 +164,43 @@ def test_an_adapter_as_on_a_gpu_is_trained_and_merged(
     assert judge()["eval_kl"] > 0.05  # the adapter took part in what was measured
 
 
+def test_an_adapter_stays_float32_while_trl_draws_in_bfloat16(
+    ours: dict[str, ModuleType], monkeypatch: Any
+) -> None:
+    torch, trl = ours["train"].torch, ours["trl_trainer"]
+
+    def draws(trainer: Any, prompts: Any) -> Any:  # as TRL does by continuous batching
+        trainer.model.to(torch.bfloat16)
+        return trainer.model.weight.dtype
+
+    monkeypatch.setattr(trl.GRPOTrainer, "_generate_single_turn", draws)
+    trainer = trl.Trainer.__new__(trl.Trainer)
+    trainer.model = torch.nn.Linear(2, 2)
+    before = trainer.model.weight.detach().clone()
+    assert trainer._generate_single_turn(["a"]) == torch.bfloat16
+    assert torch.equal(trainer.model.weight, before)
+    assert trainer.model.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("times", "micro"), [(1.0, 16), (0.5, 16), (0.125, 8)])
+def test_on_a_gpu_a_batch_is_computed_in_parts(
+    ours: dict[str, ModuleType], monkeypatch: Any, times: float, micro: int
+) -> None:
+    train = ours["train"]
+    monkeypatch.setattr(train, "BATCH_X", times)
+    monkeypatch.setattr(train, "GENERATIONS", 8)
+    sizes = train.start("gpu") | {"max_new_tokens": 400}
+    told = train.trl_settings(sizes)["config"]
+    assert told["per_device_train_batch_size"] == sizes["micro_batch"] == micro
+    assert micro * told["gradient_accumulation_steps"] == sizes["batch"] == int(64 * times)
+    drawn = micro * told["steps_per_generation"]
+    assert drawn == train.GENERATE_STEPS * sizes["batch"]
+    assert ours["trl_trainer"].generation("cuda").keys() & {
+        "transformers_continuous_batching_config",
+        "vllm_gpu_memory_utilization",
+    }
+
+
 def test_trl_trains_under_the_same_budget_and_reports_the_same(
     again: Path, ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
@@ -422,7 +459,7 @@ def test_a_held_out_prompt_among_the_training_data_is_refused(again: Path) -> No
 def test_a_training_on_held_out_prompts_is_refused(
     again: Path, ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:
-    held = prompts.read(again.parent / "cache/eval.jsonl")
+    held = prompts.read(again.parent / "held-out/eval.jsonl")
     monkeypatch.setattr(ours["train"], "training_prompts", lambda pairs, seed: held)
     ours["train"].train(leaves.here(again))
     said = leaves.refusal(leaves.script(again, "evaluate.py"))

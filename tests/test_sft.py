@@ -125,8 +125,8 @@ def test_preparing_again_changes_nothing_until_the_data_change(again: Path) -> N
 
 
 def test_held_out_answers_were_never_seen_in_any_order(trained: Path) -> None:
-    cache = trained.parent / "cache"
-    train, held = (prompts.read(cache / name) for name in (prompts.TRAIN, prompts.HELD_OUT))
+    train = prompts.read(trained.parent / "cache" / prompts.TRAIN)
+    held = prompts.read(trained.parent / "held-out" / prompts.HELD_OUT)
     assert not {one.answer for one in train} & {one.answer for one in held}
 
 
@@ -152,6 +152,56 @@ def test_packing_for_a_gpu_keeps_every_completion(trained: Path, train: Any) -> 
     learnt = sum(label != -100 for row in packed for label in row["labels"])
     assert learnt == sum(len(one.completion) + 1 for one in found)
     assert max(len(row["input_ids"]) for row in packed) > 64
+
+
+def test_examples_in_a_packed_row_do_not_see_each_other(trained: Path, train: Any) -> None:
+    here = leaves.here(trained)
+    torch, sizes = train.packing.torch, train.start("cpu")
+    model, tokenizer = train.language_models.load(
+        here, train.devices.pick("cpu"), "float32", "packed"
+    )
+    pairs = train.examples(here)[:6]
+    rows = train.tokenised(tokenizer, pairs, "", sizes["max_length"])["input_ids"]
+    lengths = torch.tensor([0, *(len(row) for row in rows)])
+    ends = lengths.cumsum(0).to(torch.int32)
+    packed = model(
+        input_ids=torch.tensor([token for row in rows for token in row])[None],
+        position_ids=torch.cat([torch.arange(len(row)) for row in rows])[None],
+        cu_seq_lens_q=ends,
+        cu_seq_lens_k=ends,
+        max_length_q=int(lengths.max()),
+        max_length_k=int(lengths.max()),
+    ).logits[0]
+    alone = [model(input_ids=torch.tensor([row])).logits[0] for row in rows]
+    assert torch.allclose(packed, torch.cat(alone), atol=1e-4)
+
+
+def test_training_packed_rows_learns_as_well(again: Path, train: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(train.START["cpu"], "packing", True)
+    monkeypatch.setitem(train.START["cpu"], "attention", "packed")
+    leaves.edit(again / "leaf.toml", r"^steps = \d+", "steps = 4")
+    got = train.train(leaves.here(again))
+    rows = steps.read(again.parent / "run/steps.jsonl")
+    assert got["num_steps"] == 4
+    assert got["train_loss"] < 6  # of knowing nothing 4.8
+    assert rows[-1]["token_accuracy"] > 0
+
+
+def test_full_training_moves_float32_weights(again: Path, train: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(train, "FULL", True)
+    monkeypatch.setitem(train.START["cpu"], "dtype", "bfloat16")
+    leaves.edit(again / "leaf.toml", r"^steps = \d+", "steps = 2")
+    train.train(leaves.here(again))
+    from safetensors.torch import load_file
+
+    weights = load_file(again.parent / "run/model/model.safetensors")
+    assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.float32"}
+
+
+def test_a_model_that_would_think_first_is_told_not_to(trained: Path, train: Any) -> None:
+    _, tokenizer = loaded(train, leaves.here(trained))
+    tokenizer.chat_template = "{{ '' if enable_thinking is false else '<think>' }}answer"
+    assert train.language_models.rendered(tokenizer, ["a"]) == ["answer"]
 
 
 def test_the_settings_act_on_the_gpu_as_on_the_cpu(train: Any, monkeypatch: Any) -> None:
@@ -194,7 +244,7 @@ def test_a_held_out_prompt_among_the_training_data_is_refused(again: Path) -> No
 
 
 def test_a_training_that_saw_a_held_out_prompt_is_refused(again: Path) -> None:
-    prompt = prompts.read(again.parent / "cache/eval.jsonl")[4].prompt
+    prompt = prompts.read(again.parent / "held-out/eval.jsonl")[4].prompt
     with (again.parent / "run/trained_on.txt").open("a") as file:
         file.write("\n" + prompts.key(prompt))
     said = leaves.refusal(leaves.script(again, "evaluate.py"))

@@ -294,3 +294,20 @@ def test_importing_shared_loads_no_torch() -> None:
         "; import sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
     )
     assert done.stdout == "False False\n"
+
+
+def test_a_process_that_started_early_waits_at_its_gate(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="a device is picked by torch")
+    code = "from shared import device; print('there', flush=True); print(device.pick('cpu').type)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LAB_GATE": str(tmp_path / "open")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "there\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(timeout=8)  # importing torch takes less, on a machine that has other work too
+    (tmp_path / "open").touch()
+    assert child.communicate(timeout=120)[0] == "cpu\n"

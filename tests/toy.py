@@ -105,6 +105,7 @@ class Toy:
         home.mkdir(exist_ok=True)
         ours = {"HOME": str(home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         slots = {"LAB_SLOTS_DIR": str(self.root.parent / "slots")}
+        bare |= {k: v for k, v in os.environ.items() if k == "LAB_CONFINE"}  # to try all that way
         return {**bare, **ours, **slots, "PYTHONWARNINGS": "error", **self.env, **more}
 
     def lab(self, *words: str, cwd: Path | None = None, code: int | None = 0, **env: str) -> Answer:

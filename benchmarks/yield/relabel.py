@@ -12,6 +12,7 @@ change on a baseline of three: is it kept, after how many runs, and does an audi
 
 import argparse
 import ast
+import json
 import random
 import statistics
 import sys
@@ -87,6 +88,15 @@ def measured(args: argparse.Namespace) -> tuple[Values, Values, str]:
     return both[0], both[1], direction
 
 
+def dealt(path: str) -> tuple[Values, Values, str]:
+    """Return the values that an earlier call printed on its first line."""
+    found = json.loads(Path(path).read_text().splitlines()[0])
+    sides = (
+        {int(seed): value for seed, value in found[name].items()} for name in ("base", "change")
+    )
+    return next(sides), next(sides), found["direction"]
+
+
 def shorter(table: Path, profile: str, key: str, value: Any) -> None:
     """Set a key of a profile's data in leaf.toml."""
     head, mark, tail = table.read_text().partition(f"[profiles.{profile}.data]\n")
@@ -139,9 +149,14 @@ def main() -> None:
     which.add_argument("--good", metavar="NAME=VALUE")
     parser.add_argument("--data", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--values", metavar="FILE", help="deal those that an earlier call printed")
     parser.add_argument("--relabelings", type=int, default=300)
     args = parser.parse_args()
-    base, change, direction = measured(args)
+    if args.values:
+        base, change, direction = dealt(args.values)
+    else:
+        base, change, direction = measured(args)
+        print(json.dumps({"base": base, "change": change, "direction": direction}))
     seeds = sorted(base.keys() & change.keys())
     sign = SIGN[direction]
     sides = tuple({seed: sign * one[seed] for seed in seeds} for one in (base, change))

@@ -173,7 +173,8 @@ class Playing:
                 break
         if len(hosts) > 1:
             return  # nothing is claimed
-        found = conclude(tip, base, self.noise, DIRECTION)
+        known = correlation(self.sides, self.noise) if self.rule.pairs else None
+        found = conclude(tip, base, self.noise, DIRECTION, rho=known.seen if known else 0.0)
         self.ideas.audited(back=found.conclusion == "back")
         self.groups += [list(tip.values()), list(base.values())]
         self.sides.append((tip, base))

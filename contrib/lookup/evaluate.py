@@ -1,7 +1,8 @@
 """The leaf's only metric: the share of held-out questions the agent answers. Read-only.
 
-A change here makes every earlier number incomparable, so it needs a pull request. Cost and context
-are counted at the desk, which the agent has to use; leaf.toml bounds both.
+A change here makes every earlier number incomparable, so it needs a pull request. The agent works
+in a process of its own (`serve.py`); cost and context are counted at the desk, which stands here
+and which it has to use; leaf.toml bounds both.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from world import Desk, Office
 
-from shared import run, summary
+from shared import model_server, run, summary
 
 LEAF = "contrib/lookup"
 HOPS = (1, 4)
@@ -21,18 +22,14 @@ def main() -> None:
     """Print the block that counts."""
     here, office = run.here(__file__), Office()
     playbook = read(here.dir / "playbook.json")
-    from agent import solve
-
     right, desks = 0, []
-    for number, task in enumerate(
-        office.tasks(here.settings["held_out"], HOPS, "held out", held_out=True)
-    ):
-        desk = Desk(office, f"held out/{here.seed}/{number}")
-        answer = solve(task.question, desk, playbook)
-        right += answer == task.answer
-        desks.append(desk)
-        if desk.cents > COST_TOO_HIGH:
-            raise SystemExit(f"refused: one question cost {desk.cents:.0f} cents")
+    with model_server.Server(here.leaf) as server:
+        for number, task in enumerate(
+            office.tasks(here.settings["held_out"], HOPS, "held out", held_out=True)
+        ):
+            desk = Desk(office, f"held out/{here.seed}/{number}")
+            right += answered(server, task.question, desk, playbook) == task.answer
+            desks.append(desk)
     count = len(desks)
     summary.report(
         {
@@ -44,6 +41,21 @@ def main() -> None:
             "questions": count,
         }
     )
+
+
+def answered(
+    server: model_server.Server, question: str, desk: Desk, playbook: dict[str, list[str]]
+) -> str:
+    """Return the agent's answer; what it asks of the desk on the way is done here."""
+    said = server.ask(question=question, playbook=playbook)
+    while "answer" not in said:
+        if desk.cents > COST_TOO_HIGH:
+            raise SystemExit(f"refused: one question cost {desk.cents:.0f} cents")
+        if "prompt" in said:
+            said = server.ask(reply=desk.ask(str(said["prompt"])), cents=desk.cents)
+        else:
+            said = server.ask(page=desk.open(str(said.get("title", ""))), cents=desk.cents)
+    return str(said["answer"])
 
 
 def read(path: Path) -> dict[str, list[str]]:

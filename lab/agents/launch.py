@@ -153,10 +153,15 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     return f"{one.campaign} did not start: {why.removeprefix('Error: ')}"
 
 
+def _cpu_slots(workspace: Workspace) -> int:
+    folder = workspace.place.home.slots
+    return int(slots.settled(folder, os.environ, may_set=False)["LAB_CPU_SLOTS"] or 1)
+
+
 def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     """Return how many runs each campaign can expect, and what one alone would get."""
     night = asked[0].options.limits.hours or NIGHT_H
-    devices = len(slots.accelerators(os.environ)) or int(os.environ.get("LAB_CPU_SLOTS") or 1)
+    devices = len(slots.accelerators(os.environ)) or _cpu_slots(workspace)
     kind = "GPU" if slots.accelerators(os.environ) else "CPU slot"
     each = []
     for one in asked:

@@ -143,8 +143,7 @@ class Session:
         lines = []
         row = campaigns.newest(self.book, self.campaign.name)
         if row is not None and row["verdict"] is None:
-            leaf = self.campaign.workspace().leaf_or_none()
-            found = waiting.outcome(self.book, self.campaign.home, leaf, row["id"])
+            found = waiting.outcome(self.book, self.campaign.home, row["id"])
             lines.append(f"e{row['id']} has no verdict yet:\n\n{assessment.as_text(found)}")
         workspace = self.campaign.workspace()
         changed = [path for _, path in repo.status(workspace.place.top)]

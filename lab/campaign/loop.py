@@ -314,8 +314,7 @@ class Campaign:
             if self.stop_asked:
                 self.stop_run(experiment)
                 raise Over(Ending("stopped", "stopped on request"))
-        workspace = self.workspace()
-        return waiting.outcome(self.book, self.home, workspace.leaf_or_none(), experiment)
+        return waiting.outcome(self.book, self.home, experiment)
 
     def stop_run(self, experiment: int) -> None:
         """End the run in flight: whoever stops a campaign wants the device back."""

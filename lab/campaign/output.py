@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import NotFound
 from ..notebook import Notebook, lookup
+from ..system import left
 from ..workspace import Workspace
 from . import lock
 
@@ -28,13 +29,13 @@ def source(workspace: Workspace, book: Notebook, what: str) -> tuple[Path, Calla
 
 def follow(path: Path, follow: bool, more: Callable[[], bool]) -> Iterator[str]:
     """Yield what the file holds, and what comes while `follow` and more may come."""
-    if not path.is_file() and not (follow and more()):
+    if not left.is_file(path) and not (follow and more()):
         raise NotFound(f"{path} is not there: nothing was printed yet.", "Look with: lab status")
     offset, last = 0, False
     while True:
         alive = follow and more()
-        if path.is_file():
-            with path.open("rb") as file:
+        if left.is_file(path):
+            with left.opened(path) as file:
                 file.seek(offset)
                 while piece := file.read(PIECE):
                     offset += len(piece)

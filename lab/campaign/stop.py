@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+from ..errors import Refused
 from ..notebook import Notebook, lookup, read
 from ..run import waiting
 from ..workspace import Workspace
@@ -12,12 +13,19 @@ from ..workspace import Workspace
 
 def stop(workspace: Workspace, book: Notebook, what: str | None) -> Iterator[str]:
     """Stop an experiment, a campaign, or everything; yield a line on each thing that ended."""
+    mine = workspace.place.campaign
     if what is not None and what[:1].lower() == "e" and what[1:].isdigit():
-        yield from _experiment(workspace, book, book.need(what, "e")["id"])
+        row = book.need(what, "e")
+        _own(workspace, row["campaign"], f"e{row['id']}")
+        yield from _experiment(workspace, book, row["id"])
         return
     meant = [row["name"] for row in lookup.campaigns(book)]
     if what is not None:
         meant = lookup.named(book, what, "See what is alive: lab status")
+    elif mine is not None:
+        _own(workspace, None, "everything")
+    for name in meant:
+        _own(workspace, name, name)
     meant.reverse()
     ended = [line for name in meant for line in _loop(workspace, name)]
     yield from ended
@@ -26,6 +34,18 @@ def stop(workspace: Workspace, book: Notebook, what: str | None) -> Iterator[str
         yield from _experiment(workspace, book, row["experiment"])
     if not ended and not flights:
         yield "nothing is running"
+
+
+def _own(workspace: Workspace, whose: str | None, what: str) -> None:
+    """Refuse to stop what is another's, or everybody's; a person may, from the main checkout."""
+    mine = workspace.place.campaign
+    if mine is None or whose == mine:
+        return
+    raise Refused(
+        f"{what} belongs to {whose or 'whoever runs here'}, this is {mine}.",
+        f"Stop your own: lab stop {mine}; a person may stop any from the main checkout: "
+        f"cd {workspace.place.main}",
+    )
 
 
 def _loop(workspace: Workspace, name: str) -> Iterator[str]:
@@ -52,6 +72,8 @@ def _experiment(workspace: Workspace, book: Notebook, number: int) -> Iterator[s
     if job is None:
         yield f"e{number} is not running"
         return
-    waiting.stop(workspace.place.home, number, job["id"])
+    with book.write():
+        book.event("stop", f"e{number}", f"by {book.who}")
+    waiting.stop(workspace.place.home, number, job["id"], workspace.place.campaign or "")
     done = waiting.until_done(book, workspace.place, number, waiting.PATIENCE_S)
     yield f"e{number} stopped" if done else f"e{number} is still stopping: lab wait e{number}"

@@ -10,7 +10,7 @@ from typing import Any
 from .. import leaf as leaves
 from .. import slots
 from ..errors import Environment
-from ..experiment.verdicts import KEPT_FILES
+from ..experiment.verdicts import is_heavy
 from ..notebook import number
 from .clone import Answer, Clone, copies
 from .finding import Broken, Unproven
@@ -139,8 +139,8 @@ class Case:
 
 
 def is_artefact(path: Path) -> bool:
-    """Return whether a file of a run's folder is neither a log nor a record."""
-    return path.name not in KEPT_FILES and path.suffix not in (".log", ".lock")
+    """Return whether a file of a run's folder is what its yardstick reads."""
+    return is_heavy(path.name)
 
 
 def why_failed(found: Mapping[str, Any]) -> str:

@@ -34,11 +34,11 @@ def nothing(case: Case) -> str:
     """A change of nothing is not kept, and the same seed gives the same number again."""
     before = case.mutable()
     path = next((path for path in before if path.endswith(".py")), next(iter(before)))
-    more = b"\n# nothing\n" if path.endswith(".py") else b"\n"
-    found = case.try_change({path: before[path] + more}, f"a comment more in {path}")
+    more = b"\n_ = None  # nothing\n" if path.endswith(".py") else b"\n"
+    found = case.try_change({path: before[path] + more}, f"a line that does nothing in {path}")
     try:
         if found["status"] != "finished":
-            raise Broken(f"with a comment more it fails: {why_failed(found)}")
+            raise Broken(f"with a line that does nothing it fails: {why_failed(found)}")
         case.nothing = found
         found = _to_the_end(case, found)
         if found["suggest"] == "keep":
@@ -49,7 +49,7 @@ def nothing(case: Case) -> str:
     finally:
         case.drop(found, before)
     runs = len(found["runs"])
-    return f"a comment more is not kept: {found['why']} ({runs} run{'s' * (runs > 1)})"
+    return f"a line that does nothing is not kept: {found['why']} ({runs} run{'s' * (runs > 1)})"
 
 
 def _to_the_end(case: Case, found: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def files(case: Case) -> str:
     for key in ("mutable", "frozen"):
         for path in getattr(settings, key):
             _there(case, folder, path, key)
-    for key in ("evaluate", "prepare", "command"):
+    for key in ("evaluate", "serve", "prepare", "command"):
         for script in _scripts(getattr(settings, key) or []):
             _there(case, folder, script, key)
             if key != "command":

@@ -1,12 +1,14 @@
 """Findings of `lab check`: state, evidence, what to do; a leaf's findings together."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ..text import plain
 
 State = Literal["ok", "noted", "failed", "unproven", "skipped"]
+NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*\.?\d*(?:[eE][+-]?\d+)?(?![\w.]*\w)")
 MARK = {"ok": "ok", "noted": "note", "failed": "FAIL", "unproven": "?", "skipped": "-"}
 
 
@@ -35,6 +37,10 @@ class Finding:
     said: str
     hint: str = ""
     seconds: float = 0.0
+
+    def without_numbers(self) -> "Finding":
+        """Return the same for an agent, who measures by `lab run` alone."""
+        return replace(self, said=NUMBER.sub("...", self.said), hint=NUMBER.sub("...", self.hint))
 
     def as_text(self) -> str:
         """Return one line, and a second one with what to do."""
@@ -65,6 +71,12 @@ class Report:
     readiness: Sequence[Readiness] = ()
     figures: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def without_numbers(self) -> "Report":
+        """Return the same for an agent, who measures by `lab run` alone."""
+        checks = [one.without_numbers() for one in self.findings]
+        ready = [replace(one, evidence=NUMBER.sub("...", one.evidence)) for one in self.readiness]
+        return replace(self, findings=checks, readiness=ready, figures={})
 
     @property
     def ok(self) -> bool:

@@ -197,5 +197,7 @@ def _from_mutable(case: Case, found: list[Import]) -> str:
     taken = sorted({one.top for one in found if one.file in case.settings.evaluate} & stems)
     names = ", ".join(f"{name}.py" for name in taken)
     return (
-        f"evaluate imports {names}, which is mutable: it must check what it gets" if taken else ""
+        f"evaluate imports {names}, which is mutable: let serve import it (leaf.toml)"
+        if taken
+        else ""
     )

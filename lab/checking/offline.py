@@ -13,6 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..system import left
+from ..system.home import Home
+
 GUARD = '''\
 """Written by lab check: a try to reach the network is noted, and refused unless it is allowed."""
 
@@ -21,6 +24,8 @@ import os
 import sys
 
 LOG, REFUSE = {log!r}, {refuse!r}
+if "LAB_RUN_DIR" in os.environ:  # a confined run sees no other folder
+    LOG = os.path.join(os.environ["LAB_RUN_DIR"], {name!r})
 LOCAL = ("", "localhost", "0.0.0.0", "::", "::1", os.uname().nodename)
 
 
@@ -52,6 +57,7 @@ with socket.socket() as s:
     except OSError: pass
 os.execvp(sys.argv[1], sys.argv[1:])
 """
+NOTED = "network.log"  # in a run's folder
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--")
 NOWHERE = ("192.0.2.1", 9)  # reserved for documentation (RFC 5737); nothing is sent there
 
@@ -60,14 +66,13 @@ def guard(root: Path, log: Path, refuse: bool) -> None:
     """Write the guard into the clone's root, unless the repository has one of that name."""
     file = root / "sitecustomize.py"
     if not file.exists():
-        file.write_text(GUARD.format(log=str(log), refuse=refuse))
+        file.write_text(GUARD.format(log=str(log), refuse=refuse, name=NOTED))
 
 
-def tried(log: Path) -> list[str]:
+def tried(log: Path, home: Home) -> list[str]:
     """Return the hosts that were tried, each once with the script that did."""
-    if not log.is_file():
-        return []
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    logs = [log, *sorted(home.path.rglob(NOTED))]
+    rows = [json.loads(line) for path in logs for line in left.text(path).splitlines()]
     return [*dict.fromkeys(f"{host} ({script})" for host, script in rows)]
 
 
@@ -98,4 +103,4 @@ def allow(root: Path, log: Path) -> None:
     """Let the guard note tries without refusing them."""
     file = root / "sitecustomize.py"
     if file.is_file() and file.read_text().startswith(GUARD.splitlines()[0]):
-        file.write_text(GUARD.format(log=str(log), refuse=False))
+        file.write_text(GUARD.format(log=str(log), refuse=False, name=NOTED))

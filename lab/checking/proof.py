@@ -30,7 +30,7 @@ CHECKS: dict[str, tuple[Check, tuple[str, ...]]] = {
     "foreign": (yardstick.foreign, ("same",)),
     "changed": (yardstick.changed, ("same", "planted")),
 }
-Say = Callable[[str], None]
+Say = Callable[[Finding], None]
 
 
 def prove(top: Path, name: str, say: Say, keep: Path | None = None) -> Report:
@@ -54,7 +54,7 @@ def _proved(top: Path, name: str, say: Say, base: Path) -> Report:
             finding = _found(case, check, report.findings)
             report.findings.append(finding)
             if finding.state not in ("unproven", "skipped"):
-                say(finding.as_text())
+                say(finding)
     finally:
         clone.stop()
     report.readiness = readiness(case, report.findings)

@@ -21,7 +21,7 @@ def smoke(case: Case) -> str:
         _allow_network(case)
     case.evidence["cut_off"] = _how_cut_off(case)
     ran = case.run("--baseline", "--seeds", str(SEEDS), runs=SEEDS)
-    found, hosts = ran.found, offline.tried(case.clone.network_log)
+    found, hosts = ran.found, offline.tried(case.clone.network_log, case.clone.home)
     reached = f"it tried the network: {', '.join(hosts[:3])}" if hosts else ""
     if not found:
         raise Broken(f"lab run --baseline: {ran.refusal}", "Type it yourself, with --profile smoke")

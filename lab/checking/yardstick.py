@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import leaf as leaves
+from ..run.prepared import held_out
 from ..text import num
 from .case import PROFILE, Case, is_artefact, why_failed
 from .clone import copies
@@ -117,6 +118,9 @@ def stand_in(case: Case, source: Path) -> None:
     leaf, settings = case.leaf, case.settings
     table = json.loads(json.dumps(leaf.table, default=str))
     table["profiles"][PROFILE]["command"] = ["python", "-I", "-S", "-c", STAND_IN, str(source)]
+    sandbox = table["profiles"][PROFILE].get("sandbox", table.get("sandbox", {}))
+    read = [*sandbox.get("read", []), str(source)]
+    table["profiles"][PROFILE]["sandbox"] = {**sandbox, "read": read}
     (leaf.folder / "leaf.toml").write_text(as_toml(table), encoding="utf-8")
     case.clone.commit(f"a stand-in that leaves {source.name}")
     other = leaves.read(case.clone.root, case.name)
@@ -125,6 +129,7 @@ def stand_in(case: Case, source: Path) -> None:
     ready = old.with_name(f"{old.name}.ready")
     if old != new and ready.is_file():
         new.symlink_to(old)
+        held_out(new).symlink_to(held_out(old))
         shutil.copy2(ready, new.with_name(f"{new.name}.ready"))
 
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -12,6 +12,9 @@ from .. import repo
 from ..errors import NotFound, Refused
 from . import emit
 from .common import as_json, folder
+
+if TYPE_CHECKING:
+    from ..checking.finding import Finding
 
 
 @click.command()
@@ -65,7 +68,10 @@ def check(names: tuple[str, ...], keep: Path | None, json_: bool) -> None:
     from ..checking import prove
 
     signal.signal(signal.SIGTERM, _ended)
-    top = repo.place(folder()).top
+    place = repo.place(folder())
+    top, agent = place.top, place.campaign is not None
+    if agent and keep is not None:
+        raise Refused("this is a campaign's worktree.", f"Keep a clone from: cd {place.main}")
     chosen = [leaves.places.tidy(name) for name in names] or _meant(top)
     known = leaves.find(top)
     for name in chosen:
@@ -78,12 +84,18 @@ def check(names: tuple[str, ...], keep: Path | None, json_: bool) -> None:
     for name in chosen:
         click.echo(name, err=json_)
         own = keep.resolve() / name.replace("/", "+") if keep else None
-        reports.append(prove(top, name, lambda line: click.echo(line, err=json_), own))
+        report = prove(top, name, lambda one: click.echo(_line(one, agent), err=json_), own)
+        reports.append(report.without_numbers() if agent else report)
         click.echo(reports[-1].closing(), err=json_)
     if json_:
         emit([report.as_json() for report in reports])
     sys.stdout.flush()
     sys.exit(0 if all(report.ok for report in reports) else 1)
+
+
+def _line(found: "Finding", agent: bool) -> str:
+    """Return a finding as it is told: in a campaign without its numbers."""
+    return (found.without_numbers() if agent else found).as_text()
 
 
 def _meant(top: Path) -> list[str]:

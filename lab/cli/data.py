@@ -8,7 +8,7 @@ import click
 
 from ..errors import Failed
 from ..importers import Wish
-from ..notebook import proof
+from ..notebook import chain, proof
 from ..system import output_file
 from ..text import plain
 from ..workspace import Workspace
@@ -112,14 +112,18 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
         lab doctor --fix
     """
     from ..maintenance.doctor import stray_sandboxes, versions
+    from ..run import heads
 
     with workspace.open() as book:
         if fix:
             proof.rebuild(book)
+            heads.accept(workspace.place.main, workspace.place.home, book)
         problems = [row[0] for row in book.db.execute("pragma integrity_check") if row[0] != "ok"]
         problems += [str(tuple(row)) for row in book.db.execute("pragma foreign_key_check")]
         if not problems:
             problems += list(proof.differences(book))
+            problems += list(chain.faults(book))
+            problems += list(heads.faults(workspace.place.main, workspace.place.home, book))
         problems += stray_sandboxes(book, fix)
         found = versions(workspace, book) | {"problems": problems, "ok": not problems}
     if json_:

@@ -162,12 +162,11 @@ def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) 
         return experiment_text.idea(cast(Hypothesis, found))
     number = int(found["experiment"][1:])
     incumbent = book.need(found["incumbent"], "e") if found["incumbent"] else None
-    leaf = workspace.leaf_or_none() if workspace.known_leaf() else None
     return experiment_text.experiment(
         found,
         details.whole(book, incumbent) if incumbent else None,
         _change(workspace, found),
-        waiting.outcome(book, workspace.place.home, leaf, number)["next"],
+        waiting.outcome(book, workspace.place.home, number)["next"],
     )
 
 

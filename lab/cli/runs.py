@@ -116,7 +116,7 @@ def _finish(
 ) -> None:
     """Wait, print how it stands, exit with its code."""
     waiting.until_done(book, workspace.place, experiment, limit)
-    found = waiting.outcome(book, workspace.place.home, workspace.leaf_or_none(), experiment)
+    found = waiting.outcome(book, workspace.place.home, experiment)
     emit(found) if json_ else click.echo(as_text(found))
     code = waiting.exit_code(found)
     if code:

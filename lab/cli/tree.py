@@ -16,6 +16,7 @@ from ..experiment import samples as sampling
 from ..experiment.audit import as_text as auditing_text
 from ..notebook import Notebook, lookup
 from ..run import waiting
+from ..system import left
 from ..text import block
 from ..workspace import Workspace
 from ..workspace.worktrees import find_again, need_here
@@ -79,7 +80,7 @@ def samples(workspace: Workspace, experiment: str, n: int, json_: bool) -> None:
         runs = lookup.runs(book, row["id"])[::-1]
     folder = workspace.place.home.experiment(row["id"])
     paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
-    newest = next((path for path in paths if path.is_file()), folder / "samples.jsonl")
+    newest = next((path for path in paths if left.is_file(path)), folder / "samples.jsonl")
     found = sampling.pick(newest, row["id"], n)
     emit(found) if json_ else click.echo(sampling.as_text(found))
 

@@ -17,9 +17,9 @@ from .units import (
 
 Stage = Literal["queued", "running", "finished", "failed"]
 Verdict = Literal["keep", "discard", "crash"]
-Outcome = Literal["confirmed", "refuted"]
+Outcome = Literal["confirmed", "refuted", "trivial"]  # trivial: it held before as well
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
-Source = Literal["measured", "claimed"]
+Source = Literal["measured", "self-reported", "claimed"]  # self-reported: by the training alone
 
 
 # -- lab run, lab wait ---------------------------------------------------------
@@ -31,8 +31,10 @@ class Replicate(TypedDict):
     run: int  # its number in the notebook
     seed: int  # what LAB_SEED was
     value: Metric | None  # what it measured; null without a number
+    load: Chance | None  # the share of its time that it waited for a core; null where nobody tells
     seconds: Seconds | None  # from its start to its record, without the wait for a device
     device: str | None  # on which it ran
+    confined: str | None  # bwrap, unshare, rented or none; null where nobody knows
     status: Stage  # how far it is
     failure: str | None  # the class of failure, where it failed
 
@@ -109,8 +111,9 @@ class Standing(TypedDict):
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
+    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
     hints: list[str]  # the leaf's hints on its newest run
-    lines_changed: int | None  # lines of code added less those removed
+    lines_changed: int | None  # statements added less those removed, docstrings aside
     log: str | None  # the file its newest run printed into
     seconds: Seconds | None  # its runs together
     cost_usd: Dollars | None  # what rented machines cost; null without any
@@ -141,6 +144,7 @@ class Audit(TypedDict):
     se: Metric | None  # its standard error
     bar: Metric | None  # what the gain had to exceed for a claim
     why: str | None  # what went wrong, where something did
+    tries: int  # chances there were to confirm something on this base; each lifts the bar
     runs: int  # made for it
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
@@ -210,7 +214,7 @@ class RunRecord(TypedDict):
     log: str | None  # the file it printed into
     cost_usd: Dollars | None  # what the rented machine cost
     remote_id: str | None  # the sandbox it ran in
-    machine: str | None  # host, since which boot, device, driver, versions and more, as JSON
+    machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
 
 
@@ -282,13 +286,14 @@ class Experiment(Entry):
     campaign: str | None  # whose it is
     axis: str | None  # which direction of the search it is
     attempt: int  # how often its campaign had tried this hypothesis, this time included
-    lines_changed: int | None  # lines of code added less those removed
+    lines_changed: int | None  # statements added less those removed, docstrings aside
     lesson: str | None  # what was learned from it
     measured: dict[str, float]  # the mean of each metric over its runs
     runs: list[RunRecord]  # its runs, oldest first
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict
+    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 

@@ -217,6 +217,7 @@ class Row(TypedDict):
     imported: bool  # whether it came from another tool's log
     se: Metric | None  # the standard error of the gain, as it was kept
     gain_status: GainStatus | None  # of what was kept: on which ledger its gain is
+    marks: list[str]  # of what was kept: load, aborted runs
 
 
 class Leader(Best):
@@ -235,6 +236,17 @@ class Going(TypedDict):
     claim: str | None  # what is tried; null for a baseline
 
 
+class Block(TypedDict):
+    """What was kept in one profile; numbers of two profiles cannot be compared."""
+
+    profile: str | None  # its name
+    platform: str | None  # the device's name
+    kept: int  # changes kept in its newest yardstick
+    best: Leader | None  # the best that was kept
+    confirmed_gain: Metric | None  # what audits confirmed
+    provisional_gain: Metric | None  # of the branch's level above what was last confirmed
+
+
 class Board(TypedDict):
     """What was kept on a leaf, and what it is worth; without LEAF a list of them."""
 
@@ -246,6 +258,8 @@ class Board(TypedDict):
     confirmed_gain: Metric | None  # what audits confirmed of it; null where none did
     provisional_gain: Metric | None  # of the branch's level above what was last confirmed
     level: Metric | None  # what the next idea on that branch must beat
+    over_first: Metric | None  # of that level above the leaf's first baseline
+    profiles: list[Block]  # each profile that something was kept in
     expected_gain: Metric | None  # confirmed_gain under its old name, for one release
     counts: Counts  # experiments, and what became of them
     imported: int  # how many of those listed came from another tool's log

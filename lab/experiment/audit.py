@@ -28,7 +28,7 @@ from .start import Trial
 NEW_SEEDS = range(1_000, 1_000_000)  # drawn from here: nobody tuned anything to one of them
 LOOK_S = 0.1  # between two looks at an audit that another process runs
 STARTING_S = 10.0  # until one that was detached has begun
-MOST_STOPS = 2  # of one audit's runs: whoever stops the unlucky ones would choose what is claimed
+MOST_ABORTED = 6  # of one audit's runs, as many as it has: each lifts what a claim needs
 TRIES = 2  # a machine that changed on the way makes an audit worth nothing: once more, then it ends
 IGNORED = "the seed changes nothing, so that no run tells a gain from the program's own luck"
 Wait = Callable[[int], Any]  # waits until an experiment's job is done
@@ -166,8 +166,15 @@ class Auditor:
             return self._close(audit, sides, "open", why=IGNORED)
         scope = lookup.state(self.book, sides.tip["id"])["scope"]
         others = measurements.noise_beside(self.book, scope, audit["id"])
-        found = judging.conclude(tip, base, others, sides.tip["direction"])
-        figures = {"gain": found.gain, "se": found.se, "bar": found.bar}
+        tries = audits.tries(self.book, audit["id"])
+        pairs = measurements.pairs(self.book, scope)
+        found = judging.conclude(
+            tip, base, others, sides.tip["direction"], tries, pairs.seen if pairs else 0.0
+        )
+        figures: dict[str, Any] = {"gain": found.gain, "se": found.se, "bar": found.bar}
+        if found.too_steady:
+            names = " and ".join(f"e{sides.row(side)['id']}" for side in found.too_steady)
+            figures["why"] = f"the runs of {names} differ too little for luck: they count as one"
         return self._close(audit, sides, found.conclusion, **figures)
 
     def _one(self, audit: sqlite3.Row, row: sqlite3.Row, seed: int) -> str | None:
@@ -185,8 +192,8 @@ class Auditor:
 
     def _failed(self, audit: sqlite3.Row, sides: Sides, side: str, why: str) -> Audit:
         """Close an audit of which a seed gave no number: against a tip that breaks seeds."""
-        stopped = audits.stops(self.book, audit["id"])
-        if why.rpartition(": ")[2] in SAYS_NOTHING and stopped < MOST_STOPS:
+        aborted = audits.aborted(self.book, audit["id"])
+        if why.rpartition(": ")[2] in SAYS_NOTHING and aborted < MOST_ABORTED:
             raise Failed(f"{why}.", f"Type the same again; it goes on: lab audit {self.campaign}")
         return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
 
@@ -224,7 +231,9 @@ class Auditor:
                         gain=lookup.state(self.book, number)["gain"],
                     )
                 target = self._start_of(sides)
-                branches.put(self.workspace, target, f"notes: back at e{sides.base['id']}")
+                branches.put(
+                    self.workspace, self.book, target, f"notes: back at e{sides.base['id']}"
+                )
                 self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
 
     def _start_of(self, sides: Sides) -> str:
@@ -282,6 +291,7 @@ def as_json(book: Notebook, audit: sqlite3.Row, since: Sequence[int]) -> Audit:
         "se": audit["se"],
         "bar": audit["bar"],
         "why": audit["why"],
+        "tries": audits.tries(book, audit["id"]),
         "runs": spent["runs"],
         "seconds": spent["seconds"],
         "since": [f"e{number}" for number in since],
@@ -297,6 +307,12 @@ SAYS = {
 }
 
 
+def _tries(found: Audit) -> str:
+    """Return why a claim needs more than it would at the first try."""
+    more = found["tries"] > 1
+    return f", the {found['tries']}. chance for luck on {found['base']}" if more else ""
+
+
 def as_text(found: Audit) -> str:
     """Return the same as two or three lines."""
     lines = [
@@ -306,7 +322,7 @@ def as_text(found: Audit) -> str:
     if found["gain"] is not None:
         lines.append(
             f"gain {num(found['gain'], sign=True)} ± {num(found['se'])}; a claim needs "
-            f"{num(found['bar'])}"
+            f"{num(found['bar'])}{_tries(found)}"
         )
     if found["why"]:
         lines.append(f"because {found['why']}")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from .. import repo
 from ..errors import Refused
-from ..notebook import Notebook, details, ledger, lookup, read
+from ..notebook import Notebook, details, ledger, lookup, read, record
 from ..notebook.read import Found
-from ..run.assessment import policy_of
-from ..text import num, plain
+from ..run.assessment import policy_for
+from ..text import fenced, markdown, num
 from ..workspace import Workspace, worktrees
 from . import verdicts
 
@@ -39,7 +39,7 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
             f"Run them as an experiment first, or undo them: {workspace.undo(edited)}",
         )
     _same_yardstick(workspace, target, where)
-    left = put(workspace, target, f"notes: moved to {where}")
+    left = put(workspace, book, target, f"notes: moved to {where}")
     with book.write():
         book.event("move", place.campaign, f"{left[:12]} to {target[:12]}")
     return {
@@ -57,7 +57,7 @@ def edits(workspace: Workspace) -> list[tuple[str, str]]:
     return [(state, path) for state, path in repo.status(workspace.place.top) if path != notes]
 
 
-def put(workspace: Workspace, target: str, message: str) -> str:
+def put(workspace: Workspace, book: Notebook, target: str, message: str) -> str:
     """Put the branch at a commit, notes.md as it is; return the head it left, which a ref keeps."""
     place, notes = workspace.place, workspace.notes_path
     top, left = place.top, str(place.head)
@@ -73,7 +73,7 @@ def put(workspace: Workspace, target: str, message: str) -> str:
             (top / notes).write_bytes(kept_notes)
             if moved:
                 verdicts.commit_notes(top, notes, message)
-    repo.mark_tip(top)
+    record.tip(book, place.campaign, repo.ref(top, "HEAD"))
     return left
 
 
@@ -155,15 +155,15 @@ def apply(
     for one in chain:
         _kept(book, one)
     if not provisional:
-        _confirmed(workspace, book, row)
+        _confirmed(book, row)
     missing = [one for one in chain if not _is_here(place.top, one)]
     if not missing:
         raise Refused(f"e{row['id']} is on this branch already.", "See: git log --oneline")
     head = _picked(book, place, missing)
-    ours = repo.ref(place.top, "refs/worktree/lab-tip") == place.head  # and no foreign commit
+    ours = place.campaign is not None and lookup.is_ours(book, place.campaign, place.head)
     repo.git("merge", "--quiet", "--ff-only", head, cwd=place.top)
     if ours:
-        repo.mark_tip(place.top, head)
+        record.tip(book, place.campaign, head)
     with book.write():
         book.event("apply", f"e{row['id']}", f"on {place.branch or place.head}")
     return {
@@ -224,12 +224,10 @@ def _kept(book: Notebook, row: sqlite3.Row) -> None:
         )
 
 
-def _confirmed(workspace: Workspace, book: Notebook, row: sqlite3.Row) -> None:
+def _confirmed(book: Notebook, row: sqlite3.Row) -> None:
     """Refuse what no audit has confirmed: it may be luck."""
-    leaf = workspace.leaf_or_none()
-    table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
     state = lookup.state(book, row["id"])
-    status = ledger.gain_status(book, state, policy_of(table))
+    status = ledger.gain_status(book, state, policy_for(book, row["id"]))
     if status != "confirmed":
         words = (status or "not confirmed").replace("_", " ")
         taken = f"ake it as it is: lab apply e{row['id']} --provisional"
@@ -304,14 +302,14 @@ def pull_request(book: Notebook, top: Path, rows: Sequence[sqlite3.Row]) -> str:
             if run["value"] is not None
         )
         parts.append(
-            f"## e{row['id']}: {plain(shown['claim'])}\n\n"
-            f"**Mechanism.** {plain(shown['mechanism'])}\n\n"
+            f"## e{row['id']}: {markdown(shown['claim'])}\n\n"
+            f"**Mechanism.** {markdown(shown['mechanism'])}\n\n"
             f"**Outcome.** {figures(book, row)}. "
             f"Mechanism: {mechanism or 'not settled'}{source}.\n\n"
             f"**Runs.** {runs}\n\n"
-            + (f"**Learned.** {plain(shown['lesson'])}\n\n" if shown["lesson"] else "")
+            + (f"**Learned.** {markdown(shown['lesson'])}\n\n" if shown["lesson"] else "")
             + f"**Repeat it.** `git fetch REMOTE refs/lab/e{row['id']}` (commit "
             f"`{row['commit'][:12]}`), then `lab reproduce e{row['id']}`.\n\n"
-            f"```diff\n{repo.diff(top, row['parent'], row['commit'])}\n```\n"
+            f"{fenced(repo.diff(top, row['parent'], row['commit']), 'diff')}\n"
         )
     return "\n".join(parts)

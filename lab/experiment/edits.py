@@ -1,10 +1,6 @@
-"""Diff statistics of an edit: the constant or function it touches, lines it adds."""
+"""The axis of an edit: the constant or function that it touches."""
 
 import ast
-import io
-import tokenize
-
-SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
 def axis(old: str | None, new: str | None) -> str | None:
@@ -38,19 +34,3 @@ def _parts(source: str) -> dict[str, str]:
         else:
             found["script"] = found.get("script", "") + ast.dump(node)
     return found
-
-
-def code_lines(source: str | None) -> int:
-    r"""Return how many lines hold code: a comment less is no simplification.
-
-    >>> code_lines("# why\n\nLR = 1  # the reason\n")
-    1
-    """
-    lines: set[int] = set()
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source or "").readline):
-            if token.type not in SILENT and token.type != tokenize.ENDMARKER:
-                lines.update(range(token.start[0], token.end[0] + 1))
-    except (tokenize.TokenError, SyntaxError):
-        return len([line for line in (source or "").splitlines() if line.strip()])
-    return len(lines)

@@ -1,11 +1,13 @@
 """Preflight checks of `lab run`: every reason it refuses to start."""
 
 import os
+import re
 import sqlite3
 
 from .. import leaf, repo, slots
 from ..errors import Refused
 from ..notebook import Notebook, campaigns, lookup, read
+from ..run import confinement
 from ..run.assessment import policy_of
 from ..system import locks
 from ..workspace import Workspace
@@ -13,6 +15,10 @@ from ..workspace.incumbent import find_incumbent
 from ..workspace.worktrees import need_here
 from . import verdicts
 
+LEFT = (".pyc", "~", ".swp", ".swo", ".orig", ".rej", ".bak", ".tmp")
+# New files that somebody may take for a part of the experiment, which no run would have.
+CODE = (".py", ".pyi", ".pyx", ".so", ".c", ".cc", ".cpp", ".cu", ".h", ".sh", ".toml")
+EMACS = re.compile(r"#.*#")
 ALWAYS_FROZEN = ("leaf.toml",)  # of the leaf; shared/ and lab/ of the repository are frozen too
 
 
@@ -106,8 +112,12 @@ class Preflight:
 
     def own_commits_only(self, made: sqlite3.Row | None) -> None:
         """Refuse commits that lab did not make; `made` is the experiment of the newest."""
-        tip = repo.ref(self.top, "refs/worktree/lab-tip")
-        if tip is not None and tip != self.place.head and made is None and self._foreign(tip):
+        campaign = self.place.campaign
+        if campaign is None or lookup.is_ours(self.book, campaign, self.place.head):
+            return
+        # of a campaign that began before the notebook knew: where git says the harness left it
+        tip = lookup.tip(self.book, campaign) or repo.ref(self.top, "refs/worktree/lab-tip")
+        if tip is not None and made is None and self._foreign(tip):
             raise Refused(
                 "there are commits here that lab did not make.",
                 f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
@@ -122,6 +132,30 @@ class Preflight:
         since = ("log", "-m", "--format=", "--name-only", "-z", f"{tip}..HEAD")  # merges as well
         names = {name for name in repo.git(*since, cwd=self.top).split("\0") if name}
         return bool(names - {self.workspace.notes_path})
+
+    def own_profile(self) -> None:
+        """Refuse another profile than the campaign's: a small one must not move its branch."""
+        own = lookup.campaign_profile(self.book, self.place.campaign)
+        if own is not None and own != self.workspace.profile:
+            raise Refused(
+                f"{self.place.campaign} works in profile {own}, this is {self.workspace.profile}.",
+                f"Leave --profile out; for another profile another campaign: "
+                f"lab worktree {self.workspace.leaf_name} NAME",
+            )
+
+    def own_baseline(self) -> None:
+        """Refuse a baseline of what this campaign changed: it is measured already, as a change."""
+        row = lookup.campaign(self.book, self.place.campaign)
+        key = self.workspace.key(str(self.place.head))
+        if row is None or key[1:3] == self.workspace.key(row["base"])[1:3]:
+            return
+        alike = [one for one in lookup.same_contents(self.book, key) if one["kind"] == "run"]
+        if alike:
+            number = alike[0]["id"]
+            raise Refused(
+                f"what is committed here is no baseline: e{number} made it.",
+                f"Run that once more: lab run e{number} --seeds 1",
+            )
 
     def base(self) -> str:
         """Return the commit that the campaign's worktree started from."""
@@ -146,6 +180,8 @@ class Preflight:
         for state, path in dirty:
             if path in mutable or path == notes or is_litter(path):
                 continue
+            if state == "??" and not path.endswith(CODE):
+                continue  # a tool's output, a person's page: no run has it
             raise Refused(
                 f"{path} was changed; an experiment may change {', '.join(mutable)}.",
                 f"Put it back: {self.workspace.undo([(state, path)])}",
@@ -184,6 +220,7 @@ class Preflight:
         policy_of(self.workspace.leaf.judge)
         if not self.workspace.is_rented:
             slots.choose(settings.needs, os.environ, settings.gpu_optional)
+            confinement.check(settings)
         python = leaf.interpreter(settings, self.place.main, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate):
             if command:
@@ -247,5 +284,14 @@ def within(path: str, above: str) -> bool:
 
 
 def is_litter(path: str) -> bool:
-    """Return whether Python left this file by itself."""
-    return path.endswith(".pyc") or "__pycache__/" in path
+    """Return whether Python, an editor or a tool left this file: hidden, a backup, compiled.
+
+    No run sees it: a run has what its commit has.
+
+    >>> [is_litter(path) for path in (".claude/x.json", "toy/.train.py.swp", "train.py~", "a.py")]
+    [True, True, True, False]
+    """
+    parts = path.split("/")
+    hidden = [part for part in parts if part.startswith(".") or part == "__pycache__"]
+    left = any(not part.startswith(".git") for part in hidden)
+    return left or path.endswith(LEFT) or bool(EMACS.fullmatch(parts[-1]))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFound
+from ..system import left
 from ..text import num, shorten
 
 AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
@@ -27,8 +28,8 @@ def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
 
 def _read(path: Path, experiment: int) -> list[dict[str, Any]]:
     rows = []
-    if path.is_file():
-        with path.open(encoding="utf-8", errors="replace") as file:
+    if left.is_file(path):
+        with left.opened(path) as file:
             for _, line in zip(range(AT_MOST), file, strict=False):
                 try:
                     row = json.loads(line)

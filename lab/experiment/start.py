@@ -14,11 +14,13 @@ from typing import Any
 
 from .. import repo
 from ..errors import Refused
+from ..leaf import less
 from ..notebook import Notebook, lookup, measurements, new_uid, read, record
 from ..notebook.replicates import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
+from ..text import subject
 from ..workspace import Workspace
 from . import edits
 from .preflight import Preflight
@@ -60,6 +62,7 @@ class Trial:
             if running is not None:
                 return running
             self.preflight.right_leaf(idea)
+            self.preflight.own_profile()
             self.preflight.own_idea(idea)
             if not again:
                 self.preflight.not_judged(idea)
@@ -71,7 +74,7 @@ class Trial:
             self.preflight.check_requirements()
             self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
-            same = None if again else self._same(tried)
+            same = None if again else self._same()
             if same is not None:
                 return self._rerun_lost(same)
             return self._begin(idea, tried, incumbent)
@@ -97,10 +100,11 @@ class Trial:
         paths = self.workspace.mutable_paths
         tried = repo.worktree_blobs(self.top, paths)
         assert self.place.head is not None
+        edit = f"Edit {', '.join(paths)} for your hypothesis, then again."
         if tried == self._committed():
-            raise Refused(
-                "nothing was changed.", f"Edit {', '.join(paths)} for your hypothesis, then again."
-            )
+            raise Refused("nothing was changed.", edit)
+        if self._key[2] == self.workspace.key(self.place.head)[2]:
+            raise Refused("nothing was changed but comments, docstrings or line ends.", edit)
         return tried
 
     def _committed(self) -> dict[str, str]:
@@ -108,22 +112,29 @@ class Trial:
         assert self.place.head is not None
         return repo.tree_blobs(self.top, self.place.head, self.workspace.mutable_paths)
 
-    def _same(self, tried: dict[str, str]) -> sqlite3.Row | None:
+    @functools.cached_property
+    def _key(self) -> lookup.Key:
+        """By what an experiment of the files as they are is found again."""
+        return self.workspace.key()
+
+    def _same(self) -> sqlite3.Row | None:
         """Return an experiment of these contents whose runs say nothing; refuse one that does."""
-        rows = lookup.same_contents(self.book, self._key(repo.contents_id(tried)))
+        rows = lookup.same_contents(self.book, self._key)
         for row in rows:
             silent = row["status"] == "failed" and row["failure"] in SAYS_NOTHING
             if not silent and not (
                 row["runs"] == 0 and row["failure"] is None and not row["verdict"]
             ):
+                same = "contents" if row["contents"] == self._key[1] else "code, comments aside"
                 raise Refused(
-                    f"e{row['id']} ran the very same contents ({row['verdict'] or row['status']}).",
+                    f"e{row['id']} ran the very same {same} ({row['verdict'] or row['status']}).",
                     f"Look at it: lab show e{row['id']}; or run it anyway: --again",
                 )
         mine = [
             row
             for row in rows
             if row["parent"] == self.place.head
+            and row["contents"] == self._key[1]
             and row["campaign"] == self.place.campaign
             and row["commit"]
             and row["kind"] == "run"
@@ -141,7 +152,7 @@ class Trial:
             "hypothesis": idea["id"],
             "kind": "run",
             "parent": place.head,
-            "contents": repo.contents_id(tried),
+            **_same_as(self._key),
             "incumbent": incumbent["experiment"],
             "campaign": place.campaign,
             "worktree": str(self.top),
@@ -154,15 +165,16 @@ class Trial:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
                 job = self._job(number, self._seeds(number, self.seeds or 1), uid, restore)
-            message = f"e{number}: {idea['claim'][:200]}"
-            body = f"h{idea['id']}: {idea['claim']}\n\nMechanism: {idea['mechanism']}"
+            message = f"e{number}: {subject(idea['claim'])[:200]}"
+            body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
+            body += f"Mechanism: {subject(idea['mechanism'])}"
             new = [path for path in tried if path not in self._committed()]
             text = f"{message}\n\n{body}\n"
             commit = repo.commit_only(self.top, text, paths, new)
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
-            repo.mark_tip(self.top, commit)
+                record.tip(self.book, place.campaign, commit)
             spawn_supervisor(place.home, job, lock)
         return Started(number, attached=False)
 
@@ -175,7 +187,7 @@ class Trial:
                 job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
             words = ("reset", "--quiet", "--mixed", row["commit"])
             repo.git(*words, cwd=self.top)
-            repo.mark_tip(self.top, row["commit"])
+            record.tip(self.book, self.place.campaign, row["commit"])
             spawn_supervisor(self.place.home, job, lock)
         return Started(row["id"], attached=False)
 
@@ -189,6 +201,8 @@ class Trial:
         if self.place.campaign is not None:  # in the main checkout a person may commit
             made = lookup.made_in(self.book, self.place.head, self.place.campaign)
             self.preflight.own_commits_only(made)
+            self.preflight.own_profile()
+            self.preflight.own_baseline()
         self.preflight.check_committed()
         self.preflight.check_whole()
         edited = self.preflight.uncommitted()
@@ -201,16 +215,15 @@ class Trial:
     def _baseline(self) -> Started:
         assert self.place.head is not None
         self.preflight.check_requirements()
-        blobs = repo.tree_blobs(self.top, self.place.head, self.workspace.mutable_paths)
-        contents = repo.contents_id(blobs)
-        found = lookup.baseline(self.book, self._key(contents))
+        key = self.workspace.key(self.place.head)
+        found = lookup.baseline(self.book, key)
         if found is not None:
             return self._more(found)
         row = {
             "kind": "baseline",
             "commit": self.place.head,
             "parent": repo.parent(self.top, self.place.head),
-            "contents": contents,
+            **_same_as(key),
             "campaign": self.place.campaign,
             **self._scope_columns(),
         }
@@ -264,10 +277,6 @@ class Trial:
         return Started(number, attached=False, before=before)
 
     # -- Parts ----------------------------------------------------------------------
-
-    def _key(self, contents: str) -> tuple[str, str, str, str, str]:
-        scope = self.workspace.scope
-        return (scope.leaf, contents, scope.profile, scope.platform, scope.yardstick)
 
     def _scope_columns(self) -> dict[str, Any]:
         workspace, scope = self.workspace, self.workspace.scope
@@ -336,8 +345,13 @@ class Trial:
         return next((name for name in found if name), None)
 
     def _net_lines(self) -> int:
-        """Return code lines added less those removed, comments and blank lines aside."""
-        return sum(edits.code_lines(new) - edits.code_lines(old) for old, new in self._texts)
+        """Return statements added less those removed."""
+        return sum(less(old, new) for old, new in self._texts)
+
+
+def _same_as(key: lookup.Key) -> dict[str, str]:
+    """Return the columns by which the same contents and the same code are found again."""
+    return {"contents": key[1], "code": key[2]}
 
 
 @contextlib.contextmanager

@@ -9,7 +9,9 @@ from typing import Any
 from .. import repo
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, lookup, measurements, record
-from ..run import assessment
+from ..run import assessment, heads
+from ..system import left
+from ..system.home import Home
 from ..text import num
 from ..workspace import Workspace
 
@@ -44,7 +46,7 @@ def give(
             f"See whose is whose: lab log; a person may overrule from the main checkout: "
             f"cd {workspace.place.main}",
         )
-    judged = _suggestion(workspace, book, experiment)
+    judged = _suggestion(book, experiment)
     _check(book, experiment, judged, asked)
     with workspace.locked():
         worktree = Worktree(workspace, experiment)
@@ -60,9 +62,10 @@ def give(
             suggested=judged.judgement.suggest if judged else None,
             gain=judged.judgement.gain if judged else None,
         )
-        moved = worktree.settle(asked)
+        moved = worktree.settle(book, asked)
+    heads.keep(workspace.place.main, workspace.place.home, book)
     if asked.verdict != "keep":
-        remove_artefacts(workspace.place.home.experiment(number))
+        remove_artefacts(workspace.place.home, number)
     state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",
@@ -80,15 +83,12 @@ def give(
     }
 
 
-def _suggestion(
-    workspace: Workspace, book: Notebook, experiment: sqlite3.Row
-) -> assessment.Assessment | None:
+def _suggestion(book: Notebook, experiment: sqlite3.Row) -> assessment.Assessment | None:
     """Return how a measured experiment stands; one without a measured run has no suggestion."""
     if experiment["kind"] != "run" or not measurements.known_by(book, experiment["id"]).selecting:
         return None
-    leaf = workspace.leaf_or_none()
-    table = leaf.judge if leaf and leaf.name == experiment["leaf"] else {}
-    return assessment.assess(book, experiment, assessment.policy_of(table))
+    policy = assessment.policy_for(book, experiment["id"])
+    return assessment.assess(book, experiment, policy)
 
 
 def _taken_back(book: Notebook, number: int) -> bool:
@@ -116,6 +116,7 @@ def _check(
         )
     if judged is None:
         return
+    _check_endings(book, number)
     if judged.broken:
         raise Refused(
             f"e{number} broke {', '.join(judged.broken)}; what breaks a constraint cannot be kept.",
@@ -131,6 +132,28 @@ def _check(
         raise Refused(
             f"the suggestion for e{number} is {verdict.suggest}, not keep ({verdict.why}).",
             f'Say why you keep it all the same: {again} --because "..."',
+        )
+
+
+def _check_endings(book: Notebook, number: int) -> None:
+    """Refuse a keep while a seed that was begun has no number, whatever the others say."""
+    ended = measurements.endings(book, number)
+    if ended.tampered:
+        raise Refused(
+            f"{ended.tampered} of the runs of e{number} changed what they may not; none counts.",
+            f"Type: lab result e{number} -v discard",
+        )
+    if ended.failures:
+        raise Refused(
+            f"{ended.failures} of the seeds of e{number} failed; a keep needs a number of each.",
+            f"Type: lab result e{number} -v discard",
+        )
+    due = ended.unfinished or ended.unsteady
+    if due:
+        said = f"{ended.aborted} run{'s' * (ended.aborted != 1)} of e{number} ended before a number"
+        raise Refused(
+            f"{said}; a keep needs {due} more.",
+            f"Run them: lab run e{number} --seeds {due}",
         )
 
 
@@ -170,7 +193,7 @@ class Worktree:
                 f"lab result e{number} -v {asked.verdict} --keep-edits",
             )
 
-    def settle(self, asked: Asked) -> dict[str, Any]:
+    def settle(self, book: Notebook, asked: Asked) -> dict[str, Any]:
         """Move branch and files to where the verdict says, then commit notes.md alone."""
         top, number = self.place.top, self.row["id"]
         moved = False
@@ -182,8 +205,8 @@ class Worktree:
         if self.at_tip or self.at_parent:
             noted = commit_notes(top, self.notes, f"notes: e{number}")
         head = repo.ref(top, "HEAD") if self.place.head else None
-        if self.mine:
-            repo.mark_tip(top)
+        if self.at_tip or self.at_parent:  # elsewhere it says nothing of what stands here
+            record.tip(book, self.place.campaign, head)
         return {
             "branch": self.place.branch,
             "head": head,
@@ -217,7 +240,7 @@ def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str)
         newest = lookup.last_result(book, row["id"])
         crashed = newest is not None and newest["job"] is not None
         edited = worktree.at_tip and worktree.files != worktree.tried
-        worktree.settle(Asked(verdict=verdict, keep_edits=edited or crashed))
+        worktree.settle(book, Asked(verdict=verdict, keep_edits=edited or crashed))
 
 
 def commit_notes(top: Path, notes: str, message: str) -> bool:
@@ -229,14 +252,18 @@ def commit_notes(top: Path, notes: str, message: str) -> bool:
     return True
 
 
-def remove_artefacts(folder: Path) -> None:
-    """Remove the large artefacts of runs that lost; logs, steps and samples stay."""
-    for path in sorted(folder.glob("*/**/*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.name not in KEPT_FILES and path.suffix not in (".log", ".lock"):
-            path.unlink(missing_ok=True)
+def remove_artefacts(home: Home, experiment: int) -> None:
+    """Remove the large artefacts of runs that lost; logs, steps and samples stay.
+
+    A link in the place of a run's folder is left alone, and so is what it leads to.
+    """
+    for folder in home.runs_of(experiment):
+        left.remove(folder, home.path, is_heavy)
+
+
+def is_heavy(name: str) -> bool:
+    """Return whether a file of a run's folder is neither a log nor a record."""
+    return name not in KEPT_FILES and not name.endswith((".log", ".lock"))
 
 
 def as_text(done: Mapping[str, Any]) -> str:

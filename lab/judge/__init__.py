@@ -17,14 +17,15 @@ from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
 from .machines import apart, between
 from .noise import Group, Noise, faded, pool, pooled
-from .numbers import finite, mean, spread, total
+from .numbers import finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import BASELINE_RUNS, Judgement, failed, judge
+from .verdict import BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge
 
 __all__ = [
     "BASELINE_RUNS",
+    "OUTNUMBER",
     "SIGN",
     "Audited",
     "Distance",
@@ -36,6 +37,7 @@ __all__ = [
     "Record",
     "Runs",
     "apart",
+    "baseline",
     "between",
     "conclude",
     "correlation",
@@ -44,11 +46,13 @@ __all__ = [
     "faded",
     "failed",
     "finite",
+    "is_count",
     "judge",
     "mean",
     "pool",
     "pooled",
     "spread",
+    "step_of",
     "student_cdf",
     "student_quantile",
     "together",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from .numbers import finite, spread
-from .student import student_quantile
+from .student import fisher_cdf, student_quantile
 
 # How many times the other groups' noise a group's own may be. Five leaves ordinary luck alone:
 FAR = 5.0
@@ -17,6 +17,9 @@ RARE = 1 - 0.001 / 2
 # What a group weighs by that of the next nearer one: a branch that grew calmer is known by its
 # newest runs.
 FADES = 0.8
+# A group whose variance is so small that luck makes one in a thousand so (F) is no measure of luck:
+# a list of chosen seeds, or a value that is looked up.
+TOO_STEADY = 0.001
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,22 @@ def outsiders(groups: Sequence[Group]) -> list[int]:
 
     Each is held against the median of the others, weighted by their repeats, since a mean would be
     carried away by the very groups in question. Groups that spread nothing at all tell no scale.
+    One that spreads far too little stays out as well: it would lower everybody's bar.
+
+    >>> outsiders([Group(1, 0.02, 4), Group(2, 0.00001, 2)])  # places
+    [1]
     """
     order = sorted((p for p, g in enumerate(groups) if g.spread > 0), key=lambda p: groups[p].sd)
+    found = _too_wild(groups, order)
+    found += _too_steady(groups, [place for place in order if place not in found])
+    if found and len(order) == 2:  # which of the two is unlike the other? The less known one is
+        known = max(order, key=lambda place: (groups[place].df, groups[place].sd))
+        found = [place for place in order if place != known]
+    return sorted(found)
+
+
+def _too_wild(groups: Sequence[Group], order: Sequence[int]) -> list[int]:
+    """Return those of `order`, by their noise, that spread far more than the others."""
     upto = list(accumulate(groups[place].df for place in order))
     found = []
     for rank, place in enumerate(order):
@@ -100,7 +117,29 @@ def outsiders(groups: Sequence[Group]) -> list[int]:
             times = groups[place].sd / _unbiased(groups[order[middle]])
             if times > FAR and times > student_quantile(RARE, others):
                 found.append(place)
-    return sorted(found)
+    return found
+
+
+def _too_steady(groups: Sequence[Group], order: Sequence[int]) -> list[int]:
+    """Return those of `order`, by their noise, that spread far less than the others."""
+    upto = list(accumulate(groups[place].df for place in order))
+    found = []
+    for rank, place in enumerate(order):
+        one, others = groups[place], upto[-1] - groups[place].df
+        middle = bisect_left(upto, others / 2 + one.df)  # as long as it lies above this one
+        if others and middle > rank:
+            known = Noise(_unbiased(groups[order[middle]]), others)
+            found += [place] if is_too_steady(one.sd, one.df, known) else []
+    return found
+
+
+def is_too_steady(sd: float, df: int, others: Noise) -> bool:
+    """Return whether repeats spread far less than the others' noise.
+
+    >>> is_too_steady(0.0001, 2, Noise(0.01, 8)), is_too_steady(0.002, 2, Noise(0.01, 8))
+    (True, False)
+    """
+    return others.sd > 0 and fisher_cdf((sd / others.sd) ** 2, df, others.df) < TOO_STEADY
 
 
 def _unbiased(group: Group) -> float:

@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
+DIGITS = 1e-10  # `shared.summary` prints ten
 
 
 def finite(value: float | None) -> float | None:
@@ -50,3 +54,27 @@ def total(values: Iterable[float]) -> float | None:
         return finite(math.fsum(values))
     except (OverflowError, ValueError):
         return None
+
+
+def step_of(values: Iterable[float]) -> float | None:
+    """Return the least by which shares of some number of things differ; None for other numbers.
+
+    >>> step_of([0.97, 0.985]), step_of([0.1234567])
+    (0.005, None)
+    """
+    things = 1
+    for value in values:
+        if not is_count(value):
+            return None
+        things = math.lcm(things, Fraction(value).limit_denominator(COUNTED).denominator)
+    return 1 / things if things <= COUNTED else None
+
+
+def is_count(value: float) -> bool:
+    """Return whether a number could be a share of a few things, equal at two seeds by chance.
+
+    >>> is_count(0.97), is_count(2 / 3), is_count(1.0), is_count(2.3141592654)
+    (True, True, True, False)
+    """
+    nearest = Fraction(value).limit_denominator(COUNTED)
+    return abs(float(nearest) - value) <= DIGITS * max(1.0, abs(value))

@@ -50,7 +50,7 @@ class Policy:
     audit_runs: int = 3
     # Expected runs of a campaign below which no audit starts by itself: six of thirty are dear.
     audit_least: int = 40
-    # Fewer lines are kept up to this far below the level ...
+    # Fewer statements are kept up to this far below the level ...
     simpler: float = 0.3
     # ... and so often between audits, since each may cost that much.
     simpler_most: int = 3
@@ -67,8 +67,7 @@ class Policy:
         """
         if self.rule == "strict":
             return STRICT_STEPS[min(runs, len(STRICT_STEPS)) - 1]
-        bar = self.keep_at / math.sqrt(runs)
-        return bar, bar
+        return self.keep_at, self.keep_at
 
     @classmethod
     def from_table(cls, table: Mapping[str, object]) -> "Policy":

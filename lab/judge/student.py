@@ -34,6 +34,15 @@ def student_cdf(t: float, df: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
+def fisher_cdf(ratio: float, above: int, below: int) -> float:
+    """Return P(F <= ratio) for a ratio of two variances with so many degrees of freedom each.
+
+    >>> round(fisher_cdf(0.0010005, 2, 8), 5)
+    0.001
+    """
+    return _beta_share(above / 2, below / 2, above * ratio / (above * ratio + below))
+
+
 @lru_cache(maxsize=4096)  # a night asks for the same threshold thousands of times
 def student_quantile(p: float, df: float) -> float:
     """Return the t with P(T <= t) = `p`, for 0 < p < 1, by bisection.

@@ -1,5 +1,6 @@
 """Verdict: keep, replicate or discard, and why."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,12 +9,17 @@ from typing import Any
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Noise
 from .numbers import finite, mean
-from .policy import Policy
+from .policy import STRICT_STEPS, Policy
 from .student import student_cdf
 
 BASELINE_RUNS = 3  # the fewest that tell a spread from a coincidence
 DEAD_END = 0.05  # P(true gain > 0) below which an idea is not worth another look as it is
 DEFAULT = Policy()
+# Times the bar that more runs must reach where the first alone did not: whoever adds one after the
+# other until it may be kept does so with 0.36 of all changes of nothing at equal bars, with 0.24
+# by one run.
+AGAIN = 3.0
+OUTNUMBER = 2  # finished runs for each aborted one: with as many, half of what is kept was chosen
 HUGE = 2.0**1000  # beyond, sums and errors of a few such numbers may be infinite
 
 
@@ -50,6 +56,7 @@ class _Case:
     min_effect: float
     together: bool
     simpler: bool  # it takes fewer lines, and may be kept for that
+    first: float  # the gain of its first run
 
     def above(self, floor: float) -> float:
         """Return P(true gain > floor); without noise the gain is the true one."""
@@ -61,6 +68,8 @@ class _Case:
     def bars(self) -> tuple[float, float]:
         """The gain from which it is kept, and the one up to which it is dropped."""
         keep, drop = (0.0, 0.0) if self.together else self.policy.bars(self.runs)
+        if self.policy.rule == "audited" and self.first <= keep * self.found.noise:
+            keep = drop = keep * (AGAIN if self.runs > 1 else 1.0)
         bar = max(keep * self.found.noise, self.min_effect)
         return bar, drop * self.found.noise if drop < keep else bar
 
@@ -74,6 +83,20 @@ def failed(seeds: int = 0, of: int = 0) -> Judgement:
     if not seeds or seeds == of:
         return Judgement(suggest="crash", reason="failed", why="the run gave no metric")
     return Judgement(suggest="discard", reason="failed", why=f"{seeds} of {of} seeds failed")
+
+
+def baseline(runs: int, more: int = 0) -> Judgement:
+    """Return how a baseline stands: by itself, unless too many of its runs were aborted.
+
+    >>> baseline(2, 1).suggest
+    'replicate'
+    """
+    if not runs:
+        return failed()
+    if not more:
+        return Judgement(suggest="keep", reason="better", why="a baseline stands by itself")
+    why = f"too many of its runs were aborted for the {runs} that finished: {more} more must finish"
+    return Judgement(suggest="replicate", reason="undecided", more=more, why=why)
 
 
 def judge(
@@ -91,14 +114,16 @@ def judge(
     together: bool = False,
     failures: int = 0,
     unfinished: int = 0,
+    aborted: int = 0,
 ) -> Judgement:
     """Compare a candidate's runs, values by seed, with the level of its incumbent.
 
     `noise` is pooled over the runs that nobody selected in this leaf, profile, platform and
     yardstick; `rho` is their correlation over equal seeds. `broken` names the constraints that a
-    run of it broke; `lines_changed` is the net change of code lines; `together` says that it is
+    run of it broke; `lines_changed` is the net change of statements; `together` says that it is
     several of a bag at once; `failures` counts its seeds that ended without a number,
-    `unfinished` those that were stopped before they could.
+    `unfinished` those that were stopped before they could, `aborted` runs that something ended
+    after training had begun, also where the same seed was run again.
 
     >>> start = Record({}, {0: 0.995, 1: 0.996, 2: 0.994})
     >>> judge({0: 0.9915}, start, Noise(0.001, 2), "minimize").suggest
@@ -106,6 +131,8 @@ def judge(
     >>> judge({0: 0.9946}, start, Noise(0.001, 2), "minimize").why
     '0.0004 better, 0.4 noises; a keep needs 1; noise 0.001 from 2 repeats'
     """
+    if policy.rule == "strict":  # what comes after its last step is another look at luck
+        values = dict(itertools.islice(values.items(), len(STRICT_STEPS)))
     if failures or not values:
         return failed(failures, failures + len(values))
     if unfinished:
@@ -120,10 +147,28 @@ def judge(
         return _held_to(broken, _without_noise(values, incumbent, policy, direction))
     found = distance(values, incumbent, noise, direction, policy, rho)
     shorter = (lines_changed or 0) < 0 and may_simplify
-    case = _Case(found, noise, len(values), policy, min_effect, together, shorter)
+    seed, value = next(iter(values.items()))
+    first = distance({seed: value}, incumbent, noise, direction, policy, rho).gain
+    case = _Case(found, noise, len(values), policy, min_effect, together, shorter, first)
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
-    return _held_to(broken, verdict)
+    return _held_to(broken, _outnumbering(aborted, len(values), verdict))
+
+
+def _outnumbering(aborted: int, finished: int, verdict: Judgement) -> Judgement:
+    """Keep nothing whose finished runs do not outnumber the aborted: the best of two is luck."""
+    if verdict.suggest != "keep" or finished > OUTNUMBER * aborted:
+        return verdict
+    more = OUTNUMBER * aborted + 1 - finished
+    return replace(
+        verdict,
+        suggest="replicate",
+        reason="undecided",
+        more=more,
+        near_miss=(verdict.gain or 0.0) > 0,
+        why=f"{verdict.why}; {aborted} of its {aborted + finished} runs were aborted after they "
+        f"began to train: {more} more that finish{'es' * (more == 1)} must say the same",
+    )
 
 
 def _stopped(seeds: int, of: int) -> Judgement:

@@ -1,5 +1,6 @@
 """Find, read and check a leaf: its settings by profile, its yardstick, its commands."""
 
+from .canonical import code_id, less
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
 from .fingerprint import cache_key, frozen_paths, yardstick
@@ -15,11 +16,13 @@ __all__ = [
     "argv",
     "cache_key",
     "check_requires",
+    "code_id",
     "default_profile",
     "find",
     "frozen_paths",
     "here",
     "interpreter",
+    "less",
     "nearest",
     "read",
     "script",

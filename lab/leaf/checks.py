@@ -109,6 +109,21 @@ def _data(value: Any) -> str:
     return "" if isinstance(value, dict) else 'must be a table, such as corpus = "stdlib"'
 
 
+def _sandbox(value: Any) -> str:
+    """What the runs of a leaf see and get beside the usual."""
+    if not isinstance(value, dict) or not set(value) <= {"require", "read", "env"}:
+        return "must be a table of require, read and env"
+    if fault := _flag(value.get("require", False)):
+        return f"require {fault}"
+    read, env = value.get("read", ["/"]), value.get("env", ["A"])
+    if _words(read) or not all(path.startswith(("/", "~/")) for path in read):
+        return 'read must be a list of folders, such as ["/data/corpus", "~/models"]'
+    if _words(env) or not all(name.isidentifier() for name in env):
+        return 'env must be a list of variables, such as ["LD_LIBRARY_PATH"]'
+    loads = [name for name in env if name.startswith("LAB_")]
+    return f"env: {loads[0]!r} is lab's own" if loads else ""
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -123,6 +138,7 @@ FIELDS: dict[str, Check] = {
     "prepare": _words,
     "command": _words,
     "evaluate": _words,
+    "serve": _words,
     "mutable": _some_paths,
     "frozen": _paths,
     "requires": _requirements,
@@ -138,6 +154,7 @@ FIELDS: dict[str, Check] = {
     "data": _data,
     "constraints": _constraints,
     "hints": _hints,
+    "sandbox": _sandbox,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),
@@ -157,12 +174,14 @@ class _Page:
             f"{self.file}: {key}: {fault}", hint or f"Edit {self.file}, then: lab check {self.name}"
         )
 
-    def load(self) -> dict[str, Any]:
-        """Return the file as a table; Refused when it is no TOML."""
+    def load(self, text: str | None) -> dict[str, Any]:
+        """Return `text`, or the file, as a table; Refused when it is no TOML."""
         import tomllib  # commands that read no leaf do not pay for it
 
         try:
-            return tomllib.loads((self.folder / "leaf.toml").read_text(encoding="utf-8-sig"))
+            if text is None:
+                text = (self.folder / "leaf.toml").read_text(encoding="utf-8-sig")
+            return tomllib.loads(text)
         except (ValueError, RecursionError) as fault:
             self.refuse("not TOML", str(fault))
         except OSError as fault:
@@ -191,17 +210,18 @@ class _Page:
         return value
 
 
-def read(root: Path, name: str) -> Leaf:
+def read(root: Path, name: str, text: str | None = None) -> Leaf:
     """Return the leaf `name` below `root`, every field checked.
 
-    NotFound for a name without `leaf.toml`; Refused for a fault in the file.
+    `text` is its `leaf.toml` where another one counts than lies there. NotFound for a name without
+    `leaf.toml`; Refused for a fault in the file.
     """
     name = tidy(name)
     folder = folder_of(root, name)
     if folder is None:
         raise _unknown(root, name)
     page = _Page(name, folder)
-    table = page.load()
+    table = page.load(text)
     page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "check"])
     for key in REQUIRED:
         if key not in table:

@@ -28,8 +28,8 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
     one yardstick, whatever their line ends and whatever else lies about in them.
 
     Hashed: frozen files with their paths (not *.md), commands, metric, direction, limits and
-    constraints, the leaf's own `[data]`. `leaf.toml` counts by these values, so that a hint or
-    knob may change.
+    constraints, the leaf's own `[data]`, what runs see beside the usual. `leaf.toml` counts by
+    these values, so that a hint or knob may change.
     """
     named = [p for p in frozen_paths(leaf, settings) if Path(p).name != "leaf.toml"]
     stored = _stored(top, commit, [*named, f"{leaf.prefix}leaf.toml"]) if top else {}
@@ -47,6 +47,10 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         "constraints": sorted(condition.text for condition in settings.constraints),
         "data": dict(settings.data),
     }
+    if settings.serve:
+        said["serve"] = settings.serve
+    if settings.sandbox.read or settings.sandbox.env:
+        said["seen"] = [settings.sandbox.read, settings.sandbox.env]
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
@@ -58,11 +62,14 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     """
     here = leaf.folder.relative_to(leaf.root)
     scripts = [w for w in settings.prepare or [] if _is_file(leaf.folder, w)]
-    others = [p for p in settings.frozen if p.endswith(".py") and p not in settings.evaluate]
+    judging = (*settings.evaluate, *(settings.serve or []))
+    others = [p for p in settings.frozen if p.endswith(".py") and p not in judging]
     own = [(here / p).as_posix() for p in (*scripts, *others, "task")]
     files = _files(leaf.root, [*own, "shared"])
     files = [path for path in files if not path.endswith(".md")]
-    profile = {k: v for k, v in asdict(settings).items() if k not in ("hints", "constraints")}
+    aside = ("hints", "constraints", "sandbox", "serve")
+    profile = {k: v for k, v in asdict(settings).items() if k not in aside}
+    profile["network"] = settings.network is not False
     return _digest({path: _contents(leaf.root / path) for path in files}, profile)
 
 

@@ -87,11 +87,24 @@ class Knob:
 
 
 @dataclass(frozen=True)
+class Sandbox:
+    """What a leaf says of its runs' confinement: `[sandbox]`.
+
+    `require` refuses a machine that cannot confine; `read` are folders that runs see beside their
+    own, `env` variables that reach them beside the usual ones.
+    """
+
+    require: bool = False
+    read: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """A leaf as it runs in one profile; all times in seconds, file names from the leaf's folder.
 
     `gpu_optional`: the leaf never said what device it needs, so a CPU will do where there is no
-    accelerator.
+    accelerator. `network` is None where the leaf does not say: a confined run has none then.
     """
 
     profile: str
@@ -109,13 +122,15 @@ class Settings:
     timeout_s: float
     eval_timeout_s: float
     needs: Needs
-    network: bool
+    network: bool | None
     clock: Clock
     deterministic: bool
     constraints: tuple[Condition, ...]
     hints: tuple[tuple[Condition, str], ...]
     gpu_optional: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)  # what only the leaf's scripts read
+    sandbox: Sandbox = Sandbox()
+    serve: list[str] | None = None  # loads the experiment for an `evaluate` that never imports it
 
     @property
     def limit_s(self) -> float:
@@ -200,14 +215,20 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         timeout_s=timeout,
         eval_timeout_s=float(said.get("eval_timeout_s", timeout)),
         needs=_needs(table, own, profile),
-        network=said.get("network", True),
+        network=said.get("network"),
         clock=said.get("clock", "wall"),
         deterministic=said.get("deterministic", False),
         constraints=tuple(Condition.parse(f"{name} {bound}") for name, bound in constraints),
         hints=tuple((Condition.parse(text), advice) for text, advice in hints),
         data={**table.get("data", {}), **own.get("data", {})},
+        sandbox=_sandbox(said.get("sandbox", {})),
+        serve=list(said["serve"]) if said.get("serve") else None,
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
+
+
+def _sandbox(said: Mapping[str, Any]) -> Sandbox:
+    return Sandbox(said.get("require", False), *(tuple(said.get(k, ())) for k in ("read", "env")))
 
 
 def _needs(table: Mapping[str, Any], own: Mapping[str, Any], profile: str) -> Needs:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from .. import __version__, repo
+from ..confine import methods
 from ..errors import LabError
 from ..notebook import Notebook, runs
 from ..workspace import Workspace
@@ -30,6 +31,7 @@ def versions(workspace: Workspace, book: Notebook) -> dict[str, Any]:
         "worktree": str(workspace.place.top),
         "campaign": workspace.place.campaign,
         "devices": _devices(),
+        "confinement": methods.best().as_text(),
         "packages": {name: _installed(name) for name in PACKAGES},
     }
 

@@ -8,6 +8,8 @@ from .. import repo
 from ..experiment import verdicts
 from ..notebook import Notebook, lookup
 from ..run.exports import remove as remove_exports
+from ..system import left
+from ..system.home import Home
 from ..workspace import Workspace
 
 
@@ -15,13 +17,12 @@ def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dic
     """Remove what can be made again; records, commits, logs, steps and samples stay."""
     home = workspace.place.home
     before = _size(home.path)
-    folders = [home.experiment(number) for number in lookup.lost_ones(book)]
-    heavy = [path for path in folders if path.is_dir() and _has_artefacts(path)]
+    heavy = [number for number in lookup.lost_ones(book) if _has_artefacts(home, number)]
     exports = [] if _busy(book) else home.exported()
     worktrees = _idle(workspace, book, days)
     if not dry:
-        for path in heavy:
-            verdicts.remove_artefacts(path)
+        for number in heavy:
+            verdicts.remove_artefacts(home, number)
         for path in exports:
             if path.name.startswith("apply-"):  # a checkout whose `lab apply` was killed
                 repo.remove_worktree(workspace.place.main, path)
@@ -29,7 +30,7 @@ def collect(workspace: Workspace, book: Notebook, days: float, dry: bool) -> dic
         for path in worktrees:
             repo.git("worktree", "remove", str(path), cwd=workspace.place.main)
     return {
-        "artefacts": [str(path) for path in heavy],
+        "artefacts": [str(home.experiment(number)) for number in heavy],
         "exports": len(exports),
         "worktrees": [str(path) for path in worktrees],
         "freed_mb": 0.0 if dry else round((before - _size(home.path)) / 1e6, 1),
@@ -41,11 +42,11 @@ def _busy(book: Notebook) -> bool:
     return bool(lookup.open_jobs(book))
 
 
-def _has_artefacts(folder: Path) -> bool:
-    light = (".log", ".lock")
+def _has_artefacts(home: Home, experiment: int) -> bool:
     return any(
-        path.is_file() and path.name not in verdicts.KEPT_FILES and path.suffix not in light
-        for path in folder.glob("*/**/*")
+        verdicts.is_heavy(name)
+        for folder in home.runs_of(experiment)
+        for name, _ in left.files(folder, home.path)
     )
 
 
@@ -70,7 +71,7 @@ def _touched(path: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def as_text(found: dict[str, Any]) -> str:

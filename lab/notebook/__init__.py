@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from ..errors import Environment, NotFound, NotYet, Usage
 from ..system import locks
-from . import write_lock
+from . import chain, write_lock
 from .migrations import REDERIVED, STEPS
 
 BUSY_S = 30  # 16 writers made one wait 12.8 s at worst on a rollback journal
@@ -62,6 +62,8 @@ class Notebook:
     ) -> None:
         self.path, self.who, self.now = path, who, now
         self.inside = False  # past the door that lets one writer in at a time
+        self.line = chain.OURS  # of the chain that records hang on; an import has one of its own
+        self.notes: list[chain.Note] = []  # records of this transaction, to be hung on it
         try:
             self.db = self._connect()
             self.db.row_factory = sqlite3.Row
@@ -95,7 +97,9 @@ class Notebook:
         try:
             with self._alone():
                 self.db.execute("begin immediate")
+                self.notes.clear()
                 yield self.db
+                self.hang()
                 self.db.execute("commit")
         except BaseException as error:
             if self.db.in_transaction:
@@ -118,13 +122,27 @@ class Notebook:
         done = self.db.execute(
             f"insert into {table} ({columns}) values ({marks})", list(row.values())
         )
-        return int(done.lastrowid or 0)
+        number = int(done.lastrowid or 0)
+        self.note(table, number)
+        return number
+
+    def note(self, table: str, number: int, names: Iterable[str] = ()) -> None:
+        """Remember a record for the chain: that it is new, or which columns of it were filled."""
+        self.notes.append((table, number, tuple(names)))
+
+    def hang(self) -> None:
+        """Hang what this transaction recorded on the chain."""
+        if self.notes:
+            kept = chain.kept_tables(self.db)
+            chain.extend(self.db, self.line, [note for note in self.notes if note[0] in kept])
+            self.notes.clear()
 
     def fill(self, table: str, row_id: int, **values: Any) -> None:
         """Fill columns of a record that were empty until now."""
         names = ", ".join(f'"{name}" = ?' for name in values)
         known = [_finite(value) for value in values.values()]
         self.db.execute(f"update {table} set {names} where id = ?", [*known, row_id])
+        self.note(table, row_id, values)
 
     def event(self, verb: str, subject: str, detail: str | None = None) -> None:
         """Note who did what, when."""
@@ -215,6 +233,7 @@ class Notebook:
             from .proof import rebuild
 
             rebuild(self)
+        chain.catch_up(self)
         self.db.execute(f"pragma user_version = {len(STEPS)}")
 
     def _version(self) -> int:

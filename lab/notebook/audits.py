@@ -5,6 +5,9 @@ import sqlite3
 from typing import Any
 
 from . import Notebook
+from .replicates import SAYS_NOTHING
+
+MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
 
 
 def unfinished(book: Notebook, tip: int, base: int) -> sqlite3.Row | None:
@@ -29,14 +32,31 @@ def broken(book: Notebook, audit: int, experiment: int) -> list[str]:
     return [name for row in rows for name in json.loads(row["broken"])]
 
 
-def stops(book: Notebook, audit: int) -> int:
-    """Return how many of an audit's runs were stopped by somebody."""
+def aborted(book: Notebook, audit: int) -> int:
+    """Return how many of an audit's runs ended without a number, after training began, blameless.
+
+    Somebody may have stopped them, or killed the child: nobody knows why.
+    """
     rows = book.all(
         "select count(*) from runs r join jobs j on j.id = r.job "
-        "where j.audit = ? and r.failure = 'interrupted' and r.started is not null",
+        f"where j.audit = ? and r.failure in ({MARKS}) and r.started is not null",
         audit,
     )
     return int(rows[0][0])
+
+
+def tries(book: Notebook, audit: int) -> int:
+    """Return how many chances there were to confirm something on an audit's base, this one too.
+
+    Every audit of it, whoever began it and whether or not it came to an end, and every run of this
+    one that was aborted: it was measured again. One that a change of machine ended says nothing.
+    """
+    rows = book.all(
+        "select count(*) from audits a join audits mine on mine.base = a.base "
+        "where mine.id = ? and a.id <= mine.id and ifnull(a.conclusion, '') <> 'cut'",
+        audit,
+    )
+    return max(1, int(rows[0][0])) + aborted(book, audit)
 
 
 def newest(book: Notebook, campaign: str, leaf: str) -> sqlite3.Row | None:

@@ -14,6 +14,7 @@ from ..documents.experiments import (
 )
 from . import Notebook
 from .ideas import lesson_of
+from .marks import marks
 from .measurements import metrics, noise_and_outside, run_metrics
 from .read import ENTRY, e, entry
 
@@ -53,6 +54,7 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "reported": [
             cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
         ],
+        "marks": marks(book, number),
         "outside_noise": number in noise_and_outside(book, row["scope"])[1],
     }
 

@@ -71,8 +71,37 @@ def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
     ):
         row = book.one(f"{query} limit 1", leaf)
         if row is not None:
-            return book.one("select * from scopes where id = ?", row["scope"])
+            return scope(book, row["scope"])
     return None
+
+
+def scope(book: Notebook, number: int) -> sqlite3.Row:
+    """Return a scope: leaf, profile, platform, yardstick."""
+    return book.all("select * from scopes where id = ?", number)[0]
+
+
+def first_baseline(book: Notebook, leaf: str, scope: int) -> int | None:
+    """Return the first baseline of a leaf within a scope: where it began."""
+    row = book.one(
+        "select e.id from experiments e indexed by experiments_baseline join state s "
+        "on s.experiment = e.id where e.leaf = ? and e.kind = 'baseline' and s.scope = ? "
+        "and s.verdict = 'keep' and s.value is not null order by e.id limit 1",
+        *(leaf, scope),
+    )
+    return row["id"] if row else None
+
+
+def head_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
+    """Return the scope that heads a board: the newest, of a smoke test only without others."""
+    newest = newest_scope(book, leaf)
+    if newest is None or newest["profile"] != "smoke":
+        return newest
+    row = newest_baseline(book, leaf)
+    found = book.one(
+        "select c.* from scopes c join state s on s.scope = c.id where s.experiment = ?",
+        row["id"] if row else None,
+    )
+    return found or newest
 
 
 def newest_baseline(book: Notebook, leaf: str) -> sqlite3.Row | None:

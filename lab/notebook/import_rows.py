@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import importers
 from ..judge import finite
-from . import Notebook, record, state
+from . import Notebook, chain, record, state
 
 ImportedRow = importers.ImportedRow
 Rung = tuple[ImportedRow, float | None]
@@ -29,7 +29,7 @@ def load(book: Notebook, path: Path, leaf: str, wish: importers.Wish) -> dict[st
     counts = {"new": 0, "known": 0, "skipped": sum(one.skipped for one in log.problems)}
     ladder = Ladder()
     rungs = [(row, ladder.climb(row)) for row in log.rows]
-    with book.write():
+    with book.write(), chain.imported(book):
         settled = Settled(book, leaf, log.rows)
         for part in state.parts(rungs):
             new = _take(book, part, leaf, settled)
@@ -195,3 +195,5 @@ def _insert(book: Notebook, table: str, names: str, rows: list[tuple[Any, ...]])
     marks = ", ".join("?" * len(columns))
     query = f"insert into {table} ({', '.join(columns)}) values ({marks})"
     book.db.executemany(query, rows)
+    for row in rows:
+        book.note(table, row[0])

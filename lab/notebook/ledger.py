@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..judge import SIGN, Noise, Policy, Record, finite, total
-from . import Notebook, measurements
+from . import Notebook, history, lookup, measurements
 
 LONGEST = 100  # keeps from a tip back: five nights of a lucky gambler, without one audit
 NEWEST = 60  # experiments on a tip that are looked at: more hang on none between two audits
@@ -23,6 +23,7 @@ class Ledger:
     level: float | None  # what the next idea must beat
     confirmed_gain: float | None  # the sum of what audits confirmed; None where none did
     provisional_gain: float | None  # of the tip's level above what was last confirmed
+    over_first: float | None  # of the tip's level above the leaf's first baseline
     since: tuple[int, ...]  # changes kept since, oldest first
     simpler: int  # how many of those for taking fewer lines
 
@@ -62,15 +63,32 @@ def of(book: Notebook, tip: int, noise: Noise | None, policy: Policy, first: int
     known = {number: measurements.known_by(book, number) for number in (tip, base)}
     level = known[tip].level(policy, sd, direction)
     gains = [one["gain"] for one in done]
-    confirmed = total(gains) if gains else None
+    begun = _over_first(book, line[-1], policy, sd, direction)
+    late = min(0.0, begun or 0.0)  # what a start below the leaf's own takes away again
+    confirmed = total([*gains, late]) if gains else None
     provisional = _between(known[tip], known[base], policy, sd, direction)
     if policy.rule == "strict":  # every keep was certified by itself
         start = measurements.known_by(book, line[-1])
         confirmed, provisional = _between(known[tip], start, policy, sd, direction), 0.0
         base, since = tip, []
     return Ledger(
-        tip, base, level, confirmed, provisional, tuple(since[::-1]), _simpler(book, since)
+        *(tip, base, level, confirmed, provisional),
+        over_first=_over_first(book, tip, policy, sd, direction),
+        since=tuple(since[::-1]),
+        simpler=_simpler(book, since),
     )
+
+
+def _over_first(
+    book: Notebook, number: int, policy: Policy, sd: float, direction: str
+) -> float | None:
+    """Return how far an experiment's level is above the leaf's first baseline."""
+    state = lookup.state(book, number)
+    first = history.first_baseline(book, state["leaf"], state["scope"])
+    if first is None:
+        return None
+    mine, theirs = (measurements.known_by(book, one) for one in (number, first))
+    return _between(mine, theirs, policy, sd, direction)
 
 
 def _confirmed(book: Notebook, line: list[int]) -> list[sqlite3.Row]:
@@ -177,16 +195,17 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
         "order by id desc limit 1) = 'bagged'",
         *(tip, NEWEST),
     )
-    done = {part for parent in {row["parent"] for row in rows} for part in _tried(book, parent)}
+    done = {part for parent in {row["parent"] for row in rows} for part in tried(book, parent)}
     left = [row for row in rows if row["experiment"] not in done]
     return sorted(left, key=lambda row: -(row["gain"] or 0.0))
 
 
-def _tried(book: Notebook, parent: str) -> set[int]:
-    """Return the experiments that were tried together with others on a commit."""
+def tried(book: Notebook, parent: str, but: str = "") -> set[int]:
+    """Return the experiments that were tried together on a commit, in other contents than `but`."""
     rows = book.all(
-        "select c.parts from combinations c where c.parent = ? and exists (select 1 from "
-        "experiments where contents = c.contents and parent = c.parent and leaf = c.leaf)",
-        parent,
+        "select c.parts from combinations c where c.parent = ? and c.contents <> ? and exists "
+        "(select 1 from experiments where contents = c.contents and parent = c.parent "
+        "and leaf = c.leaf)",
+        *(parent, but),
     )
     return {int(part) for row in rows for part in json.loads(row["parts"])}

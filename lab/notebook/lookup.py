@@ -7,7 +7,12 @@ from ..errors import NotFound
 from . import Notebook
 from .replicates import RUNS, SAYS_NOTHING
 
-SCOPED = "e.leaf = ? and e.contents = ? and e.profile = ? and e.platform = ? and e.yardstick = ?"
+Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
+# The same contents, or the same code with other comments, where numbers may be compared.
+SCOPED = (
+    "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
+    "and e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
+)
 
 
 def experiment(book: Notebook, number: int) -> sqlite3.Row:
@@ -70,23 +75,34 @@ def kept_at(book: Notebook, commit: str) -> sqlite3.Row | None:
     )
 
 
-def same_contents(book: Notebook, scope: tuple[str, str, str, str, str]) -> list[sqlite3.Row]:
-    """Return experiments by (leaf, contents, profile, platform, yardstick), newest first."""
+def same_contents(book: Notebook, key: Key) -> list[sqlite3.Row]:
+    """Return experiments of the same contents or code, newest first."""
     return book.all(
         "select e.*, s.status, s.failure, s.verdict, s.runs from experiments e "
         f"join state s on s.experiment = e.id where {SCOPED} order by e.id desc",
-        *scope,
+        *key,
     )
 
 
-def baseline(book: Notebook, scope: tuple[str, str, str, str, str]) -> int | None:
-    """Return the baseline by (leaf, contents, profile, platform, yardstick)."""
+def baseline(book: Notebook, key: Key) -> int | None:
+    """Return the baseline of the same contents or code."""
     row = book.one(
         f"select e.id from experiments e where {SCOPED} and e.kind = 'baseline' "
         "order by e.id limit 1",
-        *scope,
+        *key,
     )
     return row["id"] if row else None
+
+
+def is_known(book: Notebook, key: Key) -> bool:
+    """Return whether contents or code were measured, as a baseline or kept, in any profile."""
+    row = book.one(
+        "select 1 from experiments e join state s on s.experiment = e.id where "
+        "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
+        "and (e.kind = 'baseline' or s.verdict = 'keep') limit 1",
+        *key[:3],
+    )
+    return row is not None
 
 
 def combination(book: Notebook, parent: str, contents: str) -> list[int]:
@@ -125,6 +141,11 @@ def lost_ones(book: Notebook) -> list[int]:
 def job(book: Notebook, number: int) -> sqlite3.Row:
     """Return a job's record."""
     return book.all("select * from jobs where id = ?", number)[0]
+
+
+def first_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
+    """Return the job that an experiment was begun with."""
+    return book.one("select * from jobs where experiment = ? order by id limit 1", experiment)
 
 
 def open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
@@ -168,6 +189,34 @@ def used_seeds(book: Notebook, experiment: int) -> set[int]:
 def campaign(book: Notebook, name: str | None) -> sqlite3.Row | None:
     """Return a campaign by its name."""
     return book.one("select * from campaigns where name = ?", name)
+
+
+def tip(book: Notebook, campaign: str) -> str | None:
+    """Return where the harness last left a campaign's branch; None where nobody noted it."""
+    query = 'select "commit" from tips where campaign = ? order by id desc limit 1'
+    row = book.one(query, campaign)
+    return row["commit"] if row else None
+
+
+def is_ours(book: Notebook, campaign: str, commit: str | None) -> bool:
+    """Return whether the harness made a commit for a campaign, or began an experiment on it."""
+    row = book.one(
+        'select 1 from tips where campaign = ?1 and "commit" = ?2 union all '
+        "select 1 from campaigns where name = ?1 and base = ?2 union all "
+        "select 1 from experiments where campaign = ?1 and kind = 'run' "
+        'and ("commit" = ?2 or parent = ?2) limit 1',
+        *(campaign, commit),
+    )
+    return row is not None
+
+
+def campaign_profile(book: Notebook, campaign: str | None) -> str | None:
+    """Return the profile that a campaign works in: that of its first experiment."""
+    row = book.one(
+        "select profile from experiments where campaign = ? and kind = 'run' order by id limit 1",
+        campaign,
+    )
+    return row["profile"] if row else None
 
 
 def named(book: Notebook, what: str, hint: str) -> list[str]:

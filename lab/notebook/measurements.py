@@ -1,11 +1,36 @@
 """Queries about numbers: the runs behind an experiment, the noise, the pairs, the metrics."""
 
 import sqlite3
+from dataclasses import dataclass
 
-from ..judge import Group, Noise, Pairs, Record, between, correlation, faded, mean, pooled, spread
-from . import Notebook
+from ..judge import (
+    Group,
+    Noise,
+    Pairs,
+    Record,
+    Runs,
+    between,
+    correlation,
+    faded,
+    mean,
+    pooled,
+    spread,
+    step_of,
+)
+from . import Notebook, lookup
 from .read import LOOK_BACK
-from .replicates import RUNS, by_seed, counted, failures, record, unfinished, unselected
+from .replicates import (
+    RUNS,
+    aborted,
+    by_seed,
+    counted,
+    failures,
+    record,
+    tampered,
+    unfinished,
+    unselected,
+    unsteady,
+)
 
 PAIRED = 40  # audits and replicated changes, the newest, from which pairs are known
 
@@ -30,7 +55,23 @@ def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[in
     )
     groups = [Group(*row) for row in rows]
     found, places = pooled(faded(groups))
+    if found is not None and found.sd == 0:
+        found = _coarse(book, scope, found)
     return found or _constant(book, scope), [groups[place].experiment for place in places]
+
+
+def _coarse(book: Notebook, scope: int, found: Noise) -> Noise:
+    """Return the noise of a share whose seeds all tied: no less than the step it is told in.
+
+    Three times 194 of 200 is no proof that luck moves nothing.
+    """
+    values = book.all(
+        "select distinct r.value from runs r join state s on s.experiment = r.experiment "
+        "where s.scope = ? and r.value is not null order by s.experiment desc limit ?",
+        *(scope, LOOK_BACK),
+    )
+    step = step_of(row["value"] for row in values)
+    return Noise(step, found.df) if step is not None and not _constant(book, scope) else found
 
 
 def noise_beside(book: Notebook, scope: int, audit: int) -> Noise | None:
@@ -50,7 +91,10 @@ def noise_beside(book: Notebook, scope: int, audit: int) -> Noise | None:
             Group(number, spread(some) or 0.0, len(some) - 1) for some in unselected(made, runs)
         ]
     nearest = sorted(groups, key=lambda group: -group.experiment)
-    return pooled(faded(nearest))[0] or _constant(book, scope)
+    found = pooled(faded(nearest))[0]
+    if found is not None and found.sd == 0:
+        found = _coarse(book, scope, found)
+    return found or _constant(book, scope)
 
 
 def between_machines(book: Notebook, scope: int) -> float | None:
@@ -117,27 +161,69 @@ def known_by(book: Notebook, experiment: int) -> Record:
     )
 
 
-def failed_seeds(book: Notebook, experiment: int) -> int:
-    """Return how many of an experiment's seeds were started and never gave a number."""
-    return failures(book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment))
+@dataclass(frozen=True)
+class Endings:
+    """How the runs of an experiment ended that gave no number."""
+
+    failures: int  # seeds, by the idea's own fault
+    unfinished: int  # seeds that were begun and stopped, and are due
+    tampered: int  # runs that changed what they may not
+    aborted: int  # runs that somebody or something ended after training had begun
+    unsteady: int  # how many of those more than finished ones
 
 
-def unfinished_seeds(book: Notebook, experiment: int) -> int:
-    """Return how many of an experiment's seeds were begun and stopped before they gave a number."""
-    return unfinished(_runs(book, experiment))
+def endings(book: Notebook, experiment: int) -> Endings:
+    """Return how the runs of an experiment, and of others of its code, ended without a number."""
+    runs = _runs_of_code(book, experiment)
+    counts = (failures, unfinished, tampered, aborted, unsteady)
+    return Endings(*(count(runs) for count in counts))
+
+
+def values(book: Notebook, experiment: int) -> dict[int, float]:
+    """Return what is known of a change by its seeds: whoever runs the same code again adds to it.
+
+    The first number of a seed counts, also where an earlier experiment, or its audit, measured it.
+    """
+    return by_seed(counted(_runs_of_code(book, experiment)))
+
+
+def _runs_of_code(book: Notebook, experiment: int) -> list[sqlite3.Row]:
+    """Return the runs of an experiment after those of earlier ones of its very code or contents."""
+    one = lookup.experiment(book, experiment)
+    own = [run for run in _runs(book, experiment) if run["audit"] is None]
+    if one["kind"] != "run":
+        return own
+    names = ("leaf", "contents", "code", "profile", "platform", "yardstick")
+    key: lookup.Key = tuple(one[name] for name in names)
+    alike = (row["id"] for row in lookup.same_contents(book, key) if row["kind"] == "run")
+    before = sorted(number for number in alike if number < experiment)
+    return [run for number in before for run in _runs(book, number)] + own
 
 
 def pairs(book: Notebook, scope: int) -> Pairs | None:
-    """Return how much of a seed's luck two programs share, as the newest audits tell."""
+    """Return how much of a seed's luck two programs share, as runs at equal seeds tell.
+
+    They are the newest audits', and those of changes that were run more than once.
+    """
     audits = book.all(
         "select a.* from audits a join state s on s.experiment = a.tip "
         "where s.scope = ? and a.ended is not null order by a.id desc limit ?",
         *(scope, PAIRED),
     )
-    sides = [
-        tuple(by_audit(book, one["id"], one[side]) for side in ("tip", "base")) for one in audits
+    sides: list[tuple[Runs, Runs]] = [
+        (by_audit(book, one["id"], one["tip"]), by_audit(book, one["id"], one["base"]))
+        for one in audits
     ]
-    return correlation(((tip, base) for tip, base in sides), noise(book, scope))
+    rows = book.all(
+        "select e.id, e.incumbent from state s join experiments e on e.id = s.experiment "
+        "where s.scope = ? and s.runs > 1 and e.kind = 'run' and e.incumbent is not null "
+        "order by e.id desc limit ?",
+        *(scope, PAIRED),
+    )
+    sides += [
+        (known_by(book, row["id"]).selecting, known_by(book, row["incumbent"]).runs) for row in rows
+    ]
+    return correlation(sides, noise(book, scope))
 
 
 def by_audit(book: Notebook, audit: int, experiment: int) -> dict[int, float]:
@@ -165,6 +251,16 @@ def metrics(book: Notebook, experiment: int) -> dict[str, float]:
     for (name, _), value in by_run.items():
         sums.setdefault(name, []).append(value)
     return {name: mean(values) for name, values in sums.items()}
+
+
+def is_measured(book: Notebook, experiment: int, metric: str) -> bool:
+    """Return whether the yardstick or the harness, and not the training alone, told a metric."""
+    row = book.one(
+        "select 1 from metrics m join runs r on r.id = m.run where r.experiment = ? "
+        "and m.name = ? and m.source <> 'train' limit 1",
+        *(experiment, metric),
+    )
+    return row is not None
 
 
 def run_metrics(book: Notebook, run: int) -> dict[str, float]:

@@ -87,6 +87,23 @@ def m007_audits(db: "Database") -> None:
     _execute(db, Path(__file__).with_name("m007_audits.sql").read_text(encoding="utf-8"))
 
 
+def m008_trust(db: "Database") -> None:
+    """What an experiment's code is, comments aside; where the harness left each campaign's branch.
+
+    A baseline of which more runs were aborted than finished stands no longer (`REDERIVED`).
+    """
+    _execute(db, Path(__file__).with_name("m008_trust.sql").read_text(encoding="utf-8"))
+
+
+def m009_chain(db: "Database") -> None:
+    """A hash chain over the records; what is here already is hung on it right after."""
+    db.execute(
+        "create table chain (id integer primary key, line integer not null, part text not null, "
+        "row integer not null, names text not null, hash text not null) strict"
+    )
+    db.execute("create index chain_line on chain (line, id)")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -105,5 +122,7 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m005_baselines,
     m006_combinations,
     m007_audits,
+    m008_trust,
+    m009_chain,
 )
-REDERIVED = 7  # notebooks older than this step hold derived tables of another rule
+REDERIVED = 8  # notebooks older than this step hold derived tables of another rule

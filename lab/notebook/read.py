@@ -6,6 +6,7 @@ from typing import Any
 from ..documents.experiments import Entry, Event
 from ..documents.leaves import Axis, Counts
 from . import Notebook
+from .lookup import SCOPED, Key
 
 Found = dict[str, Any]
 LOOK_BACK = 1000  # experiments counted one by one before "1000 or more" is said
@@ -122,15 +123,10 @@ def judged(book: Notebook, leaf: str, campaign: str) -> list[sqlite3.Row]:
     return book.all(f"{query} and s.verdict is not null order by s.experiment", campaign, leaf)
 
 
-def incumbents(book: Notebook, contents: str, *scope: str) -> list[sqlite3.Row]:
-    """Return what was kept of these contents within (leaf, profile, platform, yardstick)."""
-    leaf, *rest = scope
-    return book.all(
-        f"{ENTRY} where e.leaf = ? and e.contents = ? "
-        "and s.verdict = 'keep' and not s.claimed and s.value is not null "
-        "and e.profile = ? and e.platform = ? and e.yardstick = ?",
-        *(leaf, contents, *rest),
-    )
+def incumbents(book: Notebook, key: Key) -> list[sqlite3.Row]:
+    """Return what was kept of the same contents or code."""
+    kept = "s.verdict = 'keep' and not s.claimed and s.value is not null"
+    return book.all(f"{ENTRY} where {SCOPED} and {kept}", *key)
 
 
 def best(book: Notebook, scope: int) -> sqlite3.Row | None:

@@ -9,6 +9,8 @@ from typing import Any
 from ..errors import Refused, Usage
 from . import TEXT_LIMIT, Notebook, search, state
 
+LONGEST_NAME = 100  # characters of a metric's name: boards and tables have lines of 100
+
 
 def text(what: str, value: str, command: str) -> str:
     """Return `value` trimmed, or refuse what is empty or longer than a page can hold."""
@@ -37,6 +39,8 @@ def claimed_metrics(words: str) -> dict[str, float]:
     if not isinstance(found, dict):
         raise Usage("--metrics is not a JSON object of names and numbers.", hint)
     for name, value in found.items():
+        if len(name) > LONGEST_NAME:
+            raise Usage(f"--metrics: a name has {len(name):,} characters; {LONGEST_NAME} do.", hint)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Usage(f"--metrics: {name!r} is not a number.", hint)
         if not math.isfinite(value := _float(value)):
@@ -295,6 +299,13 @@ def campaign(book: Notebook, **row: Any) -> int:
         made = book.insert("campaigns", by=book.who, **row)
         book.event("campaign", row["name"])
         return made
+
+
+def tip(book: Notebook, campaign: str | None, commit: str | None) -> None:
+    """Note where the harness left a campaign's branch, so that a foreign commit shows."""
+    if campaign is not None and commit is not None:
+        with book.write():
+            book.insert("tips", campaign=campaign, commit=commit, by=book.who)
 
 
 def session(book: Notebook, campaign: int, *, agent: str) -> int:

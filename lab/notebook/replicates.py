@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..judge import Record
+from ..judge import OUTNUMBER, Record
 
 # An experiment's runs, each with the audit it was part of and what that came to.
 RUNS = """
@@ -73,6 +73,31 @@ def failures(runs: Sequence[Run]) -> int:
     good = {run["seed"] for run in counted(runs)}
     bad = {run["seed"] for run in runs if run["status"] == "failed" and _blamed(run)}
     return len(bad - good)
+
+
+def tampered(runs: Sequence[Run]) -> int:
+    """Return how many runs changed what they may not: one is enough for never trusting the rest."""
+    return sum(run["failure"] == "tampered" for run in runs)
+
+
+def aborted(runs: Sequence[Run]) -> int:
+    """Return how many runs ended without a number after training began, by no fault of the idea.
+
+    Each was another chance for luck: whoever ends the unlucky ones measures the lucky ones.
+    """
+    found, done = 0, set[int]()
+    for run in runs:
+        if run["status"] == "finished":
+            done.add(run["seed"])  # a repeat of it adds nothing, so that ending one chooses nothing
+        elif run["audit"] is None and run["started"] and run["seed"] not in done:
+            found += run["failure"] in SAYS_NOTHING
+    return found
+
+
+def unsteady(runs: Sequence[Run]) -> int:
+    """Return how many runs more an experiment needs: two that finished for each aborted one."""
+    own = counted([run for run in runs if run["audit"] is None])
+    return max(0, OUTNUMBER * aborted(runs) - len(own))
 
 
 def _blamed(run: Run) -> bool:

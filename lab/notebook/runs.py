@@ -39,6 +39,26 @@ def other_seeds(book: Notebook, experiment: int, seed: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def took(book: Notebook, experiment: int | None) -> dict[str, float]:
+    """Return the most that any finished run of an experiment took, of what the harness measured."""
+    names = ("cpu_s", "eval_s", "eval_cpu_s")
+    what = ", ".join(f"max(json_extract(machine, '$.{name}')) as {name}" for name in names)
+    row = book.one(
+        f"select {what} from runs where experiment = ? and status = 'finished'", experiment
+    )
+    return {name: row[name] for name in names if row is not None and row[name] is not None}
+
+
+def loads(book: Notebook, experiment: int | None) -> list[float]:
+    """Return how much each finished run of an experiment waited for a core, as a share."""
+    rows = book.all(
+        "select json_extract(machine, '$.delayed') as share from runs "
+        "where experiment = ? and status = 'finished' and share is not null",
+        experiment,
+    )
+    return [row["share"] for row in rows]
+
+
 def printed(book: Notebook, run: int, source: str) -> dict[str, float]:
     """Return the numbers that a run's `train` or `evaluate` printed."""
     query = "select name, value from metrics where run = ? and source = ?"

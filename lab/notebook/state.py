@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..judge import finite, mean, spread
 from . import Notebook
-from .replicates import RUNS, SAYS_NOTHING, record, unselected
+from .replicates import RUNS, SAYS_NOTHING, record, unselected, unsteady
 
 CHUNK = 500  # experiments looked at together: 10 times quicker than one by one
 SCOPE = ("leaf", "profile", "platform", "yardstick")
@@ -58,7 +58,7 @@ def derive(
     }
     if not runs and job is not None and job["how"]:
         state["failure"] = job["how"] if job["how"] in SAYS_NOTHING else None
-    if experiment["kind"] == "baseline" and values and not result:
+    if experiment["kind"] == "baseline" and values and not result and not unsteady(runs):
         state["verdict"] = "keep"
     state |= _worth(experiment, values, [*reported, *results], judgement)
     state |= _noise(unselected(experiment["kind"], runs))
@@ -124,8 +124,8 @@ def _last(rows: Sequence[Row], name: str) -> Any:
 def _mechanism(result: Row | None, judgement: Row | None) -> State:
     """What was measured outranks what was claimed."""
     if judgement and judgement["mechanism"]:
-        outcome = json.loads(judgement["mechanism"])["outcome"]
-        return {"mechanism": outcome, "mechanism_source": "measured"}
+        seen = json.loads(judgement["mechanism"])
+        return {"mechanism": seen["outcome"], "mechanism_source": seen.get("source", "measured")}
     if result and result["mechanism"]:
         return {"mechanism": result["mechanism"], "mechanism_source": "claimed"}
     return {"mechanism": None, "mechanism_source": None}

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import importers
 from ..errors import NotFound, Usage
-from . import Notebook, import_rows, record, schema, state
+from . import Notebook, chain, import_rows, record, schema, state
 
 # Where a record points at another one: exported as that one's unique id.
 POINTERS = {
@@ -133,7 +133,7 @@ class Import:
 
     def read(self) -> Row:
         """Take the file in; return the counts and what was wrong with single lines."""
-        with self.book.write():
+        with self.book.write(), chain.imported(self.book):
             for table, lines in groupby(self._lines(), key=lambda found: found[1]["table"]):
                 for part in state.parts(lines):
                     self._batch(table, [(line, row) for line, row in part])
@@ -175,10 +175,12 @@ class Import:
     def _batch(self, table: str, lines: list[tuple[int, Row]]) -> None:
         """Insert records of one table together; where one is bad, one by one."""
         self.book.db.execute("savepoint batch")
+        noted = len(self.book.notes)
         try:
             self._insert(table, [row for _, row in lines])
         except BAD as error:
             self.book.db.execute("rollback to batch")
+            del self.book.notes[noted:]
             if len(lines) == 1:
                 self._skip(lines[0][0], error)
             else:
@@ -199,6 +201,8 @@ class Import:
             into = ", ".join(f'"{name}"' for name in names)
             marks = ", ".join("?" * len(names))
             self.book.db.executemany(f"insert into {table} ({into}) values ({marks})", values)
+            for made in values:
+                self.book.note(table, made[0])
         self.counts["new"] += len(new)
         self.counts["known"] += len(rows) - len(new)
         self._touch(table, range(first, first + len(new)), new)

@@ -111,10 +111,3 @@ def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
             git("checkout", "--quiet", commit, "--", path, cwd=top)
         else:
             (top / path).unlink(missing_ok=True)
-
-
-def mark_tip(top: Path, head: str | None = None) -> None:
-    """Remember where the harness left this worktree's branch, so that a foreign commit shows."""
-    head = head or ref(top, "HEAD")
-    if head:
-        git("update-ref", "refs/worktree/lab-tip", head, cwd=top)

@@ -13,6 +13,7 @@ from ..judge import Policy
 from ..notebook import Notebook, history, ideas, measurements, read, report_queries
 from ..notebook.history import Point
 from ..notebook.read import Found
+from ..system import left
 from ..views import board
 from ..workspace import Workspace
 from . import curves, outcomes, tree
@@ -193,7 +194,7 @@ def _samples(workspace: Workspace, book: Notebook, name: str, best: Found | None
     first = report_queries.runs(book, best["experiment"])[::-1] if best else []
     for run in [*first, *report_queries.newest_runs(book, name, LOOKED_AT)]:
         path = workspace.place.home.run(run["experiment"], run["id"])
-        if (path / "samples.jsonl").is_file():
+        if left.is_file(path / "samples.jsonl"):
             try:
                 return samples.pick(path / "samples.jsonl", run["experiment"], SAMPLES)
             except LabError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..notebook.read import Found
+from ..system import left
 from ..system.home import Home
 
 POINTS = 160  # a curve is at most some 900 pixels wide
@@ -38,8 +39,9 @@ def curves(home: Home, runs: list[Found], first: int | None) -> Found | None:
 def read(path: Path) -> list[dict[str, Any]]:
     """Return the steps of a log, or evenly spaced ones of a long log; torn lines are skipped."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with left.opened(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
             if size <= WHOLE:
                 raw = list(itertools.islice(file, 200_000))
             else:

@@ -10,10 +10,19 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Detail, Mechanism, Paired, Reference, Replicate, Standing
+from ..documents.experiments import (
+    Detail,
+    Mechanism,
+    Paired,
+    Reference,
+    Replicate,
+    Source,
+    Standing,
+)
 from ..errors import Refused
 from ..leaf import Condition
 from ..notebook import Notebook, audits, ledger, lookup, measurements, read, record
+from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, span
 
@@ -49,6 +58,16 @@ def policy_of(table: Mapping[str, Any]) -> judging.Policy:
         raise Refused(f"leaf.toml: {error}.", "See the settings: docs/judging.md") from None
 
 
+def policy_for(book: Notebook, experiment: int) -> judging.Policy:
+    """Return the thresholds that an experiment was begun with; later edits change no verdict."""
+    job = lookup.first_job(book, experiment)
+    asked = json.loads(job["asked"] or "{}") if job else {}
+    try:
+        return judging.Policy.from_table(asked.get("judge", {}))
+    except ValueError:  # a rule of before
+        return judging.Policy()
+
+
 def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge an experiment by what the notebook holds at this moment."""
     number, scope = experiment["id"], lookup.state(book, experiment["id"])["scope"]
@@ -60,15 +79,13 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
     moved = _moved(book, number, against, scope)
     if moved is not None:
         noise = judging.apart(noise, moved.sd)
+    ended = measurements.endings(book, number)
     if experiment["kind"] == "baseline":
-        stands = judging.Judgement(
-            suggest="keep", reason="better", why="a baseline stands by itself"
-        )
-        verdict = stands if record.runs else judging.failed()
+        verdict = judging.baseline(len(record.runs), ended.unsteady)
     else:
         idea = _idea(book, experiment)
         verdict = judging.judge(
-            record.selecting,
+            measurements.values(book, number) if record.selecting else {},
             incumbent,
             noise,
             experiment["direction"],
@@ -77,10 +94,11 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
             broken=broken,
             lines_changed=experiment["lines_changed"],
-            together=_together(book, experiment),
+            together=_together(book, experiment, policy),
             may_simplify=_may_simplify(book, against, noise, policy),
-            failures=measurements.failed_seeds(book, number),
-            unfinished=measurements.unfinished_seeds(book, number),
+            failures=ended.failures,
+            unfinished=ended.unfinished,
+            aborted=ended.aborted,
         )
     known = None
     if against is not None and incumbent is not None and incumbent.runs:
@@ -107,12 +125,13 @@ def _elsewhere(moved: Moved, incumbent: int) -> str:
     return f"measured on another machine than e{incumbent}: {num(moved.sd)} of the noise is that"
 
 
-def _together(book: Notebook, experiment: sqlite3.Row) -> bool:
+def _together(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> bool:
     """Return whether this is several of its incumbent's bag at once."""
     made = experiment["parent"], experiment["contents"]
-    parts = lookup.combination(book, *made) if all(made) else []
-    bagged = [ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts]
-    return bool(bagged) and all(bagged)
+    parts = set(lookup.combination(book, *made)) if all(made) else set()
+    if len(parts) < max(policy.bag, 2) or parts & ledger.tried(book, *made):
+        return False  # once together: another chance for the same ones is one for luck
+    return all(ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts)
 
 
 def _may_simplify(
@@ -148,13 +167,13 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
         incumbent = (
             measurements.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
         )
-        seen = Condition.parse(observable).holds(
-            measurements.metrics(book, experiment["id"]), incumbent
-        )
+        condition = Condition.parse(observable)
+        seen = condition.holds(measurements.metrics(book, experiment["id"]), incumbent)
         if seen is not None:
+            always = seen and condition.holds(incumbent, incumbent)
             return {
-                "outcome": "confirmed" if seen else "refuted",
-                "source": "measured",
+                "outcome": "trivial" if always else "confirmed" if seen else "refuted",
+                "source": _source(book, experiment["id"], condition.metric),
                 "observable": observable,
             }
     claim = lookup.last_result(book, experiment["id"])
@@ -163,11 +182,16 @@ def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
     return None
 
 
+def _source(book: Notebook, number: int, metric: str) -> Source:
+    """Return who says a metric: the harness and the yardstick, or the training alone."""
+    return "measured" if measurements.is_measured(book, number, metric) else "self-reported"
+
+
 def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge, and record the judgement so that what was said can be read later."""
     standing = assess(book, experiment, policy)
     verdict, seen = standing.judgement, standing.mechanism
-    measured = seen if seen is not None and seen["source"] == "measured" else None
+    measured = seen if seen is not None and seen["source"] != "claimed" else None
     record.judgement(
         book,
         experiment["id"],
@@ -242,6 +266,7 @@ def as_json(
         "mechanism": standing.mechanism,
         "constraints": {"broken": list(standing.broken)},
         "flags": sorted({flag for run in runs for flag in json.loads(run["flags"] or "[]")}),
+        "marks": marks(book, number),
         "hints": detail.get("hints", []) + hints,
         "lines_changed": experiment["lines_changed"],
         "log": last["log"] if last else None,
@@ -294,13 +319,21 @@ def _cost(runs: list[sqlite3.Row]) -> float | None:
     return sum(known) if known else None
 
 
+def confined(machine: str | None) -> str | None:
+    """Return how a run was confined, by what is recorded of its machine."""
+    found = json.loads(machine or "{}").get("confined")
+    return None if found is None else str(found)
+
+
 def _run(run: sqlite3.Row) -> Replicate:
     return {
         "run": run["id"],
         "seed": run["seed"],
         "value": run["value"],
+        "load": json.loads(run["machine"] or "{}").get("delayed"),
         "seconds": run["seconds"],
         "device": run["device"],
+        "confined": confined(run["machine"]),
         "status": run["status"] or ("running" if run["started"] else "queued"),
         "failure": run["failure"],
     }
@@ -314,6 +347,8 @@ def _next(
     if state["status"] in ("queued", "running"):
         return Action("wait", experiment=number)
     if idea is None:
+        if verdict.suggest == "replicate":
+            return Action("replicate", experiment=number, seeds=verdict.more)
         measured = state["value"] is not None and not state["claimed"]
         return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
     if state["verdict"] in ("keep", "discard") and audit:
@@ -378,11 +413,15 @@ def _remarks(found: Standing) -> list[str]:
     lines = []
     if found["constraints"]["broken"]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
+    if any(run["confined"] == "none" for run in found["runs"]):
+        lines.append("not confined: its runs had your rights and saw all your files (lab doctor)")
+    if found["marks"]:
+        lines.append(f"bear in mind: {'; '.join(found['marks'])}")
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]
     if found["lines_changed"] is not None and found["hypothesis"]:
-        lines.append(f"net lines: {found['lines_changed']:+d}")
+        lines.append(f"net statements: {found['lines_changed']:+d}")
     return lines
 
 

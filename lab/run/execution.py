@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import reference, summary
 
@@ -19,11 +19,16 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..notebook import Notebook, record, runs
+from ..notebook.marks import LOADED
+from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
+from ..system import left, tree_time
 from ..system.home import KEEPER_LOG, Home
-from . import assessment, failures, machine, queue_status, seeds
+from . import assessment, failures, machine, queue_status, seeds, shared_memory
+from .confinement import Confinement
 from .exports import exports
+from .failure_hints import hint
 from .not_in_git import missed
 from .spawn import own_paths
 from .stages import NotPrepared, Stages, outcome_from
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
 # busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
 MOST_BUSY = 3.0
+OWN_CPU = 1.15  # times the incumbent's CPU seconds, by a clock of steps: a quiet machine's luck
+EVALUATE = 2.0  # times what the incumbent's yardstick took: a larger model may be slower to score
+SLACK_S = 1.0  # beside both: importing from a cold disk
+NEAR = 0.005  # of a number: what rounding to three digits changes at most
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,24 @@ class JobContext:
     beside: tuple[Path, ...]  # where the run was asked for
     experiment: sqlite3.Row
     job: sqlite3.Row
-    stop: Callable[[], bool]
+    asked: "Asked"
+
+    @property
+    def stop(self) -> Callable[[], bool]:
+        """Whether somebody asked for the end of the job."""
+        return self.asked.stop
+
+
+class Asked(Protocol):
+    """Who asks for the end of a job."""
+
+    def stop(self) -> bool:
+        """Return whether somebody does."""
+        ...
+
+    def stopped_by(self) -> str:
+        """Return the campaign that does, "" for anybody else."""
+        ...
 
 
 class Execution:
@@ -64,7 +90,10 @@ class Execution:
         self.worth_retrying = True
         self.exports: tuple[Path, Path] = (Path(), Path())
         self.artefacts: frozenset[str] = frozenset()  # that training left
+        self.grown = False  # whether training added files to the prepared data
         self.machine: dict[str, Any] = {}
+        self.confinement: Confinement | None = None  # on this machine
+        self.printed = ""  # by the newest of its commands
         self.python = ""  # the leaf's interpreter, where it is on this machine
 
     def perform(self) -> str | None:
@@ -72,11 +101,21 @@ class Execution:
         try:
             failure, metrics = self._measured()
         except Stopped:
-            failure, metrics = _plain_failure("interrupted", "stopped on request"), {}
+            failure, metrics = self._stopped(), {}
         except (LabError, OSError, repo.GitFailed) as error:
             words = error.message if isinstance(error, LabError) else str(error)
             failure, metrics = _plain_failure("infra", words), {}
         return self._record(self._explained(failure), metrics)
+
+    def _stopped(self) -> failures.Failure:
+        """Return what a stop is: a campaign that ends its own training has chosen by it."""
+        who, began = self.order.asked.stopped_by(), self.facts["waited_s"] is not None
+        if began and who and who == self.experiment["campaign"]:
+            said = f"stopped by {who}, whose run it was"
+            return failures.Failure(
+                "stopped", "", said, failures.SAYS["stopped"], hint("stopped", "", "")
+            )
+        return _plain_failure("interrupted", "stopped on request")
 
     # -- The stages ---------------------------------------------------------------
 
@@ -91,22 +130,37 @@ class Execution:
         if self.order.job["runner"].startswith("modal"):
             return self._rented(leaf)
         stages = self._stages(leaf)
+        confinement = Confinement(self.order, self.settings, self.exports, self.python)
+        self.confinement = confinement
+        self.machine |= confinement.method.as_record()
+        stages.environ = confinement.environ()
         try:
             stages.prepare()
         except NotPrepared as error:
+            self.printed = error.outcome.log or ""
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
-            self.machine = machine.record(lease.device)
+            self.machine |= machine.record(lease.device)
+            confinement.apply(stages, lease.device)
+            before = shared_memory.names()
             if self.settings.clock == "cpu":
                 self.machine["reference_s"] = self._reference_s(stages)
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
-            trained = stages.train()
-            failure, first = self._trained(trained, stages.tampered())
-            if failure is not None:
-                return failure, {"train": first}
-            evaluated = stages.evaluate()
-        return self._evaluated(first, evaluated)
+            pressed = tree_time.pressure_us()
+            try:
+                trained = stages.train()
+                self.machine |= machine.load(trained, pressed)
+                failure, first = self._trained(trained, stages.tampered())
+                if failure is not None:
+                    return failure, {"train": first}
+                self.grown = bool(stages.data.grown())
+                evaluated = stages.evaluate()
+                spoiled = stages.spoiled()
+            finally:
+                if not confinement.method.confines:
+                    shared_memory.remove_left(before)
+        return self._evaluated(first, evaluated, spoiled)
 
     def _reference_s(self, stages: Stages) -> float:
         """Return the unit of the CPU clock: one for all runs that share a cache."""
@@ -129,6 +183,7 @@ class Execution:
         key = leaves.cache_key(leaf, self.settings)
         plan = dataclasses.replace(self._plan(leaf), python="", paths=[])
         self.facts["device"] = self.machine["device"] = device or "cpu"
+        self.machine["confined"] = "rented"
         if row["remote_id"]:
             sandbox = modal.Sandbox.found(row["remote_id"])
         else:
@@ -156,7 +211,7 @@ class Execution:
             requires=settings.requires,
             pins=self.exports[0] / "constraints.txt",
             limit_s=settings.limit_s,
-            network=settings.network,
+            network=settings.network is not False,
         )
 
     def _as_measured(
@@ -189,7 +244,7 @@ class Execution:
     def _plan(self, leaf: leaves.Leaf) -> Plan:
         settings = self.settings
         python = leaves.interpreter(settings, self.order.source, os.environ)
-        for command in (settings.prepare, settings.command, settings.evaluate):
+        for command in (settings.prepare, settings.command, settings.evaluate, settings.serve):
             if command:
                 leaves.argv(command, python, leaf.folder)  # refuses what is not there
         return Plan(
@@ -197,6 +252,7 @@ class Execution:
             prepare=settings.prepare,
             train=settings.command,
             evaluate=settings.evaluate,
+            serve=settings.serve,
             allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
@@ -250,17 +306,18 @@ class Execution:
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
         failure = self._classify(outcome, self.log, tampered=tampered)
-        return failure, summary.parse(outcome.tail)
+        return failure, summary.parse(outcome.tail, self.settings.metric)
 
     def _evaluated(
-        self, claimed: dict[str, float], outcome: Outcome
+        self, claimed: dict[str, float], outcome: Outcome, tampered: Sequence[str] = ()
     ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
         """Return why there is no number, if so, and the metrics of both blocks."""
-        found = summary.parse(outcome.tail)
+        found = summary.parse(outcome.tail, self.settings.metric)
         self.facts["exit_code"] = outcome.exit_code
+        self.machine |= {"eval_s": outcome.seconds, "eval_cpu_s": outcome.cpu_s}
         printed = self.settings.metric in found
         log = self.dir / "evaluate.log"
-        failure = self._classify(outcome, log, metrics_ok=printed)
+        failure = self._classify(outcome, log, metrics_ok=printed, tampered=tampered)
         if failure is not None:
             self.failed_in = log
         mutable = self.settings.mutable
@@ -271,13 +328,14 @@ class Execution:
 
     def _explained(self, failure: failures.Failure | None) -> failures.Failure | None:
         """Say of a failure what it lacked, where that lies in the checkout alone."""
-        logs = [self.dir / f"{name}.log" for name in ("evaluate", "run", "prepare")]
-        log = next((path for path in logs if path.is_file()), None)
         if failure is None or failure.kind not in ("bug", "infra", "no_metric"):
             return failure
+        if self.confinement and (told := self.confinement.explained(failure)):
+            self.worth_retrying = False
+            return told
         if not self.exports[0].name:  # there was nothing to run in
             return failure
-        said = f"{log.read_text(errors='replace') if log else ''}\n{failure.last}"
+        said = f"{self.printed}\n{failure.last}"
         leaf, order = Path(self.experiment["leaf"]), self.order
         folder = str(leaf) if (self.exports[0] / leaf).is_dir() else ""
         path = missed(said, self.exports, [order.source, *order.beside], folder)
@@ -298,9 +356,10 @@ class Execution:
     ) -> failures.Failure | None:
         folders = [root / self.folder for root in self.exports]
         source = folders[0] / self.settings.mutable[0]
+        self.printed = left.text(log) if outcome.log is None else outcome.log
         return failures.classify(
             outcome,
-            log.read_text(errors="replace") if log.exists() else "",
+            self.printed,
             metrics_ok=metrics_ok,
             metric=self.settings.metric,
             tampered=tampered,
@@ -317,12 +376,17 @@ class Execution:
         name = self.experiment["metric"]
         value = metrics.get("evaluate", {}).get(name) if failure is None else None
         rows = [(n, source, v) for source, found in metrics.items() for n, v in found.items()]
+        long = [name for name, _, _ in rows if len(name) > LONGEST_NAME]
+        rows = [row for row in rows if len(row[0]) <= LONGEST_NAME]
         detail: dict[str, Any] = dataclasses.asdict(failure) if failure else {}
         if failure is not None and self.failed_in != self.log:
             detail["log"] = str(self.failed_in)
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            if long:
+                words = f"{len(long)} metrics have names of more than {LONGEST_NAME} characters"
+                detail["hints"].append(f"{words} and are not recorded: {long[0][:20]}...")
             self.facts["broken"] = json.dumps(self._broken(known))
             self.facts["flags"] = json.dumps(self._flags(metrics))
         versions = machine.versions(self.dir, self.python)
@@ -343,7 +407,7 @@ class Execution:
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
             if failure is None and self.order.job["audit"] is None:  # an audit judges the chain
-                policy = assessment.policy_of(self._asked.get("judge", {}))
+                policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None
 
@@ -362,14 +426,37 @@ class Execution:
         allowed = self.settings.budget_s * busy + self.settings.startup_s
         if spent is not None and spent > allowed:
             broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
-        return broken
+        return broken + self._beyond_incumbent()
+
+    def _beyond_incumbent(self) -> list[str]:
+        """Return what this run took far more of than its incumbent: no clock of a leaf counts it.
+
+        A number of steps buys as much as a step is worth, and an evaluation could train on.
+        """
+        known = runs.took(self.book, self.experiment["incumbent"])
+        busy = (self.machine.get("delayed") or 0.0) > LOADED
+        scored = "eval_s" if self.settings.needs == "gpu" else "eval_cpu_s"
+        limits = {scored: MOST_BUSY if busy else EVALUATE}
+        if self.settings.clock == "steps":
+            limits["cpu_s"] = MOST_BUSY if busy else OWN_CPU
+        found = []
+        for name, times in limits.items():
+            mine, theirs = self.machine.get(name), known.get(name)
+            if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
+                what = "evaluate" if name.startswith("eval") else "its own CPU"
+                found.append(f"budget ({what} {mine:.1f} s, its incumbent {theirs:.1f} s)")
+        return found
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about the numbers."""
         flags = ["reproduction"] if self._asked.get("reproduce") else []
+        if self.order.home.path != self.order.source / ".lab":
+            flags.append("notebook_elsewhere")
+        if self.grown:
+            flags.append("new_prepared_files")
         name, found = self.experiment["metric"], metrics["evaluate"]
         claim = metrics["train"].get(name)
-        if claim is not None and claim != found[name]:
+        if claim is not None and not _agrees(claim, found[name]):
             flags.append("claim_differs")
         if not self.settings.deterministic and self._same_as_another_seed(metrics):
             flags.append("seed_ignored")
@@ -387,6 +474,17 @@ class Execution:
         folder = self.order.home.run(self.experiment["id"], run)
         blocks = (runs.printed(self.book, run, source) for source in ("train", "evaluate"))
         return seeds.Left(folder, frozenset(), *blocks)
+
+
+def _agrees(claim: float, found: float) -> bool:
+    """Return whether a number is the other one, perhaps printed with fewer digits.
+
+    >>> _agrees(0.9932, 0.993214), _agrees(0.9932, 0.9941), _agrees(1.0, 0.6)
+    (True, False, False)
+    """
+    digits = len(f"{claim!r}".partition(".")[2]) if "e" not in f"{claim!r}" else 0
+    near = abs(claim - found) <= NEAR * abs(found)
+    return claim == found or (near and digits > 0 and abs(claim - found) <= 0.5001 / 10**digits)
 
 
 def _plain_failure(kind: str, last: str) -> failures.Failure:

@@ -4,7 +4,6 @@ They are written into memory where there is plenty, since making a thousand file
 disk half a second; else below `.lab/exports`. `LAB_EXPORTS_DIR` names a folder to take instead.
 """
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import repo
+from ..system import left
 from ..system.home import Home
 
 MEMORY = Path("/dev/shm")  # Linux's own memory file system; a sandboxed one is small
@@ -48,7 +48,7 @@ def _elsewhere(folder: Path, size: int | None) -> Path | None:
     base = Path(said) if said else MEMORY / f"labtree-{os.getuid()}"
     if not said and (size is None or not _roomy(size)):
         return None
-    root = base / hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
+    root = base / _name(folder)
     (folder / WHERE).write_text(str(root))
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,6 +60,11 @@ def _elsewhere(folder: Path, size: int | None) -> Path | None:
     return root
 
 
+def _name(folder: Path) -> str:
+    """Return what a job's exports are called outside of its folder."""
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
+
+
 def _roomy(size: int) -> bool:
     try:
         return size <= 2 * LARGEST and shutil.disk_usage(MEMORY).free > SPARE + 2 * size
@@ -68,7 +73,11 @@ def _roomy(size: int) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Remove the exports that a job's folder stands for; what is not there is no trouble."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree((folder / WHERE).read_text(), ignore_errors=True)
+    """Remove the exports that a job's folder stands for; what is not there is no trouble.
+
+    Whatever its file names, only a folder of the name that these exports have is theirs.
+    """
+    root = Path(left.text(folder / WHERE))
+    if root.name == _name(folder):
+        shutil.rmtree(root, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,7 @@ def hint(kind: str, place: str, source: str) -> str:
     return {
         "interrupted": "Run it again",
         "lost": "Run it again",
+        "stopped": "Let a run come to its end, or change the idea",
         "infra": "Run it again; if it fails again: lab doctor",
         "timeout": "Stop when the training budget is over, or do less before and after it",
         "bug": f"Fix {place} and run it again" if place else "Read the log, fix it, run it again",

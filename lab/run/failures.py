@@ -16,6 +16,7 @@ from .tracebacks import Trace
 
 SAYS = {
     "interrupted": "It was stopped: this says nothing about the idea.",
+    "stopped": "Its own campaign stopped it: that seed counts as failed.",
     "lost": "Its supervisor died: this says nothing about the idea.",
     "infra": "The machine failed, not the idea.",
     "timeout": "Too slow as written: it did not end within the hard limit.",
@@ -44,7 +45,8 @@ DIVERGED = re.compile(
     r"RuntimeError: probability tensor contains either `inf`, `nan` or element < 0"
     r"|RuntimeError: Function '\w+' returned nan values in its \d+th output"
 )
-SAID_DIVERGED = re.compile(r"^diverged at step \d+\b.*$", re.MULTILINE)
+SAID_DIVERGED = re.compile(r"^diverged at step \d+\b.*$")
+LAST_LINES = 3  # of a log: a script that said so earlier went on, and ended for another reason
 MACHINE = re.compile(
     r"(?:[\w.]+\.)?OSError: \[Errno (?:28|122|5|30)\]"  # disk full, quota, I/O error, read-only
     r"|RuntimeError: .*PytorchStreamWriter failed writing file"  # torch.save on a full disk
@@ -53,7 +55,9 @@ MACHINE = re.compile(
     r"|Unexpected error from cudaGetDeviceCount\(\)|CUDA driver initialization failed"
     r"|CUDA error: (?:CUDA-capable device\(s\) is/are busy|uncorrectable ECC error"
     r"|no CUDA-capable device|system not yet initialized|device not ready))"
-    r"|(?:[\w.]+\.)?(?:ConnectionError|ConnectError|ConnectTimeout|ReadTimeout|ConnectionResetError"
+)
+NETWORK = re.compile(
+    r"(?:[\w.]+\.)?(?:ConnectionError|ConnectError|ConnectTimeout|ReadTimeout|ConnectionResetError"
     r"|ConnectionRefusedError|URLError|gaierror|RemoteDisconnected|APIConnectionError"
     r"|APITimeoutError)(?::|$)"
 )
@@ -107,7 +111,7 @@ def classify(
     """
     trace = tracebacks.last(log_text)
     failed = outcome.exit_code != 0
-    kind = _by_facts(outcome) or (_by_text(outcome, trace, log_text) if failed else "")
+    kind = _by_facts(outcome) or (_by_text(outcome, trace, log_text, folders) if failed else "")
     if not kind:
         kind = "bug" if failed else "tampered" if tampered else "" if metrics_ok else "no_metric"
     if not kind:
@@ -152,11 +156,13 @@ def _by_facts(outcome: Facts) -> str:
     return "infra" if killed and not outcome.diverged else ""
 
 
-def _by_text(outcome: Facts, trace: Trace | None, log: str) -> str:
+def _by_text(outcome: Facts, trace: Trace | None, log: str, folders: Sequence[Path] = ()) -> str:
     """Return the class of a command that failed by itself, by its last exception."""
     said = trace.exceptions if trace else ()
     if any(MACHINE.match(line) for line in said[:1]):
         return "infra"
+    if any(NETWORK.match(line) for line in said[:1]) and not (trace and trace.is_within(folders)):
+        return "infra"  # a library's own words; a script that raises one itself has a bug
     if any(OUT_OF_MEMORY.match(line) for line in said):
         return "oom"
     if outcome.diverged or any(DIVERGED.match(line) for line in said):
@@ -165,8 +171,9 @@ def _by_text(outcome: Facts, trace: Trace | None, log: str) -> str:
 
 
 def _own_words(log: str) -> str:
-    """Return the script's own line saying that it diverged, if no traceback follows it."""
-    found = SAID_DIVERGED.findall(log.rpartition(tracebacks.HEADER)[2])
+    """Return the script's own line saying that it diverged, where it said little after it."""
+    lines = [line for line in log.rpartition(tracebacks.HEADER)[2].splitlines() if line.strip()]
+    found = [line for line in lines[-LAST_LINES:] if SAID_DIVERGED.match(line)]
     return found[-1] if found else ""
 
 

@@ -13,11 +13,11 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..runner import Plan
+from ..runner import Outcome, Plan
 from ..runner.local import Local
 from .stages import NotPrepared, Stages
 
@@ -76,10 +76,15 @@ def execute_plan(here: Path) -> dict[str, Any]:
         return found | {"not_prepared": str(error), "ours": bool(error.outcome.error)}
     found["setup_s"] = time.monotonic() - began
     trained = stages.train()
-    found["train"], found["tampered"] = asdict(trained), stages.tampered()
+    found["train"], found["tampered"] = _travelling(trained), stages.tampered()
     if trained.exit_code == 0 and not found["tampered"]:
-        found["evaluate"] = asdict(stages.evaluate())
+        found["evaluate"] = _travelling(stages.evaluate())
     return found
+
+
+def _travelling(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as plain data, without the log, which was streamed already."""
+    return asdict(replace(outcome, log=None))
 
 
 def follow(here: Path, offsets: dict[str, int]) -> None:

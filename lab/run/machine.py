@@ -10,8 +10,9 @@ from typing import Any
 from shared import reference
 from shared import run as child
 
+from ..runner import Outcome
 from ..slots import Device, driver
-from ..system import processes
+from ..system import left, processes, tree_time
 from .stages import locked
 
 
@@ -22,14 +23,25 @@ def record(device: Device) -> dict[str, Any]:
     return known | ({"driver": version} if version else {})
 
 
+def load(outcome: Outcome, before: int | None) -> dict[str, float]:
+    """Return what a training used, and how much it waited for others; `before` is the pressure."""
+    found = {"cpu_s": outcome.cpu_s}
+    if outcome.delayed is not None:
+        found["delayed"] = round(outcome.delayed, 3)
+    after = tree_time.pressure_us()
+    if before is not None and after is not None and outcome.seconds > 0:
+        found["pressure"] = round(min(1.0, (after - before) / 1e6 / outcome.seconds), 3)
+    return found
+
+
 def versions(run_dir: Path, python: str) -> dict[str, str]:
     """Return what the leaf's interpreter said of itself as it began, or this one where it is ours.
 
     A leaf that does without `shared.run` and has a Python of its own says nothing.
     """
     try:
-        said = json.loads((run_dir / child.VERSIONS).read_text())
-    except (OSError, ValueError):
+        said = json.loads(left.text(run_dir / child.VERSIONS))
+    except (ValueError, RecursionError):
         return child.versions() if python == sys.executable else {}
     known = said.items() if isinstance(said, dict) else ()
     return {name: str(version)[:80] for name, version in known if name in child.TOLD_OF}

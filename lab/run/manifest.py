@@ -1,9 +1,11 @@
 """Manifest of a folder, and what a run changed in it. Standard library only: it travels."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+CODE = (".py", ".pyc", ".pth", ".so")
 Stamp = tuple[int, int, int]  # size, time of change in ns, inode
 Manifest = Mapping[str, Stamp]
 
@@ -34,7 +36,39 @@ def differing(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]
     return sorted(paths - allowed)
 
 
-def damaged(before: Manifest, root: Path) -> list[str]:
-    """Return the files of `before` that were changed or removed since; new ones are no damage."""
-    after = look(root)
-    return sorted(path for path, stamp in before.items() if after.get(path) != stamp)
+def foreign(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]:
+    """Return what a training changed, removed, or wrote as code where it ran.
+
+    Other new files harm nobody: the yardstick runs elsewhere, the next run in a new place.
+    """
+    paths = differing(before, after, allowed)
+    return [path for path in paths if path in before or path.endswith(CODE)]
+
+
+def hashes(root: Path) -> dict[str, str]:
+    """Return the hash of every file below `root`."""
+    return {path: _hash(os.path.join(root, path)) for path in look(root)}
+
+
+def damaged(
+    before: Manifest, root: Path, known: Mapping[str, str], *, strict: bool = False
+) -> list[str]:
+    """Return the files of `before` that were changed or removed since; new ones are no damage.
+
+    One that was only touched, or written again as it was, has its `known` hash.
+    """
+    after = look(root, strict=strict)
+    paths = [path for path, stamp in before.items() if after.get(path) != stamp]
+    return sorted(path for path in paths if path not in after or not _as_known(root, path, known))
+
+
+def _as_known(root: Path, path: str, known: Mapping[str, str]) -> bool:
+    return path in known and _hash(os.path.join(root, path)) == known[path]
+
+
+def _hash(path: str) -> str:
+    """Return the hash of a file's contents, of a link that of where it leads."""
+    if os.path.islink(path):
+        return hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

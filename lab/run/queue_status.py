@@ -22,7 +22,7 @@ class Snapshot(TypedDict):
 
 def queue(home: Home) -> slots.Queue:
     """Return the machine's devices and queue for the notebook in `home`."""
-    return slots.Queue(home.slots, None, os.environ)
+    return slots.Queue(home.slots, None, slots.settled(home.slots, os.environ, may_set=False))
 
 
 def snapshot(home: Home) -> Snapshot:

@@ -161,8 +161,8 @@ def restore_branch(home: Home, experiment: sqlite3.Row, restore: Mapping[str, An
         commit = experiment["commit"] or _made(experiment, restore)
         if commit is None:  # the starter died before its commit: the index may hold the add
             repo.git("reset", "--quiet", "--mixed", cwd=top)
-        elif repo.back_to(top, restore["branch"], restore["parent"], commit):
-            repo.git("update-ref", "refs/worktree/lab-tip", restore["parent"], cwd=top)
+        else:
+            repo.back_to(top, restore["branch"], restore["parent"], commit)
 
 
 def remove_exports(book: Notebook, home: Home) -> None:

@@ -11,13 +11,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+
+from ..judge import is_count
+from ..system import left
 
 MOST = 10_000_000  # bytes of a step log: its beginning tells, and no log fills the memory
 ENOUGH = 4  # numbers of a training, each rounded, that no chance makes the same at two seeds
-COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
-DIGITS = 1e-10  # `shared.summary` prints ten
 LIGHT = {"steps.jsonl", "samples.jsonl"}  # what a run leaves for people, beside its *.log
 LEARNING = re.compile("loss|reward|grad|score|acc|error|entropy|nll|ppl|perplexity|bpb|kl")
 MACHINE = {  # words in the name of a number that the machine makes, and not the script
@@ -69,16 +69,6 @@ def _same_learning(metric: str, mine: Left, other: Left) -> bool | None:
     return True if len(values) >= ENOUGH or not all(map(is_count, values)) else None
 
 
-def is_count(value: float) -> bool:
-    """Return whether a number could be a share of a few things, equal at two seeds by chance.
-
-    >>> is_count(0.97), is_count(2 / 3), is_count(1.0), is_count(2.3141592654)
-    (True, True, True, False)
-    """
-    nearest = Fraction(value).limit_denominator(COUNTED)
-    return abs(float(nearest) - value) <= DIGITS * max(1.0, abs(value))
-
-
 def _scores(metric: str, measured: Mapping[str, float]) -> dict[str, float]:
     """Return what was measured of the result, without what the machine makes of it."""
     words = {name: set(re.split(r"[\W_]+", name.lower())) for name in measured}
@@ -102,9 +92,9 @@ def _learning(metric: str, run: Left) -> dict[tuple[object, str], float]:
 
 def _steps(path: Path) -> Iterator[dict[str, object]]:
     """Yield the rows of a step log, whatever a script wrote there."""
-    if not path.is_file():
+    if not left.is_file(path):
         return
-    with path.open("rb") as log:
+    with left.opened(path) as log:
         lines = log.read(MOST).splitlines()
     for line in lines:
         try:

@@ -11,14 +11,23 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..runner import Command, Outcome, Plan, Runner, Stopped
-from .manifest import damaged, differing, look
+from .manifest import differing, foreign, hashes, look
+from .prepared import Prepared
 
+# Returns the command that runs `argv` in a folder, where it can read some and write other folders.
+Confine = Callable[[list[str], Path, Sequence[Path], Sequence[Path]], list[str]]
+# Where compilers keep kernels, below LAB_SCRATCH_DIR.
+KERNELS = {
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "CUDA_CACHE_PATH": "cuda",
+}
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
 
@@ -51,49 +60,90 @@ class Stages:
         stop: Callable[[], bool],
     ) -> None:
         self.plan, self.exports, self.dir, self.cache = plan, exports, run_dir, cache
+        self.data = Prepared(cache)
+        self.contents: Mapping[str, str] = {}  # hashes of the yardstick's export
         self.runner, self.stop = runner, stop
         self.before = look(exports[0])
         self.untouched = look(exports[1], strict=True)
+        self.folder = os.stat(run_dir)
         self.device: dict[str, str] = {}  # what shows the leased device to a child
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
+        self.confine: Confine | None = None  # None: a rented sandbox is itself all there is to see
+        self.scratch: Path | None = None  # where kernels that were compiled stay for the next run
 
     def prepare(self) -> None:
         """Fill the cache once, whoever comes first, and again when somebody damaged it."""
-        self.cache.mkdir(parents=True, exist_ok=True)
+        data = self.data
+        data.make_folders()
         if self.plan.prepare:
-            ready = self.cache.with_name(f"{self.cache.name}.ready")
-            with locked(self.cache.with_name(f"{self.cache.name}.lock"), self.stop):
-                if not ready.exists() or sizes(self.cache, ready):
-                    self._prepare_once(self.plan.prepare, ready)
-        self.prepared = look(self.cache) if self.plan.prepare else {}
+            with locked(data.lock, self.stop):
+                if not data.is_ready():
+                    self._prepare_once(self.plan.prepare)
+            data.remember()
 
-    def _prepare_once(self, command: list[str], ready: Path) -> None:
-        ready.unlink(missing_ok=True)
-        outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S)
+    def _prepare_once(self, command: list[str]) -> None:
+        if self.data.ready.exists():  # somebody changed what it says is there
+            self.data.forget()
+            self.data.make_folders()
+        outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S, judging=True)
         if outcome.exit_code != 0:
             raise NotPrepared(outcome)
-        written = ready.with_suffix(".new")
-        written.write_text(json.dumps(look(self.cache)))
-        written.replace(ready)  # all of it or nothing, whenever this process ends
+        self.data.note()
+        self.data.is_ready()
 
     def train(self) -> Outcome:
-        """Run the leaf's command in the first export."""
-        return self._command(self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True)
+        """Run the leaf's command in the first export, which is its own: what it may not, we see."""
+        if self.confine is None:  # what is mapped in memory can be written to without a new stamp
+            self.contents = hashes(self.exports[1])
+        # What it writes into prepared data is looked at afterwards: libraries keep notes there.
+        write = [self.exports[0], self.cache.resolve(), *self._scratch()]
+        return self._command(
+            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write
+        )
 
     def tampered(self) -> list[str]:
         """Return what training wrote that it may not: frozen or foreign files, prepared data."""
-        foreign = differing(self.before, look(self.exports[0]), set(self.plan.allowed))
+        changed = foreign(self.before, look(self.exports[0]), set(self.plan.allowed))
         yardstick = look(self.exports[1], strict=True)
-        foreign += [f"evaluate: {path}" for path in differing(self.untouched, yardstick, set())]
-        spoiled = damaged(self.prepared, self.cache)
-        if spoiled:  # the next run prepares anew, from nothing
-            self.cache.with_name(f"{self.cache.name}.ready").unlink(missing_ok=True)
-            shutil.rmtree(self.cache, ignore_errors=True)
-        return foreign + spoiled
+        touched = set(differing(self.untouched, yardstick, set()))
+        now = hashes(self.exports[1]) if self.contents else {}
+        touched |= {path for path, found in self.contents.items() if now.get(path) != found}
+        changed += [f"evaluate: {path}" for path in sorted(touched)]
+        if self._replaced():
+            changed.append("the run's folder")
+        return changed + self.spoiled()
+
+    def spoiled(self) -> list[str]:
+        """Return what was changed of the prepared data, which are then made anew."""
+        found = self.data.spoiled()
+        if found:
+            self.data.forget()
+        return found
+
+    def _replaced(self) -> bool:
+        """Return whether training put something in the place of its run's folder; take it away.
+
+        What is written or removed there by name later would be so wherever a link leads.
+        """
+        found = os.lstat(self.dir) if os.path.lexists(self.dir) else None
+        if found is not None and os.path.samestat(found, self.folder):
+            return False
+        self._clear(self.dir)
+        self.dir.mkdir()
+        return True
 
     def evaluate(self) -> Outcome:
-        """Run the yardstick in the second export, its log in a file of its own."""
+        """Run the yardstick in the second export, its log in a file of its own.
+
+        Where the leaf has a `serve`, that one is confined, which loads what the experiment wrote.
+        """
         self._clear(self.dir / "evaluate.log")
-        return self._command(self.plan.evaluate, 1, "evaluate.log", self.plan.eval_timeout_s)
+        command, limit_s = self.plan.evaluate, self.plan.eval_timeout_s
+        write = None if self.plan.serve else self._scratch()
+        return self._command(command, 1, "evaluate.log", limit_s, write=write, judging=True)
+
+    def _scratch(self) -> list[Path]:
+        return [self.scratch] if self.scratch else []
 
     @staticmethod
     def _clear(path: Path) -> None:
@@ -103,37 +153,95 @@ class Stages:
         path.unlink(missing_ok=True)
 
     def _command(
-        self, command: list[str], export: int, log: str, limit_s: float, *, watch: bool = False
+        self,
+        command: list[str],
+        export: int,
+        log: str,
+        limit_s: float,
+        *,
+        watch: bool = False,
+        write: Sequence[Path] | None = None,
+        judging: bool = False,
     ) -> Outcome:
-        python = self.plan.python or sys.executable
+        """Run a command; confined unless `write`, the folders it may write to, is None.
+
+        One that prepares or judges is told where what is held out lies.
+        """
         root = self.exports[export]
+        argv = self._argv(command)
+        confine = self.confine if write is not None else None
+        if confine is not None:
+            read = [self.data.held_out.resolve()] if judging else []
+            argv = self._confined(confine, argv, root, [*(write or []), self.dir], read)
+        env = self._env(root, alone=export == 1) | self._private(confine is not None)
         job = Command(
-            argv=[python if word == "python" else word for word in command],
+            argv=argv,
             cwd=root / self.plan.folder,
-            env=self._env(root),
+            env=env | (self._of_judging(root) if judging else {}),
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
+            wrapped=confine is not None,
         )
         outcome = self.runner.run(job, self.stop)
         if outcome.stopped:
             raise Stopped
         return outcome
 
-    def _paths(self, root: Path) -> list[str]:
-        """Return the person's own PYTHONPATH, what comes from the checkout as the export has it."""
-        return [str(root / path) for path in self.plan.paths]  # one that is absolute stays
+    def _argv(self, command: Sequence[str]) -> list[str]:
+        python = self.plan.python or sys.executable
+        return [python if word == "python" else word for word in command]
 
-    def _env(self, root: Path) -> dict[str, str]:
+    def _of_judging(self, root: Path) -> dict[str, str]:
+        """Return what the yardstick is told beside the rest."""
+        told = {"LAB_HELD_OUT_DIR": str(self.data.held_out.resolve())}
+        if self.plan.serve is None:
+            return told
+        argv = self._argv(self.plan.serve)
+        if self.confine is not None:
+            argv = self._confined(self.confine, argv, root, self._scratch(), [self.dir])
+            told |= self._private(confined=True)
+        return {**told, "LAB_SERVE": json.dumps(argv)}
+
+    def _confined(
+        self,
+        confine: Confine,
+        argv: list[str],
+        root: Path,
+        write: Sequence[Path],
+        read: Sequence[Path],
+    ) -> list[str]:
+        """Return the command confined: its export and prepared data are there."""
+        read, write = [root, importable(root), *read], [*write]
+        (read if self.plan.prepare else write).append(self.cache.resolve())
+        return confine(argv, root / self.plan.folder, read, write)
+
+    def _private(self, confined: bool) -> dict[str, str]:
+        """Return where temporary files and compiled kernels go; the cache is not there for that."""
+        own = {"TMPDIR": "/tmp"} if confined else {}
+        scratch = self.scratch or (Path("/tmp/scratch") if confined else None)
+        if scratch:
+            own["LAB_SCRATCH_DIR"] = str(scratch)
+            own |= {name: str(scratch / folder) for name, folder in KERNELS.items()}
+        return own
+
+    def _paths(self, root: Path, alone: bool) -> list[str]:
+        """Return the person's own PYTHONPATH, what comes from the checkout as the export has it.
+
+        The yardstick gets what the commit has, `alone`: a module elsewhere could be anybody's.
+        """
+        return [str(root / path) for path in self.plan.paths if not alone or path[:1] != "/"]
+
+    def _env(self, root: Path, alone: bool) -> dict[str, str]:
         """Return the environment of a leaf's command: what the contract promises."""
-        ours = {name: v for name, v in os.environ.items() if not name.startswith("LAB_")}
         return {
-            **ours,
+            **self.environ,
+            **({"PYTHONNOUSERSITE": "1"} if alone else {}),
             **self.plan.said,
             **self.device,
             "LAB_RUN_DIR": str(self.dir),
-            "LAB_CACHE_DIR": str(self.cache),
-            "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root)]),
+            "LAB_CACHE_DIR": str(self.cache.resolve()),  # where links are hidden, this is there
+            "PYTHONPATH": os.pathsep.join([str(importable(root)), *self._paths(root, alone)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
@@ -161,13 +269,6 @@ def _hides(path: Path) -> bool:
     """Return whether Python would import this in place of a module of its own."""
     module = path.suffix == ".py" or (path / "__init__.py").is_file()
     return module and path.name.partition(".")[0] in sys.stdlib_module_names
-
-
-def sizes(cache: Path, ready: Path) -> list[str]:
-    """Return the prepared files that are gone or have another size; times differ on a volume."""
-    known = {path: stamp[0] for path, stamp in json.loads(ready.read_text()).items()}
-    now = {path: stamp[0] for path, stamp in look(cache).items()}
-    return [path for path, size in known.items() if now.get(path) != size]
 
 
 @contextlib.contextmanager

@@ -7,22 +7,25 @@ it. While it lives it holds the job's lock; when it dies the lock is free, and t
 command closes the record (`lost`).
 """
 
+import contextlib
 import json
 import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from .. import repo
+from ..confine import methods
 from ..errors import LabError
 from ..notebook import Notebook, lookup, record, runs
 from ..runner import Stopped
 from ..system import processes
 from ..system.home import KEEPER_LOG, Home
-from . import recovery
+from . import heads, recovery
 from .execution import Execution, JobContext
 
 INFRA_RETRIES = 2
@@ -53,7 +56,7 @@ class Supervisor:
         self.asked_to_stop = False
         source = Path(self.restore["main"])
         beside = (Path(self.restore.get("beside", source)),)
-        self.order = JobContext(book, home, source, beside, self.experiment, self.job, self.stop)
+        self.order = JobContext(book, home, source, beside, self.experiment, self.job, self)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -64,9 +67,17 @@ class Supervisor:
         """Return whether somebody asked for this job to stop."""
         return self.asked_to_stop or self.home.stop_request(self.number, self.job["id"]).exists()
 
+    def stopped_by(self) -> str:
+        """Return the campaign in which `lab stop` was typed, "" for anybody else."""
+        try:
+            return self.home.stop_request(self.number, self.job["id"]).read_text()
+        except OSError:
+            return ""
+
     def run(self) -> None:
         """Run every seed, judge after each, and close the job with the truth."""
         how = "done"
+        threading.Thread(target=methods.best, daemon=True).start()  # while exports are written
         try:
             record.supervisor(self.book, self.job["id"], processes.start_id(os.getpid()) or "")
             for seed in json.loads(self.job["seeds"]):
@@ -91,7 +102,7 @@ class Supervisor:
             run = under_way.pop() if under_way else self._open(seed)
             trial = Execution(self.order, run, seed)
             failure = trial.perform()
-            if failure == "interrupted":
+            if failure in ("interrupted", "stopped"):
                 raise Stopped
             if failure != "infra" or attempt == INFRA_RETRIES or not trial.worth_retrying:
                 return
@@ -125,6 +136,8 @@ class Supervisor:
 
     def clean_up(self) -> None:
         """Remove what only a living job needs, also of supervisors that were killed."""
+        with contextlib.suppress(repo.GitFailed):  # the next run's head covers this one's records
+            heads.keep(self.order.source, self.home, self.book)
         recovery.remove_exports(self.book, self.home)
         recovery.lock_path(self.home, self.job["uid"]).unlink(missing_ok=True)
 

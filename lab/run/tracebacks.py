@@ -20,6 +20,10 @@ class Trace:
     exceptions: tuple[str, ...]
     frames: tuple[tuple[str, int], ...]  # of the raised one, innermost last
 
+    def is_within(self, folders: Sequence[Path]) -> bool:
+        """Return whether the innermost frame, which raised it, lies in `folders`."""
+        return bool(self.frames) and bool(_inside(self.frames[-1][0], folders))
+
     def place(self, folders: Sequence[Path]) -> str:
         """Return `train.py:31`, the innermost frame in `folders`, else the innermost of all."""
         for file, line in reversed(self.frames):

@@ -11,7 +11,6 @@ import click
 from .. import repo, slots
 from ..documents.experiments import Standing
 from ..errors import Usage
-from ..leaf import Leaf
 from ..notebook import Notebook, lookup
 from ..system import locks
 from ..system.home import Home
@@ -111,19 +110,20 @@ def _open_job(book: Notebook, experiment: int) -> sqlite3.Row | None:
     return lookup.open_job(book, experiment)
 
 
-def stop(home: Home, experiment: int, job: int) -> None:
-    """Ask a job's supervisor to end its run and close the record."""
+def stop(home: Home, experiment: int, job: int, who: str = "") -> None:
+    """Ask a job's supervisor to end its run and close the record; `who` typed `lab stop`."""
     request = home.stop_request(experiment, job)
     request.parent.mkdir(parents=True, exist_ok=True)
-    request.touch()
+    new = request.with_name(f".{request.name}-{os.getpid()}")
+    new.write_text(who)
+    new.replace(request)  # the supervisor reads it as soon as it is there
 
 
-def outcome(book: Notebook, home: Home, leaf: Leaf | None, experiment: int) -> Standing:
+def outcome(book: Notebook, home: Home, experiment: int) -> Standing:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
-    table = leaf.judge if leaf is not None and leaf.name == row["leaf"] else {}
-    queued = _queued(book, home, experiment)
-    return assessment.as_json(book, row, assessment.policy_of(table), queued)
+    policy = assessment.policy_for(book, experiment)
+    return assessment.as_json(book, row, policy, _queued(book, home, experiment))
 
 
 def _queued(book: Notebook, home: Home, experiment: int) -> slots.Entry | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..notebook import Notebook, lookup
+from ..system import left
 from ..system.home import KEEPER_LOG, Home
 from ..text import num, span
 
@@ -38,8 +39,8 @@ class Watch:
 
 def _stage(started: str | None, folder: Path) -> str:
     said = folder / KEEPER_LOG  # what a rented run waits for
-    if not (folder / "run.log").exists() and said.is_file():
-        return next(reversed(said.read_text(errors="replace").splitlines()), "starting")
+    if not (folder / "run.log").exists() and left.is_file(said):
+        return next(reversed(left.text(said).splitlines()), "starting")
     if started is None:
         return "preparing or waiting for a device"
     return "evaluating" if (folder / "evaluate.log").exists() else "training"
@@ -74,7 +75,7 @@ def last_step(path: Path) -> dict[str, Any] | None:
 def tail(path: Path) -> list[bytes]:
     """Return the last lines of a file; [] without it. The newest may not be whole yet."""
     try:
-        with path.open("rb") as file:
+        with left.opened(path) as file:
             file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
             return file.read().split(b"\n")
     except OSError:

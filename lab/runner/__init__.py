@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 LOG_CAP_BYTES = 4 << 20  # a night of 100 runs keeps at most 400 MB of logs
-TAIL_BYTES = 64 << 10  # a summary block is a few hundred bytes; this leaves room after it
+TAIL_BYTES = 1 << 20  # a block of 3,000 metrics is 120 kB, and a page of text may come after it
 
 
 class Stopped(Exception):
@@ -31,6 +31,7 @@ class Plan:
     eval_timeout_s: float
     said: dict[str, str] = field(default_factory=dict)  # LAB_BUDGET_S, LAB_SEED and their like
     paths: list[str] = field(default_factory=list)  # of PYTHONPATH, behind the export's root
+    serve: list[str] | None = None  # loads the experiment for `evaluate`, which never imports it
     python: str = ""  # "" for the interpreter that carries the plan out
 
     def as_json(self) -> str:
@@ -57,6 +58,7 @@ class Command:
     limit_s: float
     steps: Path | None = None
     log_cap_bytes: int = LOG_CAP_BYTES
+    wrapped: bool = False  # the program only makes namespaces and becomes another one there
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,17 @@ class Outcome:
     """What came back.
 
     `error` is the runner's own and says nothing about the job; `tail` is the end of standard
-    output, where the summary block is, `stderr_tail` that of standard error; `left` are processes
-    that even SIGKILL did not end. Times in seconds, of the job and all its descendants.
+    output, where the summary block is, `stderr_tail` that of standard error; `log` is all that was
+    kept of both, None where only a file has it; `left` are processes that even SIGKILL did not
+    end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
+    they waited for a core.
     """
 
     exit_code: int | None = None
     signal: int | None = None
     seconds: float = 0.0
     cpu_s: float = 0.0
+    delayed: float | None = None
     timed_out: bool = False
     diverged: bool = False
     stopped: bool = False
@@ -79,6 +84,7 @@ class Outcome:
     error: str | None = None
     tail: str = ""
     stderr_tail: str = ""
+    log: str | None = None
     left: tuple[int, ...] = ()
 
 

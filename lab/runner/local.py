@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..system import processes
+from ..system.tree_time import TreeTime
 from . import TAIL_BYTES, Command, Outcome, memory
 from .output import CappedLog, StepWatch, Tail
 
@@ -37,7 +38,7 @@ class Local:
             except OSError as fault:
                 return Outcome(error=f"cannot start {job.argv[0]}: {fault.strerror}")
             with child:
-                return child.run(stop)
+                return replace(child.run(stop), log=log.text())
 
 
 class _Child:
@@ -61,6 +62,8 @@ class _Child:
             start_new_session=True,
             preexec_fn=partial(processes.die_with_parent, os.getpid()),
         )
+
+        self.tree = TreeTime(self.process.pid)
 
     def __enter__(self) -> "_Child":
         """Watch both pipes and, on Linux, the end of the child."""
@@ -114,6 +117,7 @@ class _Child:
                 if ends_itself_by > now + OWN_END_S and self.steps.look():
                     ends_itself_by = now + OWN_END_S
                 self._collect_orphans()
+                self.tree.look()
                 next_check = now + CHECK_S
             self._read(max(0.0, min(next_check, deadline, ends_itself_by) - now))
             if self._ended():
@@ -157,7 +161,9 @@ class _Child:
     def _end(self) -> list[int]:
         """End all that the job started; return who could not be."""
         run_dir = self.job.env.get(processes.MARKER)
-        left = processes.end_tree(self.process.pid, run_dir, self.excluded, GRACE_AFTER_END_S)
+        left = processes.end_tree(
+            self.process.pid, run_dir, self.excluded, GRACE_AFTER_END_S, self.job.wrapped
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.1 if left else None)
         return left
@@ -165,12 +171,15 @@ class _Child:
     def _outcome(self, seen: Outcome, by_itself: bool) -> Outcome:
         """Return `seen` with exit code or signal, CPU seconds, tails and what the steps say."""
         status = self.process.returncode
+        if self.job.wrapped and status is not None and status > 128:
+            status = 128 - status  # as a shell says that a signal ended it
         killed = by_itself and status in (-signal.SIGKILL, 128 + signal.SIGKILL)
         return replace(
             seen,
             exit_code=status if status is not None and status >= 0 else None,
             signal=-status if status is not None and status < 0 else None,
-            cpu_s=_cpu_s() - self.cpu_before,
+            cpu_s=max(_cpu_s() - self.cpu_before, self.tree.seconds),
+            delayed=self.tree.delayed,
             diverged=seen.diverged or self.steps.look_at_all(),
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),

@@ -3,9 +3,13 @@
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+FINITE = re.compile(rb'"([^"\\]*loss[^"\\]*)"\s*:\s*-?\d')
+OWN_LOSS = {"loss", "train_loss", "training_loss", "train/loss"}  # of training, each step
+NO_LOSS = re.compile(r"scal(e|er|ing)|best|(^|[\W_])min([\W_]|$)")  # loss_scale, best_val_loss
 DROPPED = "\n[... {:>15,} bytes of output dropped here ...]\n"
 
 
@@ -17,7 +21,7 @@ class CappedLog:
 
     def __init__(self, path: Path, cap: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self.size = self.base = os.lseek(self.fd, 0, os.SEEK_END)
         self.cap, self.dropped = cap, 0
 
@@ -40,6 +44,10 @@ class CappedLog:
         os.ftruncate(self.fd, head)
         self.size = os.lseek(self.fd, head, os.SEEK_SET)
         self.write(DROPPED.format(self.dropped).encode() + newest)
+
+    def text(self) -> str:
+        """Return what was written here, whatever lies under the file's name by now."""
+        return os.pread(self.fd, self.size - self.base, self.base).decode("utf-8", "replace")
 
     def close(self) -> None:
         """Close the file."""
@@ -66,14 +74,16 @@ class Tail:
 class StepWatch:
     """Reads a step log as it grows and notices a loss that is not finite.
 
-    Only names with `loss` in them count: a gradient norm may be infinite where a loss scaler
-    then skips the step.
+    Only losses count: a gradient norm may be infinite where a loss scaler then skips the step, and
+    the scaler's own scale is no loss. One that is not the training's own may be no number until it
+    was one: there is none before the first validation, and the best so far begins at infinity.
     """
 
     PIECE = 1 << 20  # read at once; a log that grows faster is caught up with later
 
     def __init__(self, path: Path | None) -> None:
         self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
+        self.finite: set[str] = set()  # names of losses that were numbers once
 
     def look(self) -> bool:
         """Read what is new; return whether any loss so far was not finite."""
@@ -91,7 +101,7 @@ class StepWatch:
         self.offset += len(new)
         *lines, rest = (self.rest + new).split(b"\n")
         self.rest = rest[-self.PIECE :]
-        self.diverged = any(_diverged(line) for line in lines)
+        self.diverged = any(_diverged(line, self.finite) for line in lines)
         return self.diverged
 
     def look_at_all(self) -> bool:
@@ -103,21 +113,27 @@ class StepWatch:
         return self.diverged
 
 
-def _diverged(line: bytes) -> bool:
-    """Return whether one line of the log reports a loss that is not finite.
+def _diverged(line: bytes, finite: set[str]) -> bool:
+    """Return whether one line of the log reports a loss that is not finite, or no longer.
 
-    >>> _diverged(b'{"step": 3, "loss": null, "nonfinite": ["loss"]}')
+    >>> _diverged(b'{"step": 3, "loss": null, "nonfinite": ["loss"]}', set())
     True
-    >>> _diverged(b'{"step": 3, "val_loss": NaN}'), _diverged(b'{"loss": 2.5, "grad_norm": NaN}')
-    (True, False)
+    >>> _diverged(b'{"val_loss": NaN, "loss_scale": Infinity}', set())
+    False
+    >>> _diverged(b'{"val_loss": NaN}', {"val_loss"})
+    True
     """
+    finite.update(name.decode("utf-8", "replace") for name in FINITE.findall(line))
     if b"NaN" not in line and b"Infinity" not in line and b"nonfinite" not in line:
         return False  # nearly every line: saves parsing it
     try:
         row = json.loads(line)
     except ValueError:
         return False
-    return isinstance(row, dict) and any("loss" in name for name in _nonfinite(row))
+    if not isinstance(row, dict):
+        return False
+    bad = [name for name in _nonfinite(row) if "loss" in name and not NO_LOSS.search(name)]
+    return any(name in OWN_LOSS or name in finite for name in bad)
 
 
 def _nonfinite(row: dict[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Devices and their queue: one training at a time on each, across agents and clones."""
 
-from .devices import Device, accelerators, choose, driver, platform_name
+from .devices import Device, accelerators, choose, driver, platform_name, settled
 from .entries import Entry
 from .folder import shared_folder
 from .queue import Lease, Queue, Ticket
@@ -15,5 +15,6 @@ __all__ = [
     "choose",
     "driver",
     "platform_name",
+    "settled",
     "shared_folder",
 ]

@@ -201,6 +201,23 @@ def cpus(environ: Mapping[str, str]) -> list[Device]:
     return [Device("cpu", f"cpu{i}", cpu_name(), hidden) for i in range(int(said))]
 
 
+def settled(folder: Path, environ: Mapping[str, str], may_set: bool) -> Mapping[str, str]:
+    """Return an environment with the CPU slots of the notebook whose slots lie in `folder`.
+
+    They are the notebook's setting: a person's LAB_CPU_SLOTS is kept there, and counts for whoever
+    runs something later, whatever their environment says.
+    """
+    kept, said = folder / "count", environ.get("LAB_CPU_SLOTS")
+    if said and may_set:
+        cpus(environ)  # refuses what is no number
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / f".count-{os.getpid()}"
+        new.write_text(said)
+        new.replace(kept)
+    known = kept.read_text() if kept.is_file() else ""
+    return {**environ, "LAB_CPU_SLOTS": known}
+
+
 def platform_name(needs: str, environ: Mapping[str, str]) -> str:
     """Return the name under which numbers of this machine are compared.
 

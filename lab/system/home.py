@@ -75,6 +75,10 @@ class Home:
         """Return where `prepare` leaves its data, for all runs with the same key."""
         return self.path / "cache" / leaf / profile / key
 
+    def scratch(self, leaf: str, profile: str, campaign: str) -> Path:
+        """Return where a campaign's runs on a GPU keep the kernels they compiled."""
+        return self.path / "scratch" / leaf / profile / file_name(campaign).removesuffix(".lock")
+
     def campaign(self, name: str) -> Path:
         """Return the folder of a campaign's own files: log, sessions, relay."""
         return self.path / "campaigns" / name
@@ -112,6 +116,11 @@ class Home:
     def experiment(self, number: int) -> Path:
         """Return the folder of an experiment's runs."""
         return self.path / "runs" / f"e{number}"
+
+    def runs_of(self, experiment: int) -> list[Path]:
+        """Return the folders that an experiment's runs have by now."""
+        folder = self.experiment(experiment)
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
     def run(self, experiment: int, run: int) -> Path:
         """Return the folder that a run leaves its logs and artefacts in."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -179,14 +179,18 @@ def end_tree(
     run_dir: str | None = None,
     excluded: frozenset[int] = frozenset(),
     grace_s: float = GRACE_S,
+    wrapped: bool = False,
 ) -> list[int]:
     """End `root`, what descends from it or shares its session, and what `run_dir` marks.
 
     `root` is a child of this process that was made leader of a session, not yet collected; orphans
-    that this process adopted go too, except `excluded`. SIGTERM first, SIGKILL after `grace_s`.
-    Returns who is still there after LIMIT_S: processes stuck in the kernel.
+    that this process adopted go too, except `excluded`. SIGTERM first, SIGKILL after `grace_s`;
+    with `wrapped`, `root` only holds the namespaces of what it started and is spared the first,
+    since all in them would be killed at once. Returns who is still there after LIMIT_S: processes
+    stuck in the kernel.
     """
-    left = _end(lambda rows: _members(root, run_dir, excluded, rows), grace_s)
+    spared = {root} if wrapped and root is not None else set()
+    left = _end(lambda rows: _members(root, run_dir, excluded, rows), grace_s, spared)
     if root is not None:
         collect(excluded | {root})
     return left
@@ -259,11 +263,15 @@ def _members(
     return {pid for pid in below if pid in rows and not rows[pid].dead}
 
 
-def _end(members: Callable[[dict[int, Process]], set[int]], grace_s: float) -> list[int]:
+def _end(
+    members: Callable[[dict[int, Process]], set[int]],
+    grace_s: float,
+    spared: Collection[int] = (),
+) -> list[int]:
     """Send SIGTERM, then SIGKILL until a look finds nobody; return who is left at the end."""
     term_until = time.monotonic() + grace_s
     kill_until = term_until + LIMIT_S
-    warned: set[int] = set()
+    warned = set(spared)  # of the first signal
     while True:
         rows = table()
         found = members(rows)

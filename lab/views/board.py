@@ -4,10 +4,11 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
-from ..documents.leaves import Board, Going, Leader, Row
+from ..documents.leaves import Block, Board, Going, Leader, Row
 from ..judge import Policy, total
 from ..notebook import Notebook, history, ledger, lookup, measurements, read
 from ..notebook.history import Point
+from ..notebook.marks import marks
 
 MOST = 1000  # experiments on one board, the newest; `lab export` has all
 DEFAULT = Policy()
@@ -21,8 +22,8 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
     counts = read.counts(book, leaf)
     keeps = history.keeps(book, leaf)
     errors = {row["experiment"]: row["se"] for row in keeps}
-    won = chain(keeps)
-    scope = history.newest_scope(book, leaf)
+    scope = history.head_scope(book, leaf)
+    won = chain(keeps, scope["id"] if scope else None)
     stands = standing(book, won, policy)
     shown = as_reported(history.points(book, leaf, scope["id"], n)) if scope else []
     return {
@@ -30,10 +31,12 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
         "experiments": [_row(book, row, errors.get(row["experiment"]), policy) for row in rows],
-        "claimed_gain": total(row["gain"] for row in won) if won else None,
+        "claimed_gain": _claimed(won, stands),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
         "level": stands.level if stands else None,
+        "over_first": stands.over_first if stands else None,
+        "profiles": _profiles(book, leaf, keeps, policy),
         "expected_gain": stands.confirmed_gain if stands else None,
         "counts": counts,
         "imported": sum(row["made"] == "import" for row in rows),
@@ -42,6 +45,37 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "best_so_far": [value for value in best_so_far(shown) if value is not None],
         "running": [_flight(row) for row in read.in_flight(book) if row["leaf"] == leaf],
     }
+
+
+def _claimed(won: Sequence[sqlite3.Row], stands: ledger.Ledger | None) -> float | None:
+    """Return the gains that lead to the best; no more than above where the leaf began."""
+    claimed = total(row["gain"] for row in won) if won else None
+    over = stands.over_first if stands else None
+    return claimed if claimed is None or over is None or over > 0 else min(claimed, over)
+
+
+def _profiles(
+    book: Notebook, leaf: str, keeps: Sequence[sqlite3.Row], policy: Policy
+) -> list[Block]:
+    """Return a block for each profile that something was kept in: none compares with another."""
+    newest = {}
+    for row in keeps:
+        scope = history.scope(book, row["scope"])
+        newest[scope["profile"]] = scope
+    found: list[Block] = []
+    for profile, scope in newest.items():
+        stands = standing(book, chain(keeps, scope["id"]), policy)
+        found.append(
+            {
+                "profile": profile,
+                "platform": scope["platform"],
+                "kept": sum(row["scope"] == scope["id"] for row in keeps),
+                "best": _best(book, scope),
+                "confirmed_gain": stands.confirmed_gain if stands else None,
+                "provisional_gain": stands.provisional_gain if stands else None,
+            }
+        )
+    return found
 
 
 def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
@@ -68,6 +102,7 @@ def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy) 
         "imported": row["made"] == "import",
         "se": error,
         "gain_status": ledger.gain_status(book, row, policy) if kept else None,
+        "marks": marks(book, row["experiment"]) if kept and row["claim"] else [],
     }
 
 
@@ -122,16 +157,18 @@ def best_so_far(points: Sequence[Point]) -> list[float | None]:
 # -- The chain that leads to the best ------------------------------------------
 
 
-def chain(keeps: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+def chain(keeps: Sequence[sqlite3.Row], scope: int | None = None) -> list[sqlite3.Row]:
     """Return the kept changes that lead to the best, oldest first.
 
     Two campaigns may each have won 0.01 from the same start, and that is not 0.02. So: the
     campaign that has the best measured change, its newest keep, and from there back from
     incumbent to incumbent. Imported keeps are nobody's progress here; where there are no others,
-    all of them are taken, since they know no incumbent.
+    all of them are taken, since they know no incumbent. Without a `scope` the newest keep's counts.
     """
     keeps = [row for row in keeps if row["kind"] != "import"] or list(keeps)
-    keeps = [row for row in keeps if row["scope"] == keeps[-1]["scope"]]
+    known_in = {row["scope"] for row in keeps}
+    wanted = scope if scope in known_in else keeps[-1]["scope"] if keeps else None
+    keeps = [row for row in keeps if row["scope"] == wanted]
     if not keeps:
         return []
     best = min(keeps, key=lambda row: math.inf if row["ordinal"] is None else row["ordinal"])

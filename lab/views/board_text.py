@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..documents.leaves import Board, Row
+from ..documents.leaves import Block, Board, Row
 from ..text import num, shorten, span
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def _lines(found: Board, width: int) -> list[tuple[str, str]]:
         )
     lines = [*_head(found, width)]
     kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
-    title = "kept (?: not confirmed)" if any(map(_is_unproven, kept)) else "kept"
+    told = ["?: not confirmed"] if any(map(_is_unproven, kept)) else []
+    told += ["!: see lab show"] if any(row["marks"] for row in kept) else []
+    title = f"kept ({', '.join(told)})" if told else "kept"
     lines += _table(title, kept[-MOST_KEPT:], len(kept), width, gains=True)
     newest = found["experiments"][: -MOST_NEWEST - 1 : -1]
     lines += _table("newest first", newest, found["counts"]["experiments"], width)
@@ -87,10 +89,26 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
         lines += _wrapped(words, STYLES["keep"], width)
     if found["claimed_gain"] is not None:
         lines += _wrapped(worth(found), "default", width)
+    over = found["over_first"]
+    if found["claimed_gain"] is not None and over is not None and over <= 0:
+        sign = num(over, sign=True)
+        words = f"no better than where the leaf began: {sign} against its first baseline"
+        lines += _wrapped(words, "red", width)
+    for block in found["profiles"]:
+        if best is None or block["profile"] != best["profile"]:
+            lines += _wrapped(_other(block), "default", width)
     spark = sparkline(found["best_so_far"], found["direction"], min(LONGEST_SPARK, width - 14))
     if spark:
         lines.append((f"best so far {spark}", STYLES["keep"]))
     return lines
+
+
+def _other(block: Block) -> str:
+    """Return what was kept in another profile, in a line."""
+    best = block["best"]
+    where = f"{best['experiment']} {num(best['value'])}, " if best else ""
+    ledgers = gains(block["confirmed_gain"], block["provisional_gain"])
+    return f"profile {block['profile']}, not to be compared: {where}{block['kept']} kept, {ledgers}"
 
 
 def worth(found: Board) -> str:
@@ -130,7 +148,7 @@ def _gain(row: Row, width: int) -> str:
     gain = num(row["gain"], sign=True) if row["gain"] is not None else "-"
     error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
     wide = 22 if width >= 60 else 0
-    mark = "?" if _is_unproven(row) else ""
+    mark = ("?" if _is_unproven(row) else "") + ("!" if row["marks"] else "")
     return f"{row['experiment']:>5} {gain + mark + error:<{wide}}"
 
 

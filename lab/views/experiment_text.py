@@ -92,6 +92,7 @@ def _run(run: RunRecord) -> str:
     value = f" {num(run['value'])}" if run["value"] is not None else ""
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
+    words += ", not confined" if '"confined": "none"' in (run["machine"] or "") else ""
     return shorten(words, WIDTH)
 
 
@@ -104,6 +105,8 @@ def _judged(found: Experiment) -> Iterator[str]:
         gain = f"gain {num(last['gain'], sign=True)}{error}{sure}; " if last["gain"] else ""
         yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
+    if found["marks"]:
+        yield shorten(f"bear in mind: {'; '.join(found['marks'])}", 2 * WIDTH)
     if found["outside_noise"]:
         yield "its runs spread unlike the others': the noise of the leaf is without them"
     for given in found["results"]:

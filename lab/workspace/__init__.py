@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import leaf as leaves
 from .. import repo
 from ..errors import Environment, LabError, NotFound, Usage
-from ..notebook import Notebook, history
+from ..notebook import Notebook, history, lookup
 from ..repo import checkout_lock
 
 
@@ -87,8 +87,21 @@ class Workspace:
 
     @functools.cached_property
     def leaf(self) -> leaves.Leaf:
-        """The leaf's checked table."""
-        return leaves.read(self.place.top, self.leaf_name)
+        """The leaf's checked table: in a campaign as that found it, whatever lies there now."""
+        return leaves.read(self.place.top, self.leaf_name, self._table_at_base())
+
+    def _table_at_base(self) -> str | None:
+        """Return the leaf.toml of the commit that this campaign started from; None without one."""
+        campaign = self.place.campaign
+        if campaign is None or not self.place.notebook.exists():
+            return None
+        with Notebook(self.place.notebook) as book:
+            row = lookup.campaign(book, campaign)
+        if row is None:
+            return None
+        path = "leaf.toml" if self.leaf_name == "root" else f"{self.leaf_name}/leaf.toml"
+        found = repo.show_file(self.place.top, row["base"], path)
+        return None if found is None else found.removeprefix("\ufeff")
 
     @contextlib.contextmanager
     def as_committed(self) -> Iterator["Workspace"]:
@@ -108,9 +121,14 @@ class Workspace:
 
     @functools.cached_property
     def profile(self) -> str:
-        """The profile asked for, that of the newest baseline, or the one for this machine."""
+        """The profile asked for, this campaign's, the newest baseline's, or this machine's."""
         if self.asked_profile:
             return self.asked_profile
+        if self.place.campaign is not None and self.place.notebook.exists():
+            with Notebook(self.place.notebook) as book:
+                own = lookup.campaign_profile(book, self.place.campaign)
+            if own is not None:
+                return own
         return self.machine_profile if self.baseline is None else str(self.baseline["profile"])
 
     @property
@@ -165,6 +183,19 @@ class Workspace:
         yardstick = leaves.yardstick(self.leaf, self.settings, *at)
         return Scope(self.leaf_name, self.profile, platform, yardstick)
 
+    def key(self, commit: str | None = None) -> lookup.Key:
+        """Return by what an experiment of a commit is found again, or of the files as they are."""
+        top, paths, scope = self.place.top, self.mutable_paths, self.scope
+        if commit is None:
+            blobs = repo.worktree_blobs(top, paths)
+            files = {path: (top / path).read_bytes() for path in blobs}
+        else:
+            blobs = repo.tree_blobs(top, commit, paths)
+            texts = repo.blobs(top, list(blobs.values()))
+            files = {path: texts[blob] or b"" for path, blob in blobs.items()}
+        same = repo.contents_id(blobs), leaves.code_id(files)
+        return (scope.leaf, *same, scope.profile, scope.platform, scope.yardstick)
+
     @property
     def mutable_paths(self) -> list[str]:
         """The leaf's mutable files as git names them, from the checkout's top."""
@@ -196,6 +227,11 @@ class Workspace:
             return Notebook(":memory:", who=self.place.who)
         if not self.place.home.path.is_dir():
             repo.make_home(self.place)
+        person = self.place.campaign is None and not os.environ.get("LAB_SESSION")
+        if os.environ.get("LAB_CPU_SLOTS") and person and write:
+            from .. import slots
+
+            slots.settled(self.place.home.slots, os.environ, may_set=True)
         book = Notebook(self.place.notebook, who=self.place.who)
         if book.has_open_jobs() or self.place.home.exported():
             from ..run import recovery

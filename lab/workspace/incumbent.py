@@ -12,18 +12,15 @@ def find_incumbent(
 ) -> sqlite3.Row | None:
     """Return the incumbent for what is built on `commit` (HEAD), within the workspace's scope.
 
-    It has the very same mutable contents: whatever was committed or applied since changes nothing,
-    or is measured first. Of several the one kept on the way to `commit` counts, then a baseline,
-    which nobody chose for its luck, then what another campaign kept.
+    It has the very same mutable contents, comments aside: whatever was committed or applied since
+    changes nothing, or is measured first. Of several the one kept on the way to `commit` counts,
+    then a baseline, which nobody chose for its luck, then what another campaign kept.
     """
     start = commit or _settled(workspace, book)
     if start is None:
         return None
-    top, scope = workspace.place.top, workspace.scope
-    contents = repo.contents_id(repo.tree_blobs(top, start, workspace.mutable_paths))
-    rows = read.incumbents(
-        book, contents, scope.leaf, scope.profile, scope.platform, scope.yardstick
-    )
+    top = workspace.place.top
+    rows = read.incumbents(book, workspace.key(start))
     if len(rows) < 2:
         return rows[0] if rows else None
 

@@ -1,16 +1,19 @@
 """`lab worktree`: a campaign's checkout and branch, made under the notebook's folder."""
 
 import contextlib
+import os
 import re
 import sqlite3
 from pathlib import Path
 
+from .. import leaf as leaves
 from .. import repo
 from ..errors import LabError, NotFound, Refused, Usage
 from ..notebook import Notebook, lookup, number, read, record, state
 from ..repo import checkout_lock
 from . import Workspace
 
+EXPERIMENT = re.compile(r"[eE]\d+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -41,12 +44,15 @@ def make(
         branch = repo.branch_of(place.main, campaign)
         if folder.exists():
             base = _made_before(place.main, folder, branch)
+            _check_source(workspace, book, base)
         else:
             base = resolve(workspace, book, start)
             _check_start(workspace, base, branch)
             _check_kept(book, base, start)
+            if start != "best" and not EXPERIMENT.fullmatch(start or ""):
+                _check_source(workspace, book, base)
             repo.add_worktree(place.main, folder, branch, base)
-        repo.mark_tip(folder)
+        record.tip(book, campaign, base)
         record.campaign(
             book,
             name=campaign,
@@ -93,7 +99,6 @@ def _make_again(place: repo.Place, row: sqlite3.Row, folder: Path) -> None:
             f"Choose another name, such as {short}-2.",
         )
     repo.add_worktree(place.main, folder, row["branch"])
-    repo.mark_tip(folder)
 
 
 def _made_before(main: Path, folder: Path, branch: str) -> str:
@@ -144,6 +149,34 @@ def _check_kept(book: Notebook, base: str, start: str | None) -> None:
         )
 
 
+def _check_source(workspace: Workspace, book: Notebook, base: str) -> None:
+    """Refuse to start from what an agent may have made: other frozen files, code nobody measured.
+
+    A person may, from the main checkout: whoever types it there says so.
+    """
+    place = workspace.place
+    if place.campaign is None and not os.environ.get("LAB_SESSION"):
+        return
+    head = repo.ref(place.main, "HEAD")
+    if head is None or head == base:
+        return
+    frozen = leaves.frozen_paths(workspace.leaf, workspace.settings)
+    changed = [
+        path
+        for path in repo.changed_between(place.main, head, base)
+        if any(leaves.within(path, one) for one in frozen) and not path.endswith(".md")
+    ]
+    wrong = f"{changed[0]} is not what the main checkout has" if changed else None
+    key = workspace.key(base)
+    if wrong is None and key[1:3] != workspace.key(head)[1:3] and not lookup.is_known(book, key):
+        wrong = "nobody measured what it holds"
+    if wrong is not None:
+        raise Refused(
+            f"a campaign cannot start from {base[:12]}: {wrong}.",
+            f"Start from the best or an experiment: --from best; a person may, in: cd {place.main}",
+        )
+
+
 def need_here(top: Path, row: sqlite3.Row) -> None:
     """Refuse an experiment whose commit, or the one it was built on, another repository has.
 
@@ -175,7 +208,7 @@ def resolve(workspace: Workspace, book: Notebook, start: str | None) -> str:
             )
         need_here(workspace.place.main, book.need(f"e{best['experiment']}", "e"))
         return str(best["commit"])
-    if re.fullmatch(r"[eE]\d+", start):
+    if EXPERIMENT.fullmatch(start):
         row = book.need(start, "e")
         if row["commit"] is None:
             raise Refused(f"e{number(start, 'e')} has no commit.", "Choose another: lab log")
