@@ -55,7 +55,7 @@ def test_what_is_not_said_takes_its_default(tree):
     assert settings.timeout_s == 2 * 60 + 60
     assert (settings.startup_s, settings.eval_timeout_s) == (60, settings.timeout_s)
     assert (settings.prepare, settings.interpreter, settings.requires) == (None, None, ())
-    assert (settings.clock, settings.network, settings.deterministic) == ("wall", True, False)
+    assert (settings.clock, settings.network, settings.deterministic) == ("wall", None, False)
 
 
 def test_a_profile_overrides_the_top_level_and_inherits_the_rest(tree):
