@@ -8,6 +8,8 @@ import pytest
 from killing import Killed, until
 from toy import TRAIN, Toy, slope
 
+from lab.run import exports
+
 # Stands before git in PATH: kills whoever called it once its words hold $KILL_AT, $KILL_WHEN.
 GIT = """#!/bin/sh
 case "$*" in *"$KILL_AT"*)
@@ -174,8 +176,9 @@ def test_exports_of_a_supervisor_killed_after_its_last_word_are_removed(
         toy.root / ".lab" / "exports" / "job-2"
     )  # as it stands when its supervisor is not heard of
     left.mkdir()
-    (left / "where").write_text(str(tmp_path / "exports" / "abc"))
-    (tmp_path / "exports" / "abc").mkdir()
+    own = tmp_path / "exports" / exports._name(left)  # only a folder of that name is theirs
+    (left / "where").write_text(str(own))
+    own.mkdir()
     toy.lab("log")
     assert not left.exists()
-    assert not (tmp_path / "exports" / "abc").exists()
+    assert not own.exists()

@@ -12,7 +12,7 @@ from toy import EVALUATE, LEAF, TRAIN, Toy, slope
 Edit = Callable[[str], str]
 QUICK = {"LAB_INFRA_PAUSE_S": "0.01"}
 COUNT = """\
-    counted = Path(os.environ["LAB_CACHE_DIR"]).parent / "count"
+    counted = Path(os.environ["LAB_CACHE_DIR"]) / "count"
     tries = int(counted.read_text()) if counted.exists() else 0
     counted.write_text(str(tries + 1))
 """
