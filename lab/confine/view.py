@@ -82,7 +82,8 @@ def _of_python(python: str) -> list[str]:
     real = os.path.dirname(os.path.dirname(os.path.realpath(python)))
     if python == sys.executable:
         return [prefix, real, sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path)]
-    return [prefix, real, *filter(os.path.isabs, _asked(python))]
+    itself = [python, os.path.realpath(python)]  # a wrapper may lie anywhere
+    return [prefix, real, *itself, *filter(os.path.isabs, _asked(python))]
 
 
 def _asked(python: str) -> list[str]:
