@@ -13,10 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 if TYPE_CHECKING:
     import torch
@@ -78,12 +77,7 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
 
@@ -178,9 +172,8 @@ def answer_tokens(requests: Requests, score: Any, device: "torch.device") -> Non
             requests.answer(shape=shape)
 
 
-def failed(requests: Requests, why: str) -> Mapping[str, Any]:
-    """Say why nothing can be answered, and stop."""
-    for _ in requests:
+def failed(requests: Requests, why: str) -> NoReturn:
+    """Answer the first request that nothing can be answered, and stop."""
+    if next(iter(requests), None) is not None:
         requests.answer(refused=why)
-        break
     raise SystemExit(why)

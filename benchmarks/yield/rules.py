@@ -13,6 +13,7 @@ from nights import Idea, Ideas, Machine, Result
 from lab.judge import (
     Group,
     Noise,
+    Pairs,
     Policy,
     Record,
     conclude,
@@ -148,8 +149,11 @@ class Playing:
         yield from self.tip.runs
         yield from (seed for seed in count() if seed not in self.tip.runs)
 
+    def pairs(self) -> Pairs | None:
+        return correlation(self.sides, self.noise) if self.rule.pairs else None
+
     def rho(self) -> float:
-        found = correlation(self.sides, self.noise) if self.rule.pairs else None
+        found = self.pairs()
         return found.rho if found else 0.0
 
     def above(self) -> float:
@@ -173,7 +177,7 @@ class Playing:
                 break
         if len(hosts) > 1:
             return  # nothing is claimed
-        known = correlation(self.sides, self.noise) if self.rule.pairs else None
+        known = self.pairs()
         found = conclude(tip, base, self.noise, DIRECTION, rho=known.seen if known else 0.0)
         self.ideas.audited(back=found.conclusion == "back")
         self.groups += [list(tip.values()), list(base.values())]
