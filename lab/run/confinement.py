@@ -92,7 +92,7 @@ class Confinement:
         named = PATH.search(failure.last)
         path = named[1] if named else ""
         if "[Errno 30]" in failure.last:
-            says = f"A run writes to LAB_RUN_DIR and /tmp alone, not to {path or 'other folders'}."
+            says = f"A run writes to folders of its own, not to {path or 'other ones'}."
             hint = "Write below LAB_RUN_DIR; what all runs need is for `prepare` to make"
         elif "[Errno 2]" in failure.last and os.path.exists(path):
             says = f"{path} is there, but runs do not see it: they see no home folder or checkout."

@@ -47,8 +47,9 @@ class Prepared:
     def note(self) -> None:
         """Write down what was made: all of it or nothing, whenever this process ends."""
         written = self.ready.with_suffix(".new")
+        self._hashes = {folder: hashes(folder) for folder in self.folders}
         made = [
-            {"stamps": look(folder, strict=True), "hashes": hashes(folder)}
+            {"stamps": look(folder, strict=True), "hashes": self._hashes[folder]}
             for folder in self.folders
         ]
         written.write_text(json.dumps(made))

@@ -89,7 +89,6 @@ class Stages:
         if outcome.exit_code != 0:
             raise NotPrepared(outcome)
         self.data.note()
-        self.data.is_ready()
 
     def train(self) -> Outcome:
         """Run the leaf's command in the first export, which is its own: what it may not, we see."""
