@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from shared import device as devices
+from shared import gpu_memory
+
 if TYPE_CHECKING:
     import torch
 
@@ -138,9 +141,9 @@ class RemoteScore:
         self, leaf: Path, device: "torch.device", batch: int, row: int, vocab: int
     ) -> None:
         """Start the server for batches of at most `batch` rows of `row` tokens."""
-        self.device, self.vocab = device, vocab
-        self.tokens = Buffer(8 * batch * row)
-        self.found = Buffer(4 * batch * row * vocab)
+        self.device, self.vocab, size = device, vocab, 4 * batch * row * vocab
+        self.tokens, self.found = Buffer(8 * batch * row), Buffer(size)
+        self.on_device = gpu_memory.Memory(size) if device.type == "cuda" else None
         self.server = Server(leaf, self.tokens, self.found)
 
     def __call__(self, inputs: "torch.Tensor") -> "torch.Tensor":
@@ -149,27 +152,46 @@ class RemoteScore:
 
         shape = list(inputs.shape)
         self.tokens.tensor(torch.int64, *shape).copy_(inputs)
-        said = self.server.ask(shape=shape).get("shape")
+        shared = self.on_device
+        told = {"on_device": [shared.size, shared.handle]} if shared else {}
+        answer = self.server.ask(shape=shape, **told)
+        said = answer.get("shape")
         if said != [*shape, self.vocab]:
             raise SystemExit(
                 f"refused: log-probabilities of shape {said} where {(*shape, self.vocab)} is needed"
             )
-        return self.found.tensor(torch.float32, *shape, self.vocab).to(self.device, copy=True)
+        found = shared if shared and answer.get("on_device") else self.found
+        copy = found.tensor(torch.float32, *said).to(self.device, copy=True)
+        devices.synchronize(self.device)  # before the server may write again
+        return copy
 
 
 def answer_tokens(requests: Requests, score: Any, device: "torch.device") -> None:
     """Answer requests for log-probabilities with `score`, until there are no more."""
     import torch
 
+    shared = None
     with torch.inference_mode():
         for request in requests:
             tokens, found = (Buffer(size, number) for number, size in request["buffers"])
             inputs = tokens.tensor(torch.int64, *request["shape"]).to(device, copy=True)
+            if shared is None and "on_device" in request:
+                shared = opened(*request["on_device"])
             said = score(inputs)
             shape = list(said.shape)
             if said[..., 0].numel() == inputs.numel() and 4 * said.numel() <= found.size:
-                found.tensor(torch.float32, *shape).copy_(said)
-            requests.answer(shape=shape)
+                (shared or found).tensor(torch.float32, *shape).copy_(said)
+                devices.synchronize(device)
+            requests.answer(shape=shape, on_device=bool(shared))
+
+
+def opened(size: int, handle: str) -> gpu_memory.Memory | None:
+    """Return the yardstick's memory of the GPU, or None where this process cannot have it."""
+    try:
+        return gpu_memory.Memory(size, handle)
+    except OSError as error:
+        print(f"answers go through the host's memory: {error}", file=sys.stderr)
+        return None
 
 
 def failed(requests: Requests, why: str) -> NoReturn:

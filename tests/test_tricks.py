@@ -1,5 +1,6 @@
 """Tricks of an agent that only wants the number lower, played through the CLI: none works."""
 
+import re
 import sys
 import textwrap
 import time
@@ -228,7 +229,9 @@ def test_more_work_a_step_breaks_the_budget_of_a_steps_clock(toy: Toy, code: str
     slope(campaign, 2.0, textwrap.indent(f"import signal\nimport time\n{code}", "    "))
     found = run(toy, campaign)
     assert found["suggest"] == "discard"
-    assert "its own CPU 4" in str(found["constraints"])
+    told = re.search(r"its own CPU ([\d.]+) s", str(found["constraints"]))
+    assert told
+    assert float(told[1]) > 3
 
 
 def test_training_that_goes_on_while_it_is_scored_breaks_the_budget(toy: Toy) -> None:

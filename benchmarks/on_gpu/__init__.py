@@ -97,7 +97,9 @@ def main(rehearse: bool, cache: Path | None, seconds: float = SECONDS) -> int:
     call.step("pieces of a step", 60, lambda: pieces(call))
     call.step("a corpus", 60, lambda: corpus(call))
     for name in recipes.ALL:
-        call.step(f"tokens a second, {name}", 45, lambda name=name: speed(call, name))
+        call.step(f"tokens a second, {name}", 80, lambda name=name: speed(call, name))
+    if not rehearse:
+        call.step("tokens a second, OURS by cuBLAS", 60, lambda: speed(call, "OURS", hopper=False))
     call.step("bits per byte at equal seconds", call.left, lambda: quality(call))
     shutil.rmtree(home, ignore_errors=True)
     return told(call)
@@ -159,10 +161,12 @@ def corpus(call: Call) -> None:
 
 def environ(call: Call, run: str, seed: int, **more: str) -> dict[str, str]:
     """Return what a harness would tell the leaf's scripts."""
+    cache = call.cache or call.home / "cache"
     return {
         "LAB_PROFILE": "smoke" if call.rehearse else "offline",
         "LAB_RUN_DIR": str(call.home / "runs" / run),
-        "LAB_CACHE_DIR": str(call.cache or call.home / "cache"),
+        "LAB_CACHE_DIR": str(cache),
+        "LAB_HELD_OUT_DIR": f"{cache}.held-out",
         "LAB_SEED": str(seed),
         "TORCHINDUCTOR_CACHE_DIR": str(call.home / "compiled"),
         **more,
@@ -183,11 +187,11 @@ def trained(call: Call, name: str, seed: int, **more: str) -> dict[str, float]:
     return summary.parse(call.run([sys.executable, "train.py"], leaf, **told))
 
 
-def speed(call: Call, name: str) -> None:
+def speed(call: Call, name: str, hopper: bool = True) -> None:
     """Print tokens a second, memory and the share of the peak, after compiling."""
     steps = 3 if call.rehearse else STEPS
     told = {"LAB_CLOCK": "steps", "LAB_DATA": f'{{"steps": {steps}}}'}
-    got = trained(call, name, 0, **told)
+    got = trained(call, name, 0, **told, LAB_MLP_KERNEL=str(int(hopper)))
     shares = f", {100 * got['mfu']:.1f} % of the peak" if "mfu" in got else ""
     say(
         f"{name}: {got['tokens_per_s']:,.0f} tokens/s, {got['peak_memory_mb']:,.0f} MB{shares}, "
@@ -195,14 +199,14 @@ def speed(call: Call, name: str) -> None:
     )
 
 
-def quality(call: Call) -> None:
+def quality(call: Call, each: float = 0) -> None:
     """Print bits per byte of our recipe and MAR8's in turns, A B B A, at equal seconds."""
     from shared import summary
 
     values: dict[str, list[float]] = {"OURS": [], "MAR8": []}
     order = [("OURS", 0), ("MAR8", 0), ("MAR8", 1), ("OURS", 1)]
     around = 2 if call.rehearse else 35  # seconds of imports, warm compiling and evaluation
-    each = 2 if call.rehearse else call.left / len(order) - around
+    each = each or (2 if call.rehearse else call.left / len(order) - around)
     for name, seed in order:
         trained(call, name, seed, LAB_CLOCK="wall", LAB_BUDGET_S=f"{each:.0f}")
         leaf, told = call.home / name / "pretrain", environ(call, f"{name}-{seed}", seed)

@@ -8,11 +8,13 @@ from . import Notebook
 from .replicates import RUNS, SAYS_NOTHING
 
 Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
-# The same contents, or the same code with other comments, where numbers may be compared.
-SCOPED = (
-    "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
-    "and e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
+# The same contents, or the same code with other comments; by one index each, never by a walk.
+ALIKE = (
+    "e.id in (select id from experiments where leaf = ?1 and contents = ?2 "
+    "union select id from experiments where leaf = ?1 and code = ?3)"
 )
+# The same where numbers may be compared.
+SCOPED = f"{ALIKE} and e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
 
 
 def experiment(book: Notebook, number: int) -> sqlite3.Row:
@@ -98,8 +100,7 @@ def is_known(book: Notebook, key: Key) -> bool:
     """Return whether contents or code were measured, as a baseline or kept, in any profile."""
     row = book.one(
         "select 1 from experiments e join state s on s.experiment = e.id where "
-        "(e.leaf = ?1 and e.contents = ?2 or e.leaf = ?1 and e.code = ?3) "
-        "and (e.kind = 'baseline' or s.verdict = 'keep') limit 1",
+        f"{ALIKE} and (e.kind = 'baseline' or s.verdict = 'keep') limit 1",
         *key[:3],
     )
     return row is not None

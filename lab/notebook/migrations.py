@@ -104,6 +104,11 @@ def m009_chain(db: "Database") -> None:
     db.execute("create index chain_line on chain (line, id)")
 
 
+def m010_repeats(db: "Database") -> None:
+    """Experiments that were run more than once by themselves: few, and asked for at each look."""
+    db.execute("create index state_again on state (scope, experiment) where runs > 1")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -124,5 +129,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m007_audits,
     m008_trust,
     m009_chain,
+    m010_repeats,
 )
 REDERIVED = 8  # notebooks older than this step hold derived tables of another rule
