@@ -201,6 +201,16 @@ def apply_rotary_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((x1 * cos + x2 * sin, x2 * cos - x1 * sin), dim=-1)
 
 
+def mixed(x: Tensor, x0: Tensor, resid: Tensor, back: Tensor) -> Tensor:
+    """Return resid x + back x0, whose weights no precision of x may round.
+
+    Compiled, as in training, they are not; one operation at a time, as when scored, they would be.
+    """
+    if torch.is_grad_enabled():
+        return resid * x + back * x0
+    return (resid * x.float() + back * x0.float()).to(x.dtype)
+
+
 class SquaredReLU(torch.autograd.Function):
     """relu(x)^2, its slope 2 relu(x) from the result alone: four widths a layer less are kept."""
 
@@ -293,7 +303,7 @@ class GPT(nn.Module):
         for resid, back, block in zip(
             self.resid_lambdas, self.x0_lambdas, self.blocks, strict=True
         ):
-            x = block(resid * x + back * x0, idx, cos_sin)
+            x = block(mixed(x, x0, resid, back), idx, cos_sin)
         return norm(x)
 
     def log_probs(self, idx: Tensor) -> Tensor:

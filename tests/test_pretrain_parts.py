@@ -8,6 +8,7 @@ import copy
 import importlib
 import math
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from itertools import islice
@@ -284,6 +285,25 @@ def test_squared_relu_has_the_gradient_of_its_formula() -> None:
     x = torch.randn(50, requires_grad=True)
     got = torch.autograd.grad(train.SquaredReLU.apply(x).sum(), x)[0]
     assert torch.allclose(got, 2 * x.detach().clamp(min=0))
+
+
+def test_scoring_rounds_no_weight_of_the_residual_stream() -> None:
+    x, x0 = torch.randn(2, 4, 8).bfloat16(), torch.randn(2, 4, 8).bfloat16()
+    resid, back = torch.tensor([1.0015]), torch.tensor([0.0503])  # as of one axis: never a scalar
+    wanted = (resid * x.float() + back * x0.float()).bfloat16()
+    with torch.inference_mode():
+        found = train.mixed(x, x0, resid.squeeze(), back.squeeze())
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, wanted)
+
+
+def test_the_perceptrons_kernel_is_its_formula_by_tritons_interpreter() -> None:
+    script = LEAF.parent / "benchmarks" / "no_gpu" / "kernel.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    if done.stdout.startswith("skipped: "):
+        pytest.skip("no triton here: torch for a CPU comes without")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is off by: result" in done.stdout
 
 
 def test_every_parameter_is_learnt() -> None:

@@ -164,6 +164,26 @@ def test_an_adapter_as_on_a_gpu_is_trained_and_merged(
     assert judge()["eval_kl"] > 0.05  # the adapter took part in what was measured
 
 
+def test_drawing_moves_no_weight_and_draws_what_the_adapter_says(
+    trained: Path, ours: dict[str, ModuleType]
+) -> None:
+    train, torch = ours["train"], ours["train"].torch
+    base, tokenizer, rows = loaded(train, trained)
+    model = train.adapted(base, 4)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(0, 0.05)  # an adapter that says something
+    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    prompt = tokenizer([text for text, _ in rows], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        wanted = model(**prompt).logits
+        with train.merged(model):
+            assert torch.allclose(model(**prompt).logits, wanted, atol=1e-4)
+    train.sample(model, tokenizer, [text for text, _ in rows], 5)
+    after = model.state_dict()
+    assert all(torch.equal(after[name], weights) for name, weights in before.items())
+
+
 def test_an_adapter_stays_float32_while_trl_draws_in_bfloat16(
     ours: dict[str, ModuleType], monkeypatch: Any
 ) -> None:

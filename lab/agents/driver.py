@@ -3,7 +3,8 @@
 import time
 from datetime import UTC, datetime
 
-from ..campaign.loop import Campaign, Ending, Over
+from ..campaign.limits import Ending, Over
+from ..campaign.loop import Campaign
 from ..errors import Failed
 from ..notebook import campaigns, record
 from ..run import assessment

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import repo, slots
 from ..campaign import lock
-from ..campaign.loop import Limits
+from ..campaign.limits import Limits
 from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import repo
-from ..campaign.loop import Campaign, Ending, Over, verdict_words
+from ..campaign.limits import Ending, Over
+from ..campaign.loop import Campaign, verdict_words
 from ..documents.action import Action
 from ..documents.experiments import Standing
 from ..errors import Failed, Refused

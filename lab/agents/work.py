@@ -1,6 +1,7 @@
 """`lab loop`: one campaign in the foreground, whoever the agent is."""
 
-from ..campaign.loop import Agent, Campaign, Limits
+from ..campaign.limits import Limits
+from ..campaign.loop import Agent, Campaign
 from ..campaign.progress import Progress
 from ..documents.campaigns import Summary
 from ..workspace import Workspace

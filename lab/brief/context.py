@@ -59,13 +59,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     policy = policy_of(leaf.judge)
     stands = _standing(book, incumbent, noise, policy)
     bag = ledger.bag(book, stands.tip) if stands else []
-    move = stagnation.propose(
-        since,
-        axes=axes,
-        near_misses=[f"e{row['experiment']}" for row in near],
-        kept=[f"e{row['experiment']}" for row in kept],
-        knobs=list(leaf.knobs),
-    )
+    names = {"near_misses": _names(near), "kept": _names(kept)}
+    move = stagnation.propose(since, axes=axes, knobs=list(leaf.knobs), **names)
     counts: Comparable = {
         **read.counts(book, leaf.name),
         "incomparable": read.incomparable(book, scope.leaf, *key),
@@ -104,6 +99,10 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     }
     fitted: Context = fit_json(found, tokens, GIVE_WAY)
     return fitted
+
+
+def _names(rows: list[sqlite3.Row]) -> list[str]:
+    return [f"e{row['experiment']}" for row in rows]
 
 
 def _failures(book: Notebook, leaf: str, about: str | None) -> list[Loss]:

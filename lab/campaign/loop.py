@@ -1,4 +1,4 @@
-"""The campaign loop: its worktree, its limits (hours, cost, target), and how it ends."""
+"""The campaign loop: its worktree, how far it is, its audits, and how it ends."""
 
 import contextlib
 import math
@@ -6,15 +6,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import repo
-from ..documents.campaigns import How, Summary
+from ..documents.campaigns import Summary
 from ..documents.experiments import Standing
-from ..errors import Failed, LabError, NotYet, Refused, TooDear, Usage
+from ..errors import Failed, LabError, NotYet, Refused, TooDear
 from ..experiment.audit import Auditor
 from ..experiment.audit import as_text as audit_text
 from ..judge import Policy, stagnation
@@ -28,49 +28,11 @@ from ..text import num, span
 from ..workspace import Workspace, worktrees
 from ..workspace.incumbent import find_incumbent
 from . import lock
+from .limits import Ending, Limits, Over
 from .progress import Progress
 
 SLICE_S = 0.5  # between two looks at the limits while a run is under way
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a loop is over; None is no limit."""
-
-    experiments: int | None = None
-    hours: float | None = None
-    target: float | None = None
-    max_cost: float | None = None
-    audit: bool = False  # also where so few runs are expected that none starts by itself
-
-    def check(self) -> None:
-        """Refuse a limit that would end the loop before it begins."""
-        for option, value, example in (
-            ("--experiments", self.experiments, "5"),
-            ("--hours", self.hours, "8"),
-            ("--max-cost", self.max_cost, "20"),
-        ):
-            if value is not None and not 0 < value < math.inf:
-                raise Usage(f"{option} {value:g} is no limit.", f"Type: {option} {example}")
-        if self.target is not None and not math.isfinite(self.target):
-            raise Usage(f"--target {self.target} is no number.", "Type: --target 0.98")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why a loop is over."""
-
-    how: How
-    why: str
-
-
-class Over(Exception):
-    """The loop is over in the middle of something; what is half done is picked up next time."""
-
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(ending.why)
-        self.ending = ending
 
 
 class Agent(Protocol):

@@ -69,8 +69,9 @@ def loop(
     """
     from ..agents.work import work
     from ..campaign import loop as campaigns
+    from ..campaign.limits import Limits
 
-    limits = campaigns.Limits(experiments, hours, target, max_cost, audit)
+    limits = Limits(experiments, hours, target, max_cost, audit)
     limits.check()
     workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
     found = work(workspace, agent, limits, name=name, yolo=yolo)
@@ -111,9 +112,9 @@ def launch(
     """
     from ..agents import launch as launching
     from ..agents import presets
-    from ..campaign import loop as campaigns
+    from ..campaign.limits import Limits
 
-    limits = campaigns.Limits(experiments, hours, target, max_cost, audit)
+    limits = Limits(experiments, hours, target, max_cost, audit)
     limits.check()
     asked = launching.parse(leaves, launching.Options(agent, limits, profile, runner, yolo))
     workspace = Workspace(Path.cwd())
