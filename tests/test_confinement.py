@@ -310,3 +310,15 @@ def test_enter_says_what_keeps_it_from_working() -> None:
     done = subprocess.run([*words, json.dumps(told), "true"], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("enter: ")
+
+
+@confined
+@each
+@pytest.mark.parametrize("name", ["HF_HOME", "PYTHONPATH"])
+def test_no_variable_shows_a_run_what_is_private(toy: Toy, way: str, name: str) -> None:
+    private = toy.root / ".lab" / "cache"
+    private.mkdir(parents=True)
+    (private / "secret").write_text("3")
+    toy.env[name] = str(private)
+    looks = note("{'seen': os.path.exists(" + repr(str(private / "secret")) + ")}")
+    assert seen(run(toy, looks, way)) == {"seen": False}

@@ -1,9 +1,10 @@
 """What is judged comes from commits and the notebook: whatever an agent edits beside them."""
 
+import json
 from pathlib import Path
 
 import pytest
-from toy import LEAF, Toy, slope
+from toy import EVALUATE, LEAF, Toy, slope
 
 LENIENT = f"{LEAF}\n[judge]\nkeep_at = 0\nluck = 5.0\n"
 
@@ -130,3 +131,56 @@ def test_presets_let_no_agent_move_a_branch_by_itself() -> None:
 
     text = Path(presets.__file__).with_name("presets.toml").read_text()
     assert not any(words in text for words in ("git stash", "git reset", "git commit", "git push"))
+
+
+def test_no_campaign_starts_from_what_has_no_verdict_yet(toy: Toy, campaign: Path) -> None:
+    measured(toy, campaign, 2.0)
+    words = ("worktree", "toy", "bob", "--from", "e2")
+    refused = toy.here(*words, code=4, LAB_SESSION="x")
+    assert "e2 was not kept (no verdict yet); a campaign starts from what was" in refused.err
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    toy.here(*words, LAB_SESSION="x")
+
+
+def test_no_campaign_imports_what_is_said_of_experiments(toy: Toy, campaign: Path) -> None:
+    file = toy.root.parent / "more.jsonl"
+    toy.here("export", "-o", str(file))
+    for where in ({"cwd": campaign}, {"cwd": toy.root, "LAB_SESSION": "x"}):
+        refused = toy.here("import", str(file), code=4, **where)  # type: ignore[arg-type]
+        assert "no import from a campaign" in refused.err
+    assert "already" in toy.here("import", str(file)).out  # a person may
+
+
+def test_a_number_by_other_variables_than_its_incumbents_says_so(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    words = ("run", toy.idea(cwd=campaign), "--json")
+    found = toy.lab(*words, cwd=campaign, OMP_NUM_THREADS="3", LAB_CONFINE="none").json
+    (mark,) = [one for one in found["marks"] if "another" in one]
+    assert mark == "run with another OMP_NUM_THREADS than its incumbent e1"
+    free = "not confined, which its incumbent e1 was"
+    confined = toy.here("show", "e1", "--json").json["runs"][0]["machine"]
+    assert (free in found["marks"]) == ('"confined": "none"' not in confined)
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    assert "!: see lab show" in toy.here("board", "toy").out
+    assert "run with another OMP" in toy.here("report", "--markdown").out
+    slope(campaign, 2.5)
+    words = ("run", toy.idea("more", cwd=campaign), "--json")
+    marks = toy.lab(*words, cwd=campaign).json["marks"]
+    (mark,) = [one for one in marks if "another" in one]
+    assert mark == "run with another OMP_NUM_THREADS than its incumbent e2"
+
+
+def test_the_yardstick_is_told_no_compiler_and_no_plugin(toy: Toy) -> None:
+    tells = (
+        '(Path(os.environ["LAB_RUN_DIR"]) / "told.json").write_text(json.dumps(list(os.environ)))'
+    )
+    listed = f"{EVALUATE}{tells}\n"
+    toy.leaf(evaluate=listed)
+    toy.commit("a yardstick that tells what it is told")
+    told = {"CC": "/tmp/cc", "CUDA_INJECTION64_PATH": "/tmp/x.so", "HF_MODULES_CACHE": "/tmp/m"}
+    found = toy.lab(
+        "run", "--baseline", "--leaf", "toy", "--json", **told, OMP_NUM_THREADS="1"
+    ).json
+    seen = json.loads((Path(found["log"]).parent / "told.json").read_text())
+    assert "OMP_NUM_THREADS" in seen
+    assert not told.keys() & set(seen)

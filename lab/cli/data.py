@@ -1,12 +1,13 @@
 """`lab export`, `import`, `doctor`, `gc`: data in and out, health, and room."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import Failed
+from ..errors import Failed, Refused
 from ..importers import Wish
 from ..notebook import chain, proof
 from ..system import output_file
@@ -68,6 +69,11 @@ def import_(
     """
     from ..notebook import transfer
 
+    if workspace.place.campaign or os.environ.get("LAB_SESSION"):
+        raise Refused(
+            "no import from a campaign: what it says of experiments is believed.",
+            f"A person may, in {workspace.place.main}: lab import {file}",
+        )
     known = workspace.asked_leaf or workspace.known_leaf()
     with workspace.open(write=True) as book:
         found = transfer.load(book, file, known, _wish(workspace, metric, direction))

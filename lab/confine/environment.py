@@ -4,6 +4,7 @@ What changes how Python or the loader find code (`PYTHON*`, `LD_*`) is not on it
 a run could put a module of their own under the yardstick by it. Standard library only: it travels.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +24,38 @@ ONLINE = re.compile(
     r"|CURL_CA_BUNDLE|\w+_API_(?:KEY|BASE|VERSION|URL)|\w+_BASE_URL|\w+_API_TOKEN"
     r"|(?:WANDB|AWS|AZURE|GOOGLE|VERTEX|OLLAMA|LITELLM|OPENAI|ANTHROPIC)_\w+"
 )
+# What brings code of the caller's choosing into a process; the one that judges does without.
+CODE = re.compile(
+    r"COVERAGE_\w+|CC|CXX|CUDAHOSTCXX|CUDA_INJECTION\w+|\w+_MODULES_CACHE|TORCH_EXTENSIONS_DIR"
+    r"|(?:TORCHINDUCTOR|TRITON|NUMBA|XLA|JAX)_\w+|\w+_(?:NET|TUNER|PROFILER)_PLUGIN"
+)
+# What no number depends on.
+INDIFFERENT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TERM|COLUMNS|HOSTNAME|VIRTUAL_ENV"
+    r"|CONDA_\w+|XDG_CACHE_HOME|NO_COLOR|COVERAGE_\w+|CUDA_VISIBLE_DEVICES"
+)
+
+
+def judging(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process that judges.
+
+    >>> judging({"CC": "/tmp/cc", "OMP_NUM_THREADS": "1"})
+    {'OMP_NUM_THREADS': '1'}
+    """
+    return {name: value for name, value in environ.items() if not CODE.fullmatch(name)}
+
+
+def fingerprints(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return eight digits of the hash of each variable that a number may depend on, by name.
+
+    >>> fingerprints({"HOME": "/home/ada", "OMP_NUM_THREADS": "8"})
+    {'OMP_NUM_THREADS': '2c624232'}
+    """
+    return {
+        name: hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()[:8]
+        for name, value in sorted(environ.items())
+        if value and not (INDIFFERENT.fullmatch(name) or ONLINE.fullmatch(name))
+    }
 
 
 def allowed(environ: Mapping[str, str], network: bool, more: Sequence[str] = ()) -> dict[str, str]:

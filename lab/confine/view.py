@@ -35,6 +35,7 @@ def base(
     python: str,
     private: Iterable[Path],
     readable: Iterable[Path],
+    imported: Iterable[str],
     environ: Mapping[str, str],
     network: bool,
     gpu: bool,
@@ -42,19 +43,23 @@ def base(
     """Return what every command of a run sees, before the folders of its stage.
 
     `private` are the checkouts, the notebook's folder and the queue's; `readable` are folders that
-    the leaf or the person named. A library's cache is written to only by a run with a network,
-    which could fetch anything: else one run would leave something there for the next.
+    the leaf or the person named, `imported` those of a person's PYTHONPATH. A library's cache is
+    written to only by a run with a network, which could fetch anything: else one run would leave
+    something there for the next. What a variable names is nothing private, nor inside of it.
     """
-    hidden = [*NOBODYS, *map(str, private)]
-    caches = _caches(environ)
-    seen = [*OF_RUN, *map(str, readable), *_of_python(python)]
-    kept = _unless_private([*seen, *([] if network else caches)], [str(one) for one in private])
+    secret = [str(one) for one in private]
+    caches = _unless_inside(_caches(environ), secret)
+    imported = [os.path.abspath(path) for path in imported]
+    installed = [path for path in _of_python(python) if path not in imported]
+    named = _unless_inside(imported, secret)
+    seen = [*OF_RUN, *map(str, readable), *named, *installed]
+    kept = _unless_private([*seen, *([] if network else caches)], secret)
     notebooks = [f"{path}/.lab" for path in kept]
     return View(
-        hidden=(*hidden, *notebooks),
+        hidden=(*NOBODYS, *secret, *notebooks),
         own=("/tmp", "/var/tmp", *_homes(environ)),
         readable=tuple(kept),
-        writable=tuple(_unless_private(caches, map(str, private)) if network else ()),
+        writable=tuple(_unless_private(caches, secret) if network else ()),
         devices=tuple(path for sign in GPUS for path in sorted(glob.glob(sign))) if gpu else (),
         network=network,
     )
@@ -101,6 +106,17 @@ def _asked(python: str) -> list[str]:
         return [str(path) for path in json.loads(asked.stdout)]
     except (OSError, ValueError, subprocess.SubprocessError):
         return []
+
+
+def _unless_inside(paths: Iterable[str], private: Iterable[str]) -> list[str]:
+    """Return the folders that do not lie in a private one, wherever links lead."""
+    own = [os.path.realpath(path) for path in private]
+    found = []
+    for path in paths:
+        real = os.path.realpath(path)
+        if not any(f"{real}/".startswith(f"{one}/") for one in own):
+            found.append(path)
+    return found
 
 
 def _unless_private(paths: Sequence[str], private: Iterable[str]) -> list[str]:

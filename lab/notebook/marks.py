@@ -1,6 +1,10 @@
 """Marks: what to bear in mind of an experiment's numbers, wherever they are printed."""
 
+from typing import Any
+
 from . import Notebook, lookup, measurements, runs
+
+Machine = dict[str, Any]  # what a run's record says of where and how it ran
 
 LOADED = 0.15  # of a run's time spent waiting for a core: more than its own threads make
 
@@ -14,4 +18,30 @@ def marks(book: Notebook, number: int) -> list[str]:
         most = max(runs.loads(book, name), default=0.0)
         if most > LOADED:
             found.append(f"{whose}measured under load ({most:.0%} of its time waiting for a core)")
+    return [*found, *_otherwise(book, number, against)]
+
+
+def _otherwise(book: Notebook, number: int, against: int | None) -> list[str]:
+    """Return in what an experiment's runs were not run as its incumbent's."""
+    ours, theirs = runs.machines(book, number), runs.machines(book, against)
+    found = []
+    if _any_free(ours) and theirs and not _any_free(theirs):
+        found.append(f"not confined, which its incumbent e{against} was")
+    names = _variables(ours) ^ _variables(theirs) if _told(ours) and _told(theirs) else set()
+    if names:
+        differing = ", ".join(sorted({name for name, _ in names}))
+        found.append(f"run with another {differing} than its incumbent e{against}")
     return found
+
+
+def _any_free(machines: list[Machine]) -> bool:
+    return any(one.get("confined") == "none" for one in machines)
+
+
+def _told(machines: list[Machine]) -> bool:
+    """Return whether the variables were recorded; they were not from the beginning."""
+    return any("variables" in one for one in machines)
+
+
+def _variables(machines: list[Machine]) -> set[tuple[str, str]]:
+    return {pair for one in machines for pair in one.get("variables", {}).items()}

@@ -1,6 +1,8 @@
 """Queries about runs: how long they take, and whether two of them are the same."""
 
+import json
 import sqlite3
+from typing import Any
 
 from . import Notebook
 
@@ -57,6 +59,16 @@ def loads(book: Notebook, experiment: int | None) -> list[float]:
         experiment,
     )
     return [row["share"] for row in rows]
+
+
+def machines(book: Notebook, experiment: int | None) -> list[dict[str, Any]]:
+    """Return where and how each finished run of an experiment ran, as far as it was recorded."""
+    rows = book.all(
+        "select machine from runs where experiment = ? and status = 'finished' "
+        "and machine is not null",
+        experiment,
+    )
+    return [json.loads(row["machine"]) for row in rows]
 
 
 def printed(book: Notebook, run: int, source: str) -> dict[str, float]:

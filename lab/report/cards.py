@@ -55,6 +55,7 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
         ("mechanism", join(said(shorten(row["mechanism"], TEXT)), " ", settled) if why else None),
         ("gain", join(words.gain(row), incumbent, p_better)),
         ("runs", join(mine or "as reported", strip)),
+        ("bear in mind", said("; ".join(row["marks"])) if row["marks"] else None),
         ("kept although", said(shorten(row["because"], TEXT)) if row["because"] else None),
         ("learned", said(shorten(row["lesson"], TEXT)) if row["lesson"] else None),
         ("axis", said(row["axis"]) if row["axis"] else None),

@@ -121,6 +121,8 @@ def _change(row: Found) -> Iterator[str]:
         yield f"**Mechanism** ({words.mechanism(row)}). {safe(row['mechanism'], TEXT)}"
         yield ""
     yield f"**Measured.** {words.gain(row)}{against}; {runs or 'as reported'}."
+    if row["marks"]:
+        yield f"**Bear in mind.** {safe('; '.join(row['marks']), TEXT)}."
     if row["because"]:
         yield f"**Kept although.** {safe(row['because'], TEXT)}"
     if row["lesson"]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from .. import repo
 from ..notebook import Notebook, ideas, report_queries
+from ..notebook.marks import marks
 from ..notebook.read import Found
 from ..workspace import Workspace
 from . import tree
@@ -43,6 +44,7 @@ def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Fo
                 "incumbent_runs": _replicates(book, row["incumbent"]) if row["incumbent"] else [],
                 "lesson": ideas.lesson_of(book, number),
                 "because": report_queries.because(book, number),
+                "marks": marks(book, number),
             }
         )
     return found

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import repo
 from ..confine import View, environment, methods, view
@@ -45,6 +45,11 @@ class Confinement:
         network = self.settings.network is not False
         return environment.allowed(os.environ, network, self.settings.sandbox.env)
 
+    def as_record(self) -> dict[str, Any]:
+        """Return what a run's record says of its confinement, and of what else reached it."""
+        told = environment.fingerprints({**self.environ(), "PYTHONPATH": ":".join(own_paths())})
+        return {**self.method.as_record(), "variables": told}
+
     def apply(self, stages: Stages, device: Device) -> None:
         """Confine the stages that run an experiment's code, now that its device is known."""
         if device.kind == "gpu":
@@ -61,11 +66,11 @@ class Confinement:
             stages.confine = confine
 
     def _base(self, device: Device) -> View:
-        named = [*self.settings.sandbox.read, *own_paths()]
         return view.base(
             python=self.python,
             private=self._private(),
-            readable=[Path(path).expanduser() for path in named],
+            readable=[Path(path).expanduser() for path in self.settings.sandbox.read],
+            imported=own_paths(),
             environ=os.environ,
             network=bool(self.settings.network),
             gpu=device.kind == "gpu",

@@ -132,7 +132,7 @@ class Execution:
         stages = self._stages(leaf)
         confinement = Confinement(self.order, self.settings, self.exports, self.python)
         self.confinement = confinement
-        self.machine |= confinement.method.as_record()
+        self.machine |= confinement.as_record()
         stages.environ = confinement.environ()
         try:
             stages.prepare()

@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..confine import environment
 from ..runner import Command, Outcome, Plan, Runner, Stopped
 from .manifest import differing, foreign, hashes, look
 from .prepared import Prepared
@@ -234,7 +235,7 @@ class Stages:
     def _env(self, root: Path, alone: bool) -> dict[str, str]:
         """Return the environment of a leaf's command: what the contract promises."""
         return {
-            **self.environ,
+            **(environment.judging(self.environ) if alone else self.environ),
             **({"PYTHONNOUSERSITE": "1"} if alone else {}),
             **self.plan.said,
             **self.device,

@@ -139,11 +139,12 @@ def _check_start(workspace: Workspace, base: str, branch: str) -> None:
 
 
 def _check_kept(book: Notebook, base: str, start: str | None) -> None:
-    """Refuse to start from what was discarded: every gain would be told against a bad start."""
+    """Refuse to start from what was not kept: every gain would be told against a bad start."""
     row = lookup.at_commit(book, base) if start is not None else None
-    if row is not None and row["verdict"] in ("discard", "crash"):
+    if row is not None and row["kind"] == "run" and row["verdict"] != "keep":
         raise Refused(
-            f"e{row['id']} was not kept ({row['verdict']}); a campaign starts from what was.",
+            f"e{row['id']} was not kept ({row['verdict'] or 'no verdict yet'}); a campaign starts "
+            "from what was.",
             "Start from the best, --from best, and put its edit into the file there: "
             f"lab apply e{row['id']} --edit",
         )
