@@ -134,3 +134,22 @@ def test_a_coarse_metric_whose_seeds_tie_is_judged(toy: Toy) -> None:
         found = toy.lab("run", toy.idea(str(value), cwd=campaign), "--json", cwd=campaign).json
         assert found["suggest"] == expected, found["why"]
         toy.here("result", found["experiment"], "-v", expected, cwd=campaign)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["new", "new, of a kind that git ignores"])
+def test_a_mutable_file_may_come_later_and_go_again(toy: Toy, ignored: bool) -> None:
+    toy.leaf(toml=LEAF.replace('mutable = ["train.py"]', 'mutable = ["train.py", "model.cfg"]'))
+    (toy.root / ".gitignore").write_text("*.cfg\n" if ignored else "")
+    toy.commit("a file that is not there yet is mutable")
+    toy.lab("run", "--baseline", "--seeds", "3", cwd=toy.root / "toy")
+    campaign = toy.campaign()
+    for value, file in ((0.9, False), (0.8, True), (0.7, False)):
+        slope(campaign, value)
+        if file:
+            (campaign / "model.cfg").write_text("width = 2\n")
+        found = toy.lab("run", toy.idea(str(value), cwd=campaign), "--json", cwd=campaign).json
+        assert found["status"] == "finished"
+        made = toy.git("show", "--name-only", "--format=", found["commit"]).splitlines()
+        assert ("toy/model.cfg" in made) == file
+        toy.here("result", found["experiment"], "-v", "discard", cwd=campaign)
+        assert not (campaign / "model.cfg").exists()

@@ -146,7 +146,8 @@ class Trial:
 
         Whoever is killed on the way leaves a job whose lock is free: `recovery` undoes it.
         """
-        place, paths = self.place, self.workspace.mutable_paths
+        place, committed = self.place, self._committed()
+        paths = sorted({*tried, *committed})  # a file that is named may not be there yet
         restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}
         row = {
             "hypothesis": idea["id"],
@@ -168,7 +169,7 @@ class Trial:
             message = f"e{number}: {subject(idea['claim'])[:200]}"
             body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
             body += f"Mechanism: {subject(idea['mechanism'])}"
-            new = [path for path in tried if path not in self._committed()]
+            new = [path for path in tried if path not in committed]
             text = f"{message}\n\n{body}\n"
             commit = repo.commit_only(self.top, text, paths, new)
             repo.keep_ref(self.top, f"e{number}", commit)
