@@ -28,6 +28,10 @@ LAST = {
     "a folder of wandb": "Path('wandb').mkdir()\nPath('wandb/run.json').write_text('{}')",
     "a file beside the leaf": "Path('../out.txt').write_text('x')",
     "a file in the leaf": "Path('curve.png').write_bytes(b'x')",
+    "code that wandb copies": "copy = Path('wandb/run-1/files/code/train.py')\n"
+    "copy.parent.mkdir(parents=True, exist_ok=True)\ncopy.write_text('raise SystemExit')",
+    "a package in a tool's copy": "copy = Path('outputs/1/code/toy/__init__.py')\n"
+    "copy.parent.mkdir(parents=True, exist_ok=True)\ncopy.write_text('')",
     "a page of text": "print('x' * 300_000)",
     "an earlier divergence": "print('diverged at step 3: from the last checkpoint')",
     "the metric with four digits": "w = json.loads((run / 'model.json').read_text())['w']\n"
