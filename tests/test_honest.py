@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from toy import EVALUATE, LEAF, Toy, slope
+from toy import EVALUATE, LEAF, TRAIN, Toy, slope
 
 END = '    print("trained")\n'
 PREPARE = LEAF.replace("command = [", 'prepare = ["python", "-S", "prepare.py"]\ncommand = [')
@@ -50,6 +50,27 @@ def trainings() -> dict[str, str]:
     return {name: textwrap.indent(f"{code}\n", "    ") for name, code in found.items()}
 
 
+# Docstrings that other code gets hold of.
+READ = """\
+import functools
+
+
+class Signature(dict):
+    "A signature says it."
+
+
+@functools.cache
+def tool():
+    "A decorator sees it."
+
+
+def search():
+    "An agent is given it."
+
+
+tools = [search]
+SLOPE = 1.0\
+"""
 # What agents, editors and tools leave in a worktree.
 LEFT = (
     *(
@@ -157,3 +178,24 @@ def test_a_mutable_file_may_come_later_and_go_again(toy: Toy, ignored: bool) -> 
         assert ("toy/model.cfg" in made) == file
         toy.here("result", found["experiment"], "-v", "discard", cwd=campaign)
         assert not (campaign / "model.cfg").exists()
+
+
+@pytest.mark.parametrize("said", ["signature says", "decorator sees", "agent is given"])
+def test_a_docstring_that_is_a_prompt_is_an_experiment(quick: Toy, said: str) -> None:
+    text = TRAIN.replace("SLOPE = 1.0", READ)
+    quick.leaf(train=text)
+    quick.commit("docstrings that are read")
+    campaign = quick.campaign()
+    (campaign / "train.py").write_text(text.replace(said, f"{said} well"))
+    refused = quick.lab("run", quick.idea(cwd=campaign), cwd=campaign, code=4)
+    assert "there is no incumbent" in refused.err  # the edit is one: this is looked at after it
+
+
+def test_a_baseline_with_another_prompt_is_another(toy: Toy) -> None:
+    prompt = TRAIN.replace('"""Fit a line."""', '"""1.0"""').replace("= 1.0", "= float(__doc__)")
+    for number in ("1.0", "2.0"):
+        toy.leaf(train=prompt.replace('"""1.0', f'"""{number}'))
+        toy.commit(number)
+        toy.lab("run", "--baseline", "--seeds", "1", cwd=toy.root / "toy")
+    values = [row["value"] for row in toy.here("log", "--json").json]
+    assert [round(value) for value in values] == [1, 4]

@@ -104,7 +104,8 @@ class Trial:
         if tried == self._committed():
             raise Refused("nothing was changed.", edit)
         if self._key[2] == self.workspace.key(self.place.head)[2]:
-            raise Refused("nothing was changed but comments, docstrings or line ends.", edit)
+            what = "comments, line ends or docstrings that no code reads"
+            raise Refused(f"nothing was changed but {what}.", edit)
         return tried
 
     def _committed(self) -> dict[str, str]:
