@@ -121,8 +121,13 @@ def test_what_tools_leave_in_a_worktree_is_no_reason_to_refuse(toy: Toy, campaig
         (campaign / name).parent.mkdir(parents=True, exist_ok=True)
         (campaign / name).write_text("{}")
     (campaign.parent / "beside.txt").write_text("a page")
+    (campaign / ".gitignore").write_text("*.png\n")
     slope(campaign, 2.0)
-    assert toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign).json["suggest"] == "keep"
+    found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign)
+    assert found.json["suggest"] == "keep"
+    (told,) = (line for line in found.err.splitlines() if "goes without" in line)
+    assert 'goes without "thoughts.txt": new, and not mutable' in told
+    assert 'a person names it in toy/leaf.toml: mutable = [..., "thoughts.txt"]' in told
     (campaign / "helper.py").write_text("")
     slope(campaign, 2.5)
     toy.here("result", "e2", "-v", "keep", cwd=campaign)

@@ -34,6 +34,7 @@ class Started:
     attached: bool
     before: int = 0  # runs it had already
     left_out: tuple[str, ...] = ()  # edits that a baseline does not measure
+    unseen: tuple[str, ...] = ()  # new files that a run goes without
 
 
 class Trial:
@@ -69,15 +70,17 @@ class Trial:
             self.preflight.nothing_under_way()
             self.preflight.tip_is_settled()
             base = self.preflight.base()
-            self.preflight.only_mutable(base)
+            unseen = self.preflight.only_mutable(base)
             tried = self._tried()
             self.preflight.check_requirements()
             self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
             same = None if again else self._same()
             if same is not None:
-                return self._rerun_lost(same)
-            return self._begin(idea, tried, incumbent)
+                started = self._rerun_lost(same)
+            else:
+                started = self._begin(idea, tried, incumbent)
+            return dataclasses.replace(started, unseen=unseen)
 
     def _in_flight(self, idea: sqlite3.Row) -> Started | None:
         """Attach to this hypothesis's run; refuse another while the campaign's tip is at work."""
