@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from toy import EVALUATE, LEAF, Toy, slope
+from toy import EVALUATE, LEAF, TRAIN, Toy, slope
 
 END = '    print("trained")\n'
 PREPARE = LEAF.replace("command = [", 'prepare = ["python", "-S", "prepare.py"]\ncommand = [')
@@ -28,6 +28,10 @@ LAST = {
     "a folder of wandb": "Path('wandb').mkdir()\nPath('wandb/run.json').write_text('{}')",
     "a file beside the leaf": "Path('../out.txt').write_text('x')",
     "a file in the leaf": "Path('curve.png').write_bytes(b'x')",
+    "code that wandb copies": "copy = Path('wandb/run-1/files/code/train.py')\n"
+    "copy.parent.mkdir(parents=True, exist_ok=True)\ncopy.write_text('raise SystemExit')",
+    "a package in a tool's copy": "copy = Path('outputs/1/code/toy/__init__.py')\n"
+    "copy.parent.mkdir(parents=True, exist_ok=True)\ncopy.write_text('')",
     "a page of text": "print('x' * 300_000)",
     "an earlier divergence": "print('diverged at step 3: from the last checkpoint')",
     "the metric with four digits": "w = json.loads((run / 'model.json').read_text())['w']\n"
@@ -46,6 +50,27 @@ def trainings() -> dict[str, str]:
     return {name: textwrap.indent(f"{code}\n", "    ") for name, code in found.items()}
 
 
+# Docstrings that other code gets hold of.
+READ = """\
+import functools
+
+
+class Signature(dict):
+    "A signature says it."
+
+
+@functools.cache
+def tool():
+    "A decorator sees it."
+
+
+def search():
+    "An agent is given it."
+
+
+tools = [search]
+SLOPE = 1.0\
+"""
 # What agents, editors and tools leave in a worktree.
 LEFT = (
     *(
@@ -96,8 +121,13 @@ def test_what_tools_leave_in_a_worktree_is_no_reason_to_refuse(toy: Toy, campaig
         (campaign / name).parent.mkdir(parents=True, exist_ok=True)
         (campaign / name).write_text("{}")
     (campaign.parent / "beside.txt").write_text("a page")
+    (campaign / ".gitignore").write_text("*.png\n")
     slope(campaign, 2.0)
-    assert toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign).json["suggest"] == "keep"
+    found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign)
+    assert found.json["suggest"] == "keep"
+    (told,) = (line for line in found.err.splitlines() if "goes without" in line)
+    assert 'goes without "thoughts.txt": new, and not mutable' in told
+    assert 'a person names it in toy/leaf.toml: mutable = [..., "thoughts.txt"]' in told
     (campaign / "helper.py").write_text("")
     slope(campaign, 2.5)
     toy.here("result", "e2", "-v", "keep", cwd=campaign)
@@ -134,3 +164,43 @@ def test_a_coarse_metric_whose_seeds_tie_is_judged(toy: Toy) -> None:
         found = toy.lab("run", toy.idea(str(value), cwd=campaign), "--json", cwd=campaign).json
         assert found["suggest"] == expected, found["why"]
         toy.here("result", found["experiment"], "-v", expected, cwd=campaign)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["new", "new, of a kind that git ignores"])
+def test_a_mutable_file_may_come_later_and_go_again(toy: Toy, ignored: bool) -> None:
+    toy.leaf(toml=LEAF.replace('mutable = ["train.py"]', 'mutable = ["train.py", "model.cfg"]'))
+    (toy.root / ".gitignore").write_text("*.cfg\n" if ignored else "")
+    toy.commit("a file that is not there yet is mutable")
+    toy.lab("run", "--baseline", "--seeds", "3", cwd=toy.root / "toy")
+    campaign = toy.campaign()
+    for value, file in ((0.9, False), (0.8, True), (0.7, False)):
+        slope(campaign, value)
+        if file:
+            (campaign / "model.cfg").write_text("width = 2\n")
+        found = toy.lab("run", toy.idea(str(value), cwd=campaign), "--json", cwd=campaign).json
+        assert found["status"] == "finished"
+        made = toy.git("show", "--name-only", "--format=", found["commit"]).splitlines()
+        assert ("toy/model.cfg" in made) == file
+        toy.here("result", found["experiment"], "-v", "discard", cwd=campaign)
+        assert not (campaign / "model.cfg").exists()
+
+
+@pytest.mark.parametrize("said", ["signature says", "decorator sees", "agent is given"])
+def test_a_docstring_that_is_a_prompt_is_an_experiment(quick: Toy, said: str) -> None:
+    text = TRAIN.replace("SLOPE = 1.0", READ)
+    quick.leaf(train=text)
+    quick.commit("docstrings that are read")
+    campaign = quick.campaign()
+    (campaign / "train.py").write_text(text.replace(said, f"{said} well"))
+    refused = quick.lab("run", quick.idea(cwd=campaign), cwd=campaign, code=4)
+    assert "there is no incumbent" in refused.err  # the edit is one: this is looked at after it
+
+
+def test_a_baseline_with_another_prompt_is_another(toy: Toy) -> None:
+    prompt = TRAIN.replace('"""Fit a line."""', '"""1.0"""').replace("= 1.0", "= float(__doc__)")
+    for number in ("1.0", "2.0"):
+        toy.leaf(train=prompt.replace('"""1.0', f'"""{number}'))
+        toy.commit(number)
+        toy.lab("run", "--baseline", "--seeds", "1", cwd=toy.root / "toy")
+    values = [row["value"] for row in toy.here("log", "--json").json]
+    assert [round(value) for value in values] == [1, 4]

@@ -156,6 +156,7 @@ def test_an_unknown_profile_is_refused_but_smoke_falls_back_to_the_top_level(tre
         ('["train.py"]', '["leaf.toml"]', "mutable: 'leaf.toml' is always frozen"),
         ('["train.py"]', '["task/x"]', "mutable: 'task/x' is always frozen"),
         ('["train.py"]', '["notes.md"]', "mutable: 'notes.md' is for findings"),
+        ('["train.py"]', '["./train.py"]', "mutable: './train.py' is not as git writes it"),
         ("budget_s = 60", "budget_s = ", "not TOML: "),
     ],
 )

@@ -48,10 +48,16 @@ def run(toy: Toy, campaign: Path, more: str, **env: str) -> dict:
         ("    raise SystemExit('diverged at step 3: loss is nan; lower SLOPE')\n", "diverged"),
         ("    (run / 'model.json').write_text('{}')\n", "bug"),
         ("    Path('random.py').write_text('')\n", "tampered"),
+        ("    Path('../random.py').write_text('')\n", "tampered"),
+        ("    Path('json').mkdir(); Path('json/__init__.py').write_text('')\n", "tampered"),
+        ("    Path('toy').mkdir(); Path('toy/train.py').write_text('')\n", "tampered"),
         ("    Path('evaluate.py').write_text('print(1)')\n", "tampered"),
         ("    raise OSError(28, 'No space left on device')\n", "infra"),
     ],
-    ids=["traceback", "oom", "nan", "sentence", "artefact", "new-file", "frozen-file", "disk"],
+    ids=[
+        *("traceback", "oom", "nan", "sentence", "artefact"),
+        *("new-file", "new-file-above", "package", "same-name", "frozen-file", "disk"),
+    ],
 )
 def test_a_failure_has_the_right_class(toy: Toy, campaign: Path, more: str, failure: str) -> None:
     found = run(toy, campaign, more, LAB_INFRA_PAUSE_S="0.1")

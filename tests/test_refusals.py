@@ -223,3 +223,17 @@ def test_a_detached_run_needs_no_more_of_its_caller(toy: Toy, campaign: Path) ->
         assert toy.lab(*words, cwd=campaign, code=2).err.startswith("Error: ")
     assert "the newest is" in toy.lab("run", "e99", cwd=campaign, code=3).err
     assert "there is none yet" in toy.lab("run", "h99", cwd=campaign, code=3).err
+
+
+def test_a_folder_is_no_mutable_file(quick: Toy) -> None:
+    """It would be measured as if it were one, and then each edit in it refused."""
+    (quick.root / "toy/src").mkdir()
+    (quick.root / "toy/src/util.py").write_text("X = 1\n")
+    for said in ("src/", "src", "later/"):
+        quick.leaf(toml=LEAF.replace('mutable = ["train.py"]', f'mutable = ["train.py", "{said}"]'))
+        quick.commit(f"{said} is mutable")
+        for words in (("run", "--baseline"), ("worktree", "toy", "ada")):
+            told = quick.lab(*words, cwd=quick.root / "toy", code=4).err.splitlines()
+            assert told[0] == f"Error: toy/leaf.toml: mutable: {said!r} is a folder"
+            name = "later/NAME.py" if said == "later/" else "src/util.py"
+            assert told[1].endswith(f'mutable = ["{name}"]')

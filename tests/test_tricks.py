@@ -41,8 +41,10 @@ def keep(toy: Toy, campaign: Path, experiment: str = "e2") -> str:
         lambda text: text + "# a thought\n",
         lambda text: text.replace("SLOPE = 1.0  # the truth is 3\nNOISE", "SLOPE = 1.0; NOISE"),
         lambda text: text.replace('"""Fit a line."""\n', "pass\n"),
+        lambda text: text.replace("main():\n", 'main():\n    """inspect, __doc__"""\n'),
+        lambda text: f"# help(__doc__)\n{text}",
     ],
-    ids=["comment", "joined lines", "dropped docstring"],
+    ids=["comment", "joined lines", "dropped docstring", "a function's", "what would read it"],
 )
 def test_what_changes_no_code_is_no_experiment(toy: Toy, campaign: Path, edit: Edit) -> None:
     (campaign / "train.py").write_text(edit(TRAIN))

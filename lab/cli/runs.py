@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -94,10 +95,23 @@ def run(
         if started.left_out:
             edits = ", ".join(started.left_out[:4])
             click.echo(f"measured is what is committed, without the edits of {edits}", err=True)
+        if started.unseen:
+            click.echo(_goes_without(workspace, started.unseen), err=True)
         if baseline and started.before:
             more = f"it has {started.before} runs, {seeds or 1} more are added"
             click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)
         _finish(workspace, book, started.experiment, limit, json_)
+
+
+def _goes_without(workspace: Workspace, files: Sequence[str]) -> str:
+    """Return in words that a run has no new files but those that leaf.toml names."""
+    prefix = workspace.leaf.prefix
+    named = ", ".join(f'"{path.removeprefix(prefix)}"' for path in files[:4])
+    more = f" and {len(files) - 4} more" if files[4:] else ""
+    return (
+        f"note: the run goes without {named}{more}: new, and not mutable. If it needs one, "
+        f"a person names it in {prefix}leaf.toml: mutable = [..., {named}]"
+    )
 
 
 def _desk_of(workspace: Workspace, row: sqlite3.Row) -> Workspace:

@@ -167,8 +167,11 @@ class Preflight:
             )
         return str(row["base"])
 
-    def only_mutable(self, base: str) -> None:
-        """Refuse every change but that of mutable files and notes.md, committed or not."""
+    def only_mutable(self, base: str) -> tuple[str, ...]:
+        """Refuse every change but that of mutable files and notes.md, committed or not.
+
+        Return new files beside mutable ones: somebody may think that a run has them.
+        """
         mutable, notes = self.workspace.mutable_paths, self.workspace.notes_path
         dirty = repo.status(self.top)
         for path in repo.changed_between(self.top, base, self.place.head or "HEAD"):
@@ -186,6 +189,14 @@ class Preflight:
                 f"{path} was changed; an experiment may change {', '.join(mutable)}.",
                 f"Put it back: {self.workspace.undo([(state, path)])}",
             )
+        beside = {os.path.dirname(path) for path in mutable}
+        new = [path for state, path in dirty if state == "??" and os.path.dirname(path) in beside]
+        known = (
+            *mutable,
+            notes,
+            *(path for path in new if is_litter(path) or "/.git" in f"/{path}"),
+        )
+        return tuple(path for path in new if path not in known)
 
     def _frozen(self, path: str) -> bool:
         """Return whether a path (from the top) must stay as it was when the worktree began."""

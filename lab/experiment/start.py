@@ -34,6 +34,7 @@ class Started:
     attached: bool
     before: int = 0  # runs it had already
     left_out: tuple[str, ...] = ()  # edits that a baseline does not measure
+    unseen: tuple[str, ...] = ()  # new files that a run goes without
 
 
 class Trial:
@@ -69,15 +70,17 @@ class Trial:
             self.preflight.nothing_under_way()
             self.preflight.tip_is_settled()
             base = self.preflight.base()
-            self.preflight.only_mutable(base)
+            unseen = self.preflight.only_mutable(base)
             tried = self._tried()
             self.preflight.check_requirements()
             self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
             same = None if again else self._same()
             if same is not None:
-                return self._rerun_lost(same)
-            return self._begin(idea, tried, incumbent)
+                started = self._rerun_lost(same)
+            else:
+                started = self._begin(idea, tried, incumbent)
+            return dataclasses.replace(started, unseen=unseen)
 
     def _in_flight(self, idea: sqlite3.Row) -> Started | None:
         """Attach to this hypothesis's run; refuse another while the campaign's tip is at work."""
@@ -104,7 +107,8 @@ class Trial:
         if tried == self._committed():
             raise Refused("nothing was changed.", edit)
         if self._key[2] == self.workspace.key(self.place.head)[2]:
-            raise Refused("nothing was changed but comments, docstrings or line ends.", edit)
+            what = "comments, line ends or docstrings that no code reads"
+            raise Refused(f"nothing was changed but {what}.", edit)
         return tried
 
     def _committed(self) -> dict[str, str]:
@@ -146,7 +150,8 @@ class Trial:
 
         Whoever is killed on the way leaves a job whose lock is free: `recovery` undoes it.
         """
-        place, paths = self.place, self.workspace.mutable_paths
+        place, committed = self.place, self._committed()
+        paths = sorted({*tried, *committed})  # a file that is named may not be there yet
         restore = {"top": str(self.top), "branch": place.branch, "parent": place.head}
         row = {
             "hypothesis": idea["id"],
@@ -168,7 +173,7 @@ class Trial:
             message = f"e{number}: {subject(idea['claim'])[:200]}"
             body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
             body += f"Mechanism: {subject(idea['mechanism'])}"
-            new = [path for path in tried if path not in self._committed()]
+            new = [path for path in tried if path not in committed]
             text = f"{message}\n\n{body}\n"
             commit = repo.commit_only(self.top, text, paths, new)
             repo.keep_ref(self.top, f"e{number}", commit)

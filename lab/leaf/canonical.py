@@ -2,10 +2,12 @@
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 NOT_READ = (SyntaxError, ValueError, RecursionError, MemoryError)
+READERS = {"__doc__", "getdoc", "inspect", "help"}  # code that names one may read any docstring
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class Size(NamedTuple):
@@ -23,9 +25,13 @@ def code_id(files: Mapping[str, bytes]) -> str:
     >>> code_id({"a.py": b"LR = 1"}) == code_id({"a.py": b"LR = 2"})
     False
     """
+    trees = {path: tree for path in files if (tree := _tree(path, files[path])) is not None}
+    used = _used(trees.values())
     total = hashlib.sha256()
     for path in sorted(files):
-        total.update(path.encode() + b"\0" + hashlib.sha256(_plain(path, files[path])).digest())
+        plain = _plain(trees[path], used) if path in trees else None
+        digest = hashlib.sha256(files[path] if plain is None else plain).digest()
+        total.update(path.encode() + b"\0" + digest)
     return total.hexdigest()[:16]
 
 
@@ -57,26 +63,65 @@ def less(old: str | bytes | None, new: str | bytes | None) -> int:
     return more if more > 0 or after.nodes < before.nodes else 0
 
 
-def _plain(path: str, data: bytes) -> bytes:
-    """Return what counts of a file: the syntax tree of Python that can be read, else all of it."""
-    if not path.endswith(".py"):
-        return data
+def _tree(path: str, data: bytes) -> ast.Module | None:
+    """Return the syntax tree of Python that can be read, else None: all of the file counts."""
     try:
-        return ast.dump(_stripped(ast.parse(data))).encode("utf-8", "surrogatepass")
+        return ast.parse(data) if path.endswith(".py") else None
     except NOT_READ:
-        return data
+        return None
 
 
-def _stripped(tree: ast.Module) -> ast.Module:
-    """Take out of a tree what does nothing: docstrings, other constants by themselves, `pass`."""
+def _plain(tree: ast.Module, used: Collection[str]) -> bytes | None:
+    """Return a tree as text, without what does nothing; None where it is too deep to be written."""
+    try:
+        return ast.dump(_stripped(tree, used)).encode("utf-8", "surrogatepass")
+    except NOT_READ:
+        return None
+
+
+def _used(trees: Iterable[ast.AST]) -> set[str]:
+    """Return the names that files do more with than call, and those that read docstrings."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    found = set()
+    for node in nodes:
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                if id(node) not in called or name in READERS:
+                    found.add(name)
+    return found
+
+
+def _stripped(tree: ast.Module, used: Collection[str] | None = None) -> ast.Module:
+    """Take out of a tree what does nothing: docstrings, other constants by themselves, `pass`.
+
+    Of what somebody may read, by the names `used`, texts stay: a prompt, a tool's description.
+    """
+    read = [node for node in ast.walk(tree) if used is not None and _is_read(node, used)]
+    kept = {id(inner) for node in read for inner in ast.walk(node)}
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             body = getattr(node, name, None)
             if isinstance(body, list):
-                setattr(node, name, [one for one in body if not _does_nothing(one)])
+                left = [one for one in body if not _does_nothing(one, id(one) in kept)]
+                setattr(node, name, left)
     return tree
 
 
-def _does_nothing(node: ast.AST) -> bool:
-    constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return constant or isinstance(node, ast.Pass)
+def _is_read(node: ast.AST, used: Collection[str]) -> bool:
+    """Return whether code elsewhere gets hold of this: a base, a decorator, what it is passed to.
+
+    Of all in a file, where some code names what reads docstrings.
+    """
+    if isinstance(node, ast.Module):
+        return not READERS.isdisjoint(used)
+    if not isinstance(node, DEFINITIONS):
+        return False
+    based = isinstance(node, ast.ClassDef) and bool(node.bases or node.keywords)
+    return based or bool(node.decorator_list) or node.name in used
+
+
+def _does_nothing(node: ast.AST, kept: bool) -> bool:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return not (kept and isinstance(node.value.value, str))
+    return isinstance(node, ast.Pass)

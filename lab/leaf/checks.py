@@ -323,6 +323,7 @@ def _files(page: _Page, settings: Settings) -> None:
     """Refuse mutable and frozen files that overlap, leave the leaf, or are always frozen."""
     at = "" if settings.profile == "gpu" else f" (profile {settings.profile})"
     for path in settings.mutable:
+        _one_file(page, path, at)
         if within(path, "leaf.toml") or within(path, "task"):
             page.refuse("mutable", f"{path!r} is always frozen{at}")
         if within(path, "notes.md"):
@@ -335,6 +336,20 @@ def _files(page: _Page, settings: Settings) -> None:
         for path in paths:
             if not (page.folder / path).resolve().is_relative_to(inside):
                 page.refuse(key, f"{path!r} is a link that leads out of the leaf{at}")
+
+
+def _one_file(page: _Page, path: str, at: str) -> None:
+    """Refuse a mutable path that is no file's, as git writes it: what is committed goes by name."""
+    if path.endswith("/") or (page.folder / path).is_dir():
+        found = sorted(file for file in (page.folder / path).rglob("*.py") if file.is_file())
+        named = [file.relative_to(page.folder).as_posix() for file in found[:3]]
+        listed = ", ".join(f'"{name}"' for name in named or [f"{path.rstrip('/')}/NAME.py"])
+        more = f"{listed}, ..." if found[3:] else listed
+        hint = f"Name its files, also those that an experiment may add: mutable = [{more}]"
+        page.refuse("mutable", f"{path!r} is a folder{at}", hint)
+    plain = PurePosixPath(path).as_posix()
+    if path != plain:
+        page.refuse("mutable", f"{path!r} is not as git writes it: {plain!r}{at}")
 
 
 def within(path: str, folder: str) -> bool:

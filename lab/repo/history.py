@@ -23,10 +23,10 @@ def under_way(top: Path) -> str | None:
 def commit_only(top: Path, message: str, paths: Sequence[str], new: Sequence[str] = ()) -> str:
     """Commit exactly `paths` as they are in the files; hooks and signing stay out of it.
 
-    `new` are those of them that git does not know yet.
+    `new` are those of them that git does not know yet, perhaps because it ignores them.
     """
     if new:
-        git("add", "--intent-to-add", "--", *new, cwd=top)
+        git("add", "--intent-to-add", "--force", "--", *new, cwd=top)
     words = (
         *("commit", "--quiet", "--only", "--no-verify", "--no-gpg-sign"),
         *("--cleanup=verbatim", "--file=-"),

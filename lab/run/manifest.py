@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CODE = (".py", ".pyc", ".pth", ".so")
@@ -37,12 +37,31 @@ def differing(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]
 
 
 def foreign(before: Manifest, after: Manifest, allowed: set[str]) -> list[str]:
-    """Return what a training changed, removed, or wrote as code where it ran.
+    """Return what a training changed, removed, or wrote where Python looks for code.
 
     Other new files harm nobody: the yardstick runs elsewhere, the next run in a new place.
     """
     paths = differing(before, after, allowed)
-    return [path for path in paths if path in before or path.endswith(CODE)]
+    new = [path for path in paths if path not in before and path.endswith(CODE)]
+    found = _importable(before, after, new) if new else set()
+    return [path for path in paths if path in before or path in found]
+
+
+def _importable(before: Manifest, after: Manifest, new: Sequence[str]) -> set[str]:
+    """Return which of the `new` code could be imported, or read, in place of what was there.
+
+    A folder that a run made is for its tools' copies of code: without an `__init__` no module or
+    package of another folder gives way to it, unless that one is such a folder of the same name.
+    """
+    there = {folder for path in before for folder in Path(path).parents} | {Path()}
+    named = {folder.name for path in before if path.endswith(CODE) for folder in Path(path).parents}
+    packages = {Path(path).parent for path in after if Path(path).name.startswith("__init__.")}
+    found = set()
+    for path in new:
+        made = [folder for folder in Path(path).parents if folder not in there]
+        if not made or made[-1] in packages or made[-1].name in named:
+            found.add(path)
+    return found
 
 
 def hashes(root: Path) -> dict[str, str]:
