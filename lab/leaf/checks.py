@@ -124,6 +124,11 @@ def _sandbox(value: Any) -> str:
     return f"env: {loads[0]!r} is lab's own" if loads else ""
 
 
+def _sealed(value: Any) -> str:
+    """That there is a sealed set; what is in it is for `prepare` to say."""
+    return "" if value == {} else "must be an empty table: [sealed]"
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -155,6 +160,7 @@ FIELDS: dict[str, Check] = {
     "constraints": _constraints,
     "hints": _hints,
     "sandbox": _sandbox,
+    "sealed": _sealed,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),

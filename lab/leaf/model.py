@@ -131,6 +131,7 @@ class Settings:
     data: Mapping[str, Any] = field(default_factory=dict)  # what only the leaf's scripts read
     sandbox: Sandbox = Sandbox()
     serve: list[str] | None = None  # loads the experiment for an `evaluate` that never imports it
+    sealed: bool = False  # whether `prepare` holds out a second set, for the harness alone
 
     @property
     def limit_s(self) -> float:
@@ -223,6 +224,7 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         data={**table.get("data", {}), **own.get("data", {})},
         sandbox=_sandbox(said.get("sandbox", {})),
         serve=list(said["serve"]) if said.get("serve") else None,
+        sealed="sealed" in said,
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
 

@@ -14,7 +14,7 @@ from ..notebook import Notebook, history, ideas, measurements, read, report_quer
 from ..notebook.history import Point
 from ..notebook.read import Found
 from ..system import left
-from ..views import board
+from ..views import board, sealed
 from ..workspace import Workspace
 from . import curves, outcomes, tree
 from .since import Window
@@ -76,6 +76,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
         "samples": _samples(workspace, book, name, best),
         "lessons": ideas.lessons(book, name, LESSONS),
         "repeat": _repeat(book, best, rows),
+        "sealed": sealed.lines(book, name) if workspace.is_persons else [],
     }
 
 

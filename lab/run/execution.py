@@ -18,7 +18,7 @@ from shared import reference, summary
 from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
-from ..notebook import Notebook, record, runs
+from ..notebook import Notebook, record, runs, sealed
 from ..notebook.marks import LOADED
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
@@ -91,6 +91,7 @@ class Execution:
         self.exports: tuple[Path, Path] = (Path(), Path())
         self.artefacts: frozenset[str] = frozenset()  # that training left
         self.grown = False  # whether training added files to the prepared data
+        self.sealed: Outcome | None = None  # of the yardstick by the sealed set
         self.machine: dict[str, Any] = {}
         self.confinement: Confinement | None = None  # on this machine
         self.printed = ""  # by the newest of its commands
@@ -121,12 +122,7 @@ class Execution:
 
     def _measured(self) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
-        order = self.order
-        commit, job = self.experiment["commit"], order.job["id"]
-        self.exports = exports(order.source, commit, order.home, job, order.beside)
-        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
-        self.settings = leaf.settings(self.experiment["profile"])
-        self.folder = leaf.prefix.rstrip("/")
+        leaf = self._exported()
         if self.order.job["runner"].startswith("modal"):
             return self._rented(leaf)
         stages = self._stages(leaf)
@@ -140,6 +136,7 @@ class Execution:
             self.printed = error.outcome.log or ""
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
+            record.run_started(self.book, self.experiment["id"], self.run)
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
@@ -156,11 +153,32 @@ class Execution:
                     return failure, {"train": first}
                 self.grown = bool(stages.data.grown())
                 evaluated = stages.evaluate()
-                spoiled = stages.spoiled()
+                found = self._evaluated(first, evaluated, stages.spoiled())
+                if found[0] is None and stages.plan.seal:
+                    self._seal(stages)
+                return found
             finally:
                 if not confinement.method.confines:
                     shared_memory.remove_left(before)
-        return self._evaluated(first, evaluated, spoiled)
+
+    @property
+    def _is_audited(self) -> bool:
+        return self.order.job["audit"] is not None
+
+    def _seal(self, stages: Stages) -> None:
+        """Measure by the sealed set; whatever becomes of that, the run has its number."""
+        with contextlib.suppress(Stopped):
+            self.sealed = stages.sealed()
+
+    def _exported(self) -> leaves.Leaf:
+        """Write both exports; return the leaf as its commit has it."""
+        order = self.order
+        commit, job = self.experiment["commit"], order.job["id"]
+        self.exports = exports(order.source, commit, order.home, job, order.beside)
+        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
+        self.settings = leaf.settings(self.experiment["profile"])
+        self.folder = leaf.prefix.rstrip("/")
+        return leaf
 
     def _reference_s(self, stages: Stages) -> float:
         """Return the unit of the CPU clock: one for all runs that share a cache."""
@@ -226,6 +244,8 @@ class Execution:
         failure, claimed = self._trained(outcome_from(found["train"]), found["tampered"])
         if failure is not None or "evaluate" not in found:
             return failure, {"train": claimed}
+        if "sealed" in found:
+            self.sealed = outcome_from(found["sealed"])
         return self._evaluated(claimed, outcome_from(found["evaluate"]))
 
     def say(self, words: str) -> None:
@@ -253,6 +273,8 @@ class Execution:
             train=settings.command,
             evaluate=settings.evaluate,
             serve=settings.serve,
+            sealed=settings.sealed,
+            seal=settings.sealed and self._is_audited,
             allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
@@ -292,8 +314,25 @@ class Execution:
         if lease is None:
             raise Stopped
         self.facts["waited_s"] = time.monotonic() - queued
-        record.run_started(self.book, self.experiment["id"], self.run)
         return lease
+
+    def seal(self) -> None:
+        """Measure by the sealed set what an earlier run left; nothing is trained."""
+        leaf = self._exported()
+        stages = self._stages(leaf)
+        self.confinement = Confinement(self.order, self.settings, self.exports, self.python)
+        stages.environ = self.confinement.environ()
+        try:
+            stages.prepare()
+        except NotPrepared as error:
+            raise self._not_prepared(str(error), bool(error.outcome.error)) from None
+        with contextlib.closing(self._lease(leaf)) as lease:
+            stages.device = {**lease.env}
+            self.confinement.apply(stages, lease.device)
+            self._seal(stages)
+        if self.sealed is not None:
+            with self.book.write():
+                self._record_sealed(self.sealed)
 
     # -- What it means ------------------------------------------------------------
 
@@ -406,10 +445,17 @@ class Execution:
                 detail=json.dumps(detail),
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
-            if failure is None and self.order.job["audit"] is None:  # an audit judges the chain
+            if failure is None and self.sealed is not None:
+                self._record_sealed(self.sealed)
+            if failure is None and not self._is_audited:  # an audit judges the chain
                 policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None
+
+    def _record_sealed(self, outcome: Outcome) -> None:
+        """Store what the yardstick said by the sealed set, or that it said nothing."""
+        value = summary.parse(outcome.tail, self.settings.metric).get(self.experiment["metric"])
+        sealed.record(self.book, self.run, value if outcome.exit_code == 0 else None)
 
     @property
     def _asked(self) -> dict[str, Any]:
