@@ -129,6 +129,14 @@ def _sealed(value: Any) -> str:
     return "" if value == {} else "must be an empty table: [sealed]"
 
 
+def _train(value: Any) -> str:
+    """What a training is given beside its data."""
+    if not isinstance(value, dict) or not set(value) <= {"warm_start"}:
+        return "must be a table of warm_start"
+    fault = _flag(value.get("warm_start", False))
+    return f"warm_start {fault}" if fault else ""
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -161,6 +169,7 @@ FIELDS: dict[str, Check] = {
     "hints": _hints,
     "sandbox": _sandbox,
     "sealed": _sealed,
+    "train": _train,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),

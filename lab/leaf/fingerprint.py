@@ -53,6 +53,8 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         said["seen"] = [settings.sandbox.read, settings.sandbox.env]
     if settings.sealed:
         said["sealed"] = True
+    if settings.warm_start:
+        said["warm_start"] = True
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
@@ -69,7 +71,7 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     own = [(here / p).as_posix() for p in (*scripts, *others, "task")]
     files = _files(leaf.root, [*own, "shared"])
     files = [path for path in files if not path.endswith(".md")]
-    aside = ("hints", "constraints", "sandbox", "serve")
+    aside = ("hints", "constraints", "sandbox", "serve", "warm_start")
     profile = {k: v for k, v in asdict(settings).items() if k not in aside}
     profile["network"] = settings.network is not False
     if not settings.sealed:  # what was prepared before there was such a thing serves on

@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +32,7 @@ from .exports import exports
 from .failure_hints import hint
 from .not_in_git import missed
 from .spawn import own_paths
-from .stages import NotPrepared, Stages, outcome_from
+from .stages import WARM, NotPrepared, Stages, outcome_from
 
 if TYPE_CHECKING:
     from ..runner import modal
@@ -146,7 +147,8 @@ class Execution:
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
             pressed = tree_time.pressure_us()
             try:
-                trained = stages.train()
+                with self._warm_start() as stages.warm:
+                    trained = stages.train()
                 self.machine |= machine.load(trained, pressed)
                 failure, first = self._trained(trained, stages.tampered())
                 if failure is not None:
@@ -164,6 +166,27 @@ class Execution:
     @property
     def _is_audited(self) -> bool:
         return self.order.job["audit"] is not None
+
+    @contextlib.contextmanager
+    def _warm_start(self) -> Iterator[Path | None]:
+        """Lend a copy of what the incumbent's run at this seed left, where the leaf declares it.
+
+        An audit lends nothing: which of its runs come first would else decide who begins ahead.
+        """
+        incumbent = self.experiment["incumbent"]
+        run = runs.finished(self.book, incumbent, self.seed)
+        if not self.settings.warm_start or self._is_audited or run is None:
+            yield None
+            return
+        copy = self.dir.with_name(f"{self.dir.name}{WARM}")
+        shutil.rmtree(copy, ignore_errors=True)
+        try:
+            lent = seeds.copied(self.order.home.run(incumbent, run), copy)
+            if lent:
+                self.machine["warm_start"] = f"e{incumbent}"
+            yield copy if lent else None
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
 
     def _seal(self, stages: Stages) -> None:
         """Measure by the sealed set; whatever becomes of that, the run has its number."""
@@ -498,6 +521,8 @@ class Execution:
         flags = ["reproduction"] if self._asked.get("reproduce") else []
         if self.order.home.path != self.order.source / ".lab":
             flags.append("notebook_elsewhere")
+        if "warm_start" in self.machine:
+            flags.append("warm_start")
         if self.grown:
             flags.append("new_prepared_files")
         name, found = self.experiment["metric"], metrics["evaluate"]

@@ -21,7 +21,7 @@ from ..system import locks, processes
 from ..system.home import Home
 from . import exports
 from .spawn import spawn_supervisor
-from .stages import SEALED
+from .stages import SEALED, WARM
 
 SUPERVISORS = 3  # that may take over one job; more would mean that it is the job which kills them
 
@@ -111,8 +111,8 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
 
 
 def _end(home: Home, number: int, left: Sequence[sqlite3.Row]) -> None:
-    """End the processes of unfinished runs; remove what was copied to be measured apart."""
-    copies = [path for path in home.runs_of(number) if path.suffix == SEALED]
+    """End the processes of unfinished runs; remove what was copied for a moment."""
+    copies = [path for path in home.runs_of(number) if path.suffix in (SEALED, WARM)]
     for folder in (*(home.run(number, run["id"]) for run in left), *copies):
         processes.end_by_run_dir(folder)
     for folder in copies:

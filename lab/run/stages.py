@@ -30,6 +30,7 @@ KERNELS = {
     "CUDA_CACHE_PATH": "cuda",
 }
 SEALED = ".sealed"  # ends the name of a run's folder that was copied for the sealed set
+WARM = ".warm"  # ends the name of the copy of an earlier artefact that a training begins from
 NOTHING: Mapping[str, str] = {}
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
@@ -73,6 +74,7 @@ class Stages:
         self.device: dict[str, str] = {}  # what shows the leased device to a child
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
         self.confine: Confine | None = None  # None: a rented sandbox is itself all there is to see
+        self.warm: Path | None = None  # what the incumbent's run left, to begin from
         self.scratch: Path | None = None  # where kernels that were compiled stay for the next run
 
     def prepare(self) -> None:
@@ -102,8 +104,9 @@ class Stages:
             self.contents = hashes(self.exports[1])
         # What it writes into prepared data is looked at afterwards: libraries keep notes there.
         write = [self.exports[0], self.cache.resolve(), *self._scratch()]
+        told = {"LAB_WARM_START_DIR": str(self.warm)} if self.warm else NOTHING
         return self._command(
-            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write
+            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write, told=told
         )
 
     def tampered(self) -> list[str]:
@@ -200,7 +203,7 @@ class Stages:
         argv = self._argv(command)
         confine = self.confine if write is not None else None
         if confine is not None:
-            read = [self.held_out.resolve()] if judging else []
+            read = [self.held_out.resolve()] if judging else [self.warm] if self.warm else []
             argv = self._confined(confine, argv, root, [*(write or []), self.dir], read)
         env = self._env(root, alone=export == 1) | self._private(confine is not None)
         job = Command(

@@ -150,9 +150,8 @@ def _table(
     for row in rows:
         words = _gain(row, width) if gains else _figures(row, width)
         room = max(LEAST_ROOM, width - len(words) - 1)
-        claim = shorten(
-            ("imported: " if row["imported"] else "") + (row["claim"] or "baseline"), room
-        )
+        origin = "imported: " if row["imported"] else "warm start: " if row["warm_start"] else ""
+        claim = shorten(origin + (row["claim"] or "baseline"), room)
         lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
     return lines
 
