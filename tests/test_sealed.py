@@ -1,6 +1,8 @@
 """The sealed set: measured at audits and at `lab apply`, told to a person and to nobody else."""
 
+import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -23,12 +25,15 @@ assert os.environ["LAB_SEALED_DIR"] != os.environ["LAB_HELD_OUT_DIR"]
 EVALUATE = """\
 import json
 import os
+import time
 from pathlib import Path
 
 assert "LAB_SEALED_DIR" not in os.environ
 run = Path(os.environ["LAB_RUN_DIR"])
 w = json.loads((run / "model.json").read_text())["w"]
-truth = float((Path(os.environ["LAB_HELD_OUT_DIR"]) / "truth.txt").read_text())
+truth, *slowly = (Path(os.environ["LAB_HELD_OUT_DIR"]) / "truth.txt").read_text().split()
+truth = float(truth)
+time.sleep(20 * len(slowly))
 (run / "samples.jsonl").write_text(json.dumps({"prompt": truth, "completion": "", "reward": 1}))
 print(f"---\\nloss: {(w - truth) ** 2!r}\\n---")
 """
@@ -52,7 +57,8 @@ def measured(toy: Toy, truth: str = "3.1") -> Path:
 def kept(toy: Toy, campaign: Path) -> None:
     """Keep a change that is better by the yardstick, and look out for what it is told."""
     idea = toy.idea(cwd=campaign)
-    anywhere = toy.env.get("LAB_CONFINE") == "none" or not methods.best().confines
+    unconfined = toy.env.get("LAB_CONFINE") == "none" or "LAB_ON" in toy.env
+    anywhere = unconfined or not methods.best().confines
     slope(campaign, 2.0, UNTOLD.format(anywhere=anywhere))
     found = toy.lab("run", idea, "--json", cwd=campaign).json
     assert found["status"] == "finished", found
@@ -139,10 +145,30 @@ def test_where_nothing_is_left_nothing_is_trained_for_it(toy: Toy) -> None:
 
 
 def test_a_yardstick_that_fails_by_the_sealed_set_costs_no_run(toy: Toy) -> None:
-    campaign = measured(toy, "no number")
+    campaign = measured(toy, "none")
     kept(toy, campaign)
     assert "confirmed" in toy.lab("audit", cwd=campaign).out
     assert "e2 - against - of e1, gain unknown" in toy.here("board").out
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="found through /proc")
+def test_what_a_killed_supervisor_was_measuring_by_is_gone(toy: Toy) -> None:
+    campaign = measured(toy, "3.1 slowly")
+    kept(toy, campaign)
+    child = toy.start("audit", cwd=campaign)
+    copies, until = (toy.root / ".lab/runs").rglob, time.monotonic() + 60
+    while not list(copies("*.sealed/evaluate.log")) and time.monotonic() < until:
+        time.sleep(0.05)
+    child.kill()
+    child.communicate()
+    (supervisor,) = (
+        int(one.parent.name)
+        for one in Path("/proc").glob("[0-9]*/cmdline")
+        if f"lab.run.supervisor\0{toy.root}/.lab\0".encode() in one.read_bytes()
+    )
+    os.kill(supervisor, signal.SIGKILL)
+    toy.lab("status")
+    assert not list(copies("*.sealed"))
 
 
 def test_a_leaf_without_one_has_none_and_a_full_table_is_refused(toy: Toy) -> None:
