@@ -44,6 +44,7 @@ def main() -> None:
     meta = read_meta(run.cache)
     if not meta:
         raise SystemExit(f"no data in {run.cache}; type: python prepare.py")
+    meta |= json.loads((run.held_out / "held_out.json").read_text(encoding="utf-8"))
     check_artefact(run.dir, meta)
     rows = held_out_rows(run.held_out, meta).to(device)
     length, vocab = meta["row_tokens"], meta["vocab_size"]

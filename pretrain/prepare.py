@@ -6,7 +6,7 @@
 A change here makes every earlier number incomparable, so it needs a pull request. Leaves in the
 cache `tokenizer.json`, `train.bin` (uint16, packed rows of ROW_TOKENS + 1) and, last of all,
 `meta.json`; held out, where no training is told of it, `held_out.bin` (uint16, one document after
-the other).
+the other) with its counts in `held_out.json`; and the same of other documents, sealed.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ BATCH = 256  # documents handed to the tokenizer's threads at once
 PASSAGE_CHARS = 8_000  # a corpus of few files is split by passages of about this size
 TOLD = ("row_tokens", "vocab_size", "max_tokens", "held_out_bytes", "shards", "held_out_shard")
 FEW_FILES = 40  # below this, one file in twenty may be none
+Sets = tuple[Iterator[str], list[str], list[str]]  # documents to train on, held out, sealed
 
 
 def main() -> None:
@@ -96,22 +97,29 @@ def corpus_of(run: runs.Run) -> Path | str:
     return path
 
 
-def documents(run: runs.Run) -> tuple[Iterator[str], list[str]]:
-    """Return (training documents, held-out documents); the first may be larger than memory."""
+def documents(run: runs.Run) -> Sets:
+    """Return documents to train on, held out and sealed; the first may be larger than memory."""
     source, limit = corpus_of(run), int(run.settings.get("held_out_bytes", 10**9))
     if source == "stdlib":
-        train, held = text.split(text.standard_library().items())
+        train, held, sealed = text.split(text.standard_library().items())
     elif isinstance(source, str):
         return hub_documents(run, source.removeprefix("hub:"), limit)
     elif len(text.files(source)) < FEW_FILES and folder_bytes(source) < TOKENIZER_CHARS:
-        train, held = text.split(passages(text.documents(source)))
+        train, held, sealed = text.split(passages(text.documents(source)))
         if not held and len(train) > 1:
             held = [train.pop()]
-    else:  # too many to hold: one pass for what is held out, one for the rest
-        pairs = text.documents(source)
-        held = list(first_bytes((body for name, body in pairs if text.held_out(name)), limit))
-        return (b for name, b in text.documents(source) if not text.held_out(name)), held
-    return iter(train), list(first_bytes(held, limit))
+    else:  # too many to hold: a pass for each
+        apart = [
+            list(first_bytes((body for name, body in text.documents(source) if is_it(name)), limit))
+            for is_it in (text.held_out, text.sealed)
+        ]
+        rest = (
+            body
+            for name, body in text.documents(source)
+            if not text.held_out(name) and not text.sealed(name)
+        )
+        return rest, apart[0], apart[1]
+    return iter(train), list(first_bytes(held, limit)), list(first_bytes(sealed, limit))
 
 
 def folder_bytes(path: Path) -> int:
@@ -146,14 +154,15 @@ def first_bytes(bodies: Iterable[str], limit: int) -> Iterator[str]:
         yield body
 
 
-def hub_documents(run: runs.Run, name: str, limit: int) -> tuple[Iterator[str], list[str]]:
-    """Fetch parquet shards from the hub; the last shard of the data set is held out."""
+def hub_documents(run: runs.Run, name: str, limit: int) -> Sets:
+    """Fetch parquet shards from the hub; the last shard of the data set is held out, and sealed."""
     shards = int(run.settings.get("shards", 10))
     held_shard = int(run.settings.get("held_out_shard", 6542))
     paths = [fetch(name, number) for number in [*range(shards), held_shard]]
-    held = first_bytes((body for _, body in text.documents(paths[-1])), limit)
+    last = (body for _, body in text.documents(paths[-1]))
+    held, sealed = list(first_bytes(last, limit)), list(first_bytes(last, limit))
     train = chain.from_iterable(text.documents(path) for path in paths[:-1])
-    return (body for _, body in train), list(held)
+    return (body for _, body in train), held, sealed
 
 
 def fetch(name: str, number: int) -> Path:
@@ -183,15 +192,15 @@ def build(run: runs.Run) -> dict[str, Any]:
     row, vocab = int(run.settings["row_tokens"]), int(run.settings["vocab_size"])
     if not 257 <= vocab <= 65536:
         raise SystemExit(f"vocab_size is {vocab}; uint16 rows and bytes need 257 to 65536")
-    train, held = documents(run)
+    train, held, sealed = documents(run)
     sample = list(first_bytes(train, TOKENIZER_CHARS))
     if not sample or not held:
         raise SystemExit("the corpus is empty or too small to split; give it a few pages of text")
     tokenizer = train_tokenizer(sample, vocab)
     tokenizer.save(str(run.cache / "tokenizer.json"))
-    held_tokens = np.concatenate(list(encode(tokenizer, held)))
-    runs.make_folder(run.held_out)
-    held_tokens.tofile(run.held_out / "held_out.bin")
+    counts = hold_out(run.held_out, tokenizer, held)
+    if run.sealed and sealed:
+        hold_out(run.sealed, tokenizer, sealed)
     digest = hashlib.sha256(text.sha256(held).encode())
     limit = int(run.settings.get("max_tokens", 2**62))
     pieces = until(limit, encode(tokenizer, chain(sample, train), digest))
@@ -203,12 +212,24 @@ def build(run: runs.Run) -> dict[str, Any]:
         "vocab_size": tokenizer.get_vocab_size(),
         "rows": rows,
         "train_tokens": rows * row,
-        "held_out_tokens": len(held_tokens),
-        "held_out_documents": len(held),
-        "held_out_bytes": sum(len(body.encode()) for body in held),
+        **counts,
         "corpus_sha256": digest.hexdigest(),
         "tokenizer_sha256": hashlib.sha256((run.cache / "tokenizer.json").read_bytes()).hexdigest(),
     }
+
+
+def hold_out(folder: Path, tokenizer: Any, held: list[str]) -> dict[str, int]:
+    """Write documents that are held out; return what there is of them."""
+    tokens = np.concatenate(list(encode(tokenizer, held)))
+    runs.make_folder(folder)
+    tokens.tofile(folder / "held_out.bin")
+    counts = {
+        "held_out_tokens": len(tokens),
+        "held_out_documents": len(held),
+        "held_out_bytes": sum(len(body.encode()) for body in held),
+    }
+    (folder / "held_out.json").write_text(json.dumps(counts), encoding="utf-8")
+    return counts
 
 
 def train_tokenizer(sample: list[str], vocab: int) -> Any:

@@ -48,8 +48,8 @@ def main() -> None:
 
 def make(here: run.Run) -> dict[str, Any]:
     """Write problems and model; return what `meta.json` records."""
-    train, held = data_cache.data(here, lambda: sums(here))
-    counts = data_cache.keep(here, (train[: int(here.settings["train_limit"])], held))
+    train, held, sealed = data_cache.data(here, lambda: sums(here))
+    counts = data_cache.keep(here, (train[: int(here.settings["train_limit"])], held, sealed))
     name = str(here.settings["model"])
     if name.startswith("litellm:"):
         return {**counts, "base": name}
@@ -61,7 +61,8 @@ def make(here: run.Run) -> dict[str, Any]:
 
 def sums(here: run.Run) -> prompts.Both:
     """Return (problems to optimise on, held-out problems), no sum in both."""
-    draw, most = random.Random(SEED), (here.settings["train_limit"], here.settings["held_out"])
+    draw = random.Random(SEED)
+    most = (here.settings["train_limit"], 2 * here.settings["held_out"])  # half of them are sealed
     sides: tuple[dict[str, prompts.Pair], dict[str, prompts.Pair]] = ({}, {})
     while any(len(side) < size for side, size in zip(sides, most, strict=True)):
         prompt = problem(draw)

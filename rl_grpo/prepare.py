@@ -40,7 +40,8 @@ def make(here: run.Run) -> dict[str, Any]:
 
 def embedded(here: run.Run) -> prompts.Both:
     """Return the embedded task: put letters in order."""
-    return letter_sorting_task.make(WIDTHS, TRAIN_PAIRS, int(here.settings["held_out"]), WIDTH)
+    held = 2 * int(here.settings["held_out"])  # as many again are sealed
+    return letter_sorting_task.make(WIDTHS, TRAIN_PAIRS, held, WIDTH)
 
 
 def sorted_words(tokenizer: Any) -> Iterator[list[tuple[str, str]]]:

@@ -14,6 +14,7 @@ from typing import Any
 from shared import letter_sorting_task, prompts, run, scoring, tiny
 
 META = "meta.json"
+Sets = tuple[list[prompts.Pair], list[prompts.Pair], list[prompts.Pair]]
 
 
 def once(
@@ -63,23 +64,28 @@ def read(here: run.Run, missing_ok: bool = False) -> dict[str, Any]:
         raise SystemExit(f"no data in {here.cache}; type: python prepare.py") from None
 
 
-def data(here: run.Run, embedded: Callable[[], prompts.Both]) -> prompts.Both:
-    """Return (training, held-out) pairs: the user's own, the `source` of leaf.toml, or embedded.
+def data(here: run.Run, embedded: Callable[[], prompts.Both]) -> Sets:
+    """Return training, held-out, sealed pairs: own ones, the `source` of leaf.toml, or embedded.
 
-    Whatever they are, no held-out prompt is among those to train on.
+    Whatever they are, no held-out prompt is among those to train on. Sealed are as many again of
+    those held out, where there are more.
     """
     source = str(here.settings.get("source", "embedded"))
     both = prompts.own(here.leaf)
     if both is None:
         both = embedded() if source == "embedded" else prompts.fetch(source)
-    train, held = both[0], both[1][: int(here.settings.get("held_out", 10**6))]
-    prompts.check_apart(train, held)
-    return train, held
+    most = int(here.settings.get("held_out", 10**6))
+    train, held, sealed = both[0], both[1][:most], both[1][most : 2 * most]
+    prompts.check_apart(train, held + sealed)
+    return train, held, sealed
 
 
-def keep(here: run.Run, both: prompts.Both) -> dict[str, int]:
-    """Write the pairs, those held out apart; return their counts for meta.json."""
-    prompts.write(here.cache / prompts.TRAIN, both[0])
+def keep(here: run.Run, sets: Sets) -> dict[str, int]:
+    """Write the pairs, those held out apart; return the others' counts for meta.json."""
+    train, held, sealed = sets
+    prompts.write(here.cache / prompts.TRAIN, train)
     run.make_folder(here.held_out)
-    prompts.write(here.held_out / prompts.HELD_OUT, both[1])
-    return {"train": len(both[0]), "held_out": len(both[1])}
+    prompts.write(here.held_out / prompts.HELD_OUT, held)
+    if here.sealed and sealed:
+        prompts.write(here.sealed / prompts.HELD_OUT, sealed)
+    return {"train": len(train), "held_out": len(held)}

@@ -1,9 +1,9 @@
 """What a leaf's script is told: where to write, for how long, with which seed and profile.
 
 `lab` says it through the environment (`LAB_RUN_DIR`, `LAB_CACHE_DIR`, `LAB_HELD_OUT_DIR`,
-`LAB_BUDGET_S`, `LAB_CLOCK`, `LAB_SEED`, `LAB_PROFILE`, `LAB_NEEDS`, `LAB_DATA`). A script started
-by hand reads leaf.toml instead, with the profile for this machine, seed 0 and the folder
-`runs/by-hand`, and says so on stderr.
+`LAB_SEALED_DIR`, `LAB_WARM_START_DIR`, `LAB_BUDGET_S`, `LAB_CLOCK`, `LAB_SEED`, `LAB_PROFILE`,
+`LAB_NEEDS`, `LAB_DATA`). A script started by hand reads leaf.toml instead, with the profile for
+this machine, seed 0 and the folder `runs/by-hand`, and says so on stderr.
 
 A script that `lab` started says first which versions it runs on, in `versions.json`.
 """
@@ -44,6 +44,8 @@ class Run:
     needs: str  # what the profile runs on: "gpu", "cpu" or "none"
     settings: dict[str, Any]  # the leaf's own: [data] of leaf.toml, the profile's above it
     by_hand: bool  # True when no harness started this process
+    warm_start: Path | None = None  # what the incumbent's run left; see [train] of leaf.toml
+    sealed: Path | None = None  # where `prepare`, and nobody else, holds out a second set
 
 
 def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
@@ -75,6 +77,8 @@ def here(leaf: Path | str, environ: Mapping[str, str] = os.environ) -> Run:
         needs=told["LAB_NEEDS"],
         settings=settings,
         by_hand=by_hand,
+        warm_start=Path(told["LAB_WARM_START_DIR"]) if "LAB_WARM_START_DIR" in told else None,
+        sealed=Path(told["LAB_SEALED_DIR"]) if "LAB_SEALED_DIR" in told else None,
     )
     if by_hand:
         say(f"by hand: profile {run.profile}, seed {run.seed}, writing to {run.dir}")

@@ -67,7 +67,9 @@ def script(leaf: Path, name: str, **more: str) -> "subprocess.CompletedProcess[s
 def played(leaf: Path, *names: str) -> Path:
     """Run the leaf's scripts in this order, as the harness does; `printed` has what they said."""
     for name in names:
-        done = script(leaf, name)
+        sealed = {"LAB_SEALED_DIR": str(leaf.parent / "sealed")} if name == "prepare.py" else {}
+        (leaf.parent / "sealed").mkdir(exist_ok=True)
+        done = script(leaf, name, **sealed)
         assert done.returncode == 0, done.stderr
         (leaf.parent / f"{name}.out").write_text(done.stdout)
     return leaf
@@ -76,6 +78,12 @@ def played(leaf: Path, *names: str) -> Path:
 def printed(leaf: Path, name: str) -> dict[str, float]:
     """Return the numbers that a script said when it was `played`."""
     return summary.parse((leaf.parent / f"{name}.out").read_text())
+
+
+def by_sealed_set(leaf: Path, home: Path) -> dict[str, float]:
+    """Measure a played leaf by the other data that it holds out, beside what it left."""
+    again = spare(leaf, home)
+    return numbers(script(again, "evaluate.py", LAB_HELD_OUT_DIR=str(again.parent / "sealed")))
 
 
 def spare(leaf: Path, home: Path) -> Path:

@@ -17,16 +17,25 @@ OLDEST = 'PROMPT = "Follow the question, one relation at a time.\\n"\n'
 NEWEST = OLDEST + 'PROMPT += "Where lines disagree the newest holds.\\n"\n'
 
 
-def run(folder: Path, out: Path, *scripts: str, code: int = 0, seed: int = 0) -> str:
+def run(
+    folder: Path,
+    out: Path,
+    *scripts: str,
+    code: int = 0,
+    seed: int = 0,
+    held_out: str = "held-out",
+) -> str:
     """Run a leaf's scripts in the smoke profile; return what the last one printed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
     ours = {"LAB_PROFILE": "smoke", "LAB_SEED": str(seed), "PYTHONPATH": str(ROOT)}
-    where = {"LAB_RUN_DIR": str(out / "run"), "LAB_CACHE_DIR": str(out / "cache")}
+    names = {"RUN": "run", "CACHE": "cache", "HELD_OUT": held_out}
+    where = {f"LAB_{name}_DIR": str(out / folder) for name, folder in names.items()}
+    sealed = {"LAB_SEALED_DIR": str(out / "sealed")}
     for script in scripts:
         done = subprocess.run(
             [sys.executable, "-B", script],
             cwd=folder,
-            env=env | ours | where,
+            env=env | ours | where | (sealed if script == "prepare.py" else {}),
             capture_output=True,
             text=True,
         )
@@ -133,7 +142,9 @@ def test_the_agent_answers_better_when_its_prompt_says_which_line_holds(tmp_path
     values, correct = [], []
     for name, more in {"oldest": OLDEST, "newest": NEWEST}.items():
         folder = copied(LOOKUP, tmp_path / name, agent=more)
-        values.append(metrics(run(folder, folder, "agent.py", "evaluate.py"))["success_rate"])
+        values.append(
+            metrics(run(folder, folder, "prepare.py", "agent.py", "evaluate.py"))["success_rate"]
+        )
         samples = (folder / "run/samples.jsonl").read_text().splitlines()
         correct.append([json.loads(line)["correct"] for line in samples])
     assert values[1] > values[0] + 0.05
@@ -142,14 +153,16 @@ def test_the_agent_answers_better_when_its_prompt_says_which_line_holds(tmp_path
 
 
 def test_the_agent_answers_more_with_what_it_learned_than_without(tmp_path: Path) -> None:
-    learned = metrics(run(LOOKUP, tmp_path, "agent.py", "evaluate.py"))["success_rate"]
+    learned = metrics(run(LOOKUP, tmp_path, "prepare.py", "agent.py", "evaluate.py"))[
+        "success_rate"
+    ]
     left = {"leaf": "contrib/lookup", "playbook": {}}
     (tmp_path / "run/playbook.json").write_text(json.dumps(left))
     assert metrics(run(LOOKUP, tmp_path, "evaluate.py"))["success_rate"] < learned - 0.2
 
 
 def test_cost_and_context_are_counted_at_the_desk(tmp_path: Path) -> None:
-    found = metrics(run(LOOKUP, tmp_path, "agent.py", "evaluate.py"))
+    found = metrics(run(LOOKUP, tmp_path, "prepare.py", "agent.py", "evaluate.py"))
     assert 0 < found["cost_cents"] < 2.0  # what leaf.toml allows
     assert 0 < found["context_chars"] < 4000
     assert found["model_calls"] > 0
@@ -170,6 +183,18 @@ def test_what_is_no_playbook_is_refused(tmp_path: Path, left: object, reason: st
     printed = run(LOOKUP, tmp_path, "evaluate.py", code=1)
     assert reason in printed
     assert "Traceback" not in printed
+
+
+def test_the_sealed_questions_are_others(tmp_path: Path) -> None:
+    found = metrics(run(LOOKUP, tmp_path, "prepare.py", "agent.py", "evaluate.py"))
+    other = metrics(run(LOOKUP, tmp_path, "evaluate.py", held_out="sealed"))
+    assert found["questions"] == other["questions"]
+    sets = [
+        json.loads((tmp_path / name / "questions.json").read_text())
+        for name in ("held-out", "sealed")
+    ]
+    held, sealed = ({question for question, _ in rows} for rows in sets)
+    assert not held & sealed
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from test_sealed import kept as keep_a_change
+from test_sealed import measured as sealed_leaf
 from toy import LEAF, TRAIN, Toy, slope
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -411,6 +413,15 @@ def test_an_edit_runs_there_and_is_judged_against_its_own_platform(rented: Toy) 
     found = rented.lab("run", idea, "--on", "modal:T4", "--json", cwd=where).json
     assert found["incumbent"]["experiment"] == "e1"
     assert found["platform"] == "T4"
+
+
+@pytest.mark.children
+def test_an_audit_in_sandboxes_is_measured_by_the_sealed_set(rented: Toy) -> None:
+    rented.env["LAB_ON"] = "modal:T4"
+    campaign = sealed_leaf(rented)
+    keep_a_change(rented, campaign)
+    assert "confirmed" in rented.lab("audit", cwd=campaign).out
+    assert "of e1, gain +3." in rented.here("board").out
 
 
 def test_pretrain_trains_in_a_sandbox_as_it_does_here(rented: Toy, cloud: Cloud) -> None:

@@ -66,6 +66,16 @@ def test_it_learns_from_the_text_in_task(trained: Path) -> None:
     assert got["held_out_bytes"] == meta["held_out_bytes"] < 60_000
 
 
+def test_there_is_a_sealed_set_of_other_documents(again: Path) -> None:
+    home = again.parent
+    (home / "sealed").mkdir()
+    (home / "cache/meta.json").unlink()
+    assert script(again, "prepare.py", LAB_SEALED_DIR=str(home / "sealed")).returncode == 0
+    got = numbers(script(again, "evaluate.py", LAB_HELD_OUT_DIR=str(home / "sealed")))
+    assert 1.0 < got["val_bpb"] < 8.0
+    assert got["val_bpb"] != numbers(script(again, "evaluate.py"))["val_bpb"]
+
+
 def test_train_reports_what_the_brief_asks_for(again: Path) -> None:
     got = numbers(script(again, "train.py"))
     asked = {"num_steps", "tokens", "tokens_per_s", "train_s", "wall_s", "cpu_s", "startup_s"}

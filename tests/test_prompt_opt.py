@@ -288,3 +288,14 @@ def test_a_steps_clock_counts_answers(ours: dict[str, ModuleType]) -> None:
     one = prompts.Pair("1+2", "3", "3")
     adapter.evaluate([one] * 7, {"system": "be brief."})
     assert budget.done()
+
+
+def test_there_is_a_sealed_set_of_the_same_kind(searched: Path, tmp_path: Path) -> None:
+    found = leaves.by_sealed_set(searched, tmp_path / "home")
+    assert found.keys() == leaves.printed(searched, "evaluate.py").keys()
+    held, sealed = (
+        {one.prompt for one in prompts.read(searched.parent / name / prompts.HELD_OUT)}
+        for name in ("held-out", "sealed")
+    )
+    assert len(sealed) == len(held)
+    assert not sealed & held

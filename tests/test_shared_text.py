@@ -11,10 +11,12 @@ from shared import text
 
 def test_the_standard_library_is_big_enough_and_split_by_name() -> None:
     library = text.standard_library()
-    train, held = text.split(library.items())
-    assert len(train) + len(held) == len(library)
+    train, held, sealed = text.split(library.items())
+    assert len(train) + len(held) + len(sealed) == len(library)
     assert sum(map(len, train)) > 5_000_000
-    assert 100_000 < sum(map(len, held)) < 0.1 * sum(map(len, train))
+    for apart in (held, sealed):
+        assert 100_000 < sum(map(len, apart)) < 0.1 * sum(map(len, train))
+    assert not set(held) & set(sealed)
     assert not [name for name in library if "site-packages" in name or "/test/" in name]
 
 

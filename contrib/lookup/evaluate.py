@@ -14,7 +14,6 @@ from world import Desk, Office
 from shared import model_server, run, summary
 
 LEAF = "contrib/lookup"
-HOPS = (1, 4)
 COST_TOO_HIGH = 100.0  # cents: stops an agent that would never end a question
 
 
@@ -24,11 +23,9 @@ def main() -> None:
     playbook = read(here.dir / "playbook.json")
     right, desks = 0, []
     with model_server.Server(here.leaf) as server:
-        for number, task in enumerate(
-            office.tasks(here.settings["held_out"], HOPS, "held out", held_out=True)
-        ):
+        for number, (question, answer) in enumerate(questions(here.held_out / "questions.json")):
             desk = Desk(office, f"held out/{here.seed}/{number}")
-            right += answered(server, task.question, desk, playbook) == task.answer
+            right += answered(server, question, desk, playbook) == answer
             desks.append(desk)
     count = len(desks)
     summary.report(
@@ -56,6 +53,14 @@ def answered(
         else:
             said = server.ask(page=desk.open(str(said.get("title", ""))), cents=desk.cents)
     return str(said["answer"])
+
+
+def questions(path: Path) -> list[list[str]]:
+    """Return the questions that are held out, each with its answer."""
+    try:
+        return list(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        raise SystemExit(f"no questions at {path}; type: python prepare.py") from None
 
 
 def read(path: Path) -> dict[str, list[str]]:

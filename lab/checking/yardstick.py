@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import leaf as leaves
-from ..run.prepared import held_out
+from ..run.prepared import held_out, sealed
 from ..text import num
 from .case import PROFILE, Case, is_artefact, why_failed
 from .clone import copies
@@ -130,6 +130,8 @@ def stand_in(case: Case, source: Path) -> None:
     if old != new and ready.is_file():
         new.symlink_to(old)
         held_out(new).symlink_to(held_out(old))
+        if settings.sealed:
+            sealed(new).symlink_to(sealed(old))
         shutil.copy2(ready, new.with_name(f"{new.name}.ready"))
 
 

@@ -217,12 +217,13 @@ def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
         lab board pretrain --json
     """
     from ..views import board as boards
-    from ..views import board_text
+    from ..views import board_text, sealed
 
     name = named_leaf(workspace, leaf_)
     with workspace.open() as book:
         names = [name] if name else sorted({*read.leaves(book), *leaves.find(workspace.place.top)})
         found = [boards.board(book, each, policy=_policy(workspace, each)) for each in names]
+        told = [sealed.lines(book, each) if workspace.is_persons else [] for each in names]
     if json_:
         emit(found[0] if name else found)
     elif not found:
@@ -230,10 +231,11 @@ def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        board_text.show(found, Console())
+        board_text.show(found, Console(), told)
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        click.echo("\n\n".join(board_text.text(one, width) for one in found))
+        pairs = zip(found, told, strict=True)
+        click.echo("\n\n".join(board_text.text(one, width, lines) for one, lines in pairs))
 
 
 def _policy(workspace: Workspace, name: str) -> Policy:

@@ -10,7 +10,7 @@ import click
 from .. import repo
 from ..documents.experiments import Audit
 from ..errors import NotFound, Refused, Usage
-from ..experiment import branches, combination
+from ..experiment import branches, combination, seal
 from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
 from ..experiment.audit import as_text as auditing_text
@@ -160,8 +160,10 @@ def apply(
             brought = [book.need(name, "e") for name in found["applied"]]
             pr.write_text(branches.pull_request(book, workspace.place.main, brought))
             found["pr"] = str(pr)
+        sealed = seal.said(workspace, book, row)
     where = f"{found['branch'] or 'HEAD'} at {found['head'][:12]}"
     said = f"applied {', '.join(found['applied'])}; {where}"
+    said += f"\n{sealed}" if sealed and workspace.is_persons else ""
     emit(found) if json_ else click.echo(said)
 
 

@@ -215,6 +215,7 @@ class Row(TypedDict):
     runs: int  # how many gave a value
     claimed: bool  # whether its value was typed in rather than measured
     imported: bool  # whether it came from another tool's log
+    warm_start: bool  # whether it was trained on from its incumbent's artefact
     se: Metric | None  # the standard error of the gain, as it was kept
     gain_status: GainStatus | None  # of what was kept: on which ledger its gain is
     marks: list[str]  # of what was kept: load, aborted runs

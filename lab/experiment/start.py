@@ -262,6 +262,15 @@ class Trial:
         self.preflight.check_runnable(experiment)
         return self._more(experiment["id"], [seed], reproduce=True)
 
+    def seal(self, experiment: sqlite3.Row, run: int) -> None:
+        """Have the sealed set measure what a run left, unless the experiment is at work."""
+        if all(row["experiment"] != experiment["id"] for row in read.in_flight(self.book)):
+            uid = new_uid()
+            with _held(self.place.home, uid) as lock:
+                with self.book.write():
+                    job = self._job(experiment["id"], [], uid, {}, seal=[run])
+                spawn_supervisor(self.place.home, job, lock)
+
     def _more(
         self,
         number: int,
@@ -305,8 +314,10 @@ class Trial:
         *,
         reproduce: bool = False,
         audit: int | None = None,
+        seal: Sequence[int] = (),
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
+        asked |= {"seal": [*seal]} if seal else {}
         made = self.book.insert(
             "jobs",
             uid=uid,

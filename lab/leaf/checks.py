@@ -124,6 +124,19 @@ def _sandbox(value: Any) -> str:
     return f"env: {loads[0]!r} is lab's own" if loads else ""
 
 
+def _sealed(value: Any) -> str:
+    """That there is a sealed set; what is in it is for `prepare` to say."""
+    return "" if value == {} else "must be an empty table: [sealed]"
+
+
+def _train(value: Any) -> str:
+    """What a training is given beside its data."""
+    if not isinstance(value, dict) or not set(value) <= {"warm_start"}:
+        return "must be a table of warm_start"
+    fault = _flag(value.get("warm_start", False))
+    return f"warm_start {fault}" if fault else ""
+
+
 def _is_condition(text: str) -> bool:
     try:
         return bool(Condition.parse(text))
@@ -155,6 +168,8 @@ FIELDS: dict[str, Check] = {
     "constraints": _constraints,
     "hints": _hints,
     "sandbox": _sandbox,
+    "sealed": _sealed,
+    "train": _train,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),

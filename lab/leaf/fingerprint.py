@@ -37,7 +37,7 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         hashes = {path: found for path, found in stored.items() if not _aside(path)}
     else:  # a leaf that is not committed yet
         hashes = {path: _contents(leaf.root / path) for path in _files(leaf.root, named)}
-    said = {
+    said: dict[str, object] = {
         "prepare": settings.prepare,
         "command": settings.command,
         "evaluate": settings.evaluate,
@@ -51,6 +51,10 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         said["serve"] = settings.serve
     if settings.sandbox.read or settings.sandbox.env:
         said["seen"] = [settings.sandbox.read, settings.sandbox.env]
+    if settings.sealed:
+        said["sealed"] = True
+    if settings.warm_start:
+        said["warm_start"] = True
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
@@ -67,9 +71,11 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     own = [(here / p).as_posix() for p in (*scripts, *others, "task")]
     files = _files(leaf.root, [*own, "shared"])
     files = [path for path in files if not path.endswith(".md")]
-    aside = ("hints", "constraints", "sandbox", "serve")
+    aside = ("hints", "constraints", "sandbox", "serve", "warm_start")
     profile = {k: v for k, v in asdict(settings).items() if k not in aside}
     profile["network"] = settings.network is not False
+    if not settings.sealed:  # what was prepared before there was such a thing serves on
+        del profile["sealed"]
     return _digest({path: _contents(leaf.root / path) for path in files}, profile)
 
 

@@ -131,6 +131,8 @@ class Settings:
     data: Mapping[str, Any] = field(default_factory=dict)  # what only the leaf's scripts read
     sandbox: Sandbox = Sandbox()
     serve: list[str] | None = None  # loads the experiment for an `evaluate` that never imports it
+    warm_start: bool = False  # whether training may begin from what the incumbent's run left
+    sealed: bool = False  # whether `prepare` holds out a second set, for the harness alone
 
     @property
     def limit_s(self) -> float:
@@ -223,6 +225,8 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         data={**table.get("data", {}), **own.get("data", {})},
         sandbox=_sandbox(said.get("sandbox", {})),
         serve=list(said["serve"]) if said.get("serve") else None,
+        warm_start=said.get("train", {}).get("warm_start", False),
+        sealed="sealed" in said,
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
 

@@ -13,6 +13,7 @@ def marks(book: Notebook, number: int) -> list[str]:
     """Return what an experiment's numbers suffered: aborted runs, load, its incumbent's load."""
     aborted = measurements.endings(book, number).aborted
     found = [f"{aborted} aborted run{'s' * (aborted != 1)}"] if aborted else []
+    found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
     for name, whose in ((number, ""), (against, f"its incumbent e{against} was ")):
         most = max(runs.loads(book, name), default=0.0)

@@ -109,6 +109,18 @@ def m010_repeats(db: "Database") -> None:
     db.execute("create index state_again on state (scope, experiment) where runs > 1")
 
 
+def m011_sealed(db: "Database") -> None:
+    """What a run's artefact scores by the sealed set; null where the yardstick gave no number."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table sealed (id integer primary key, uid text not null unique, run integer not "
+        "null references runs (id), value real, at text not null) strict"
+    )
+    db.execute("create index sealed_run on sealed (run)")
+    db.execute(f"create trigger sealed_kept before update on sealed {never}")
+    db.execute(f"create trigger sealed_stays before delete on sealed {never}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -130,5 +142,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m008_trust,
     m009_chain,
     m010_repeats,
+    m011_sealed,
 )
 REDERIVED = 8  # notebooks older than this step hold derived tables of another rule

@@ -1,10 +1,12 @@
-"""Queries about runs: how long they take, and whether two of them are the same."""
+"""Queries about runs: how long they take, where they ran, and whether two of them are the same."""
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 from . import Notebook
+from .state import parts
 
 TYPICAL_RUNS = 20  # whose mean is the expected length of the next
 
@@ -39,6 +41,26 @@ def other_seeds(book: Notebook, experiment: int, seed: int) -> list[int]:
         *(experiment, seed),
     )
     return [row[0] for row in rows]
+
+
+def finished(book: Notebook, experiment: int | None, seed: int) -> int | None:
+    """Return an experiment's newest finished run with a seed."""
+    row = book.one(
+        "select max(id) from runs where experiment = ? and seed = ? and status = 'finished'",
+        *(experiment, seed),
+    )
+    return row[0] if row else None
+
+
+def warm(book: Notebook, experiments: Iterable[int]) -> set[int]:
+    """Return which of these experiments have a run that began from an earlier one's artefact."""
+    found: set[int] = set()
+    for part in parts(experiments):
+        marks = ", ".join("?" * len(part))
+        query = f"select distinct experiment from runs where experiment in ({marks})"
+        rows = book.all(f"{query} and json_extract(machine, '$.warm_start') is not null", *part)
+        found |= {row["experiment"] for row in rows}
+    return found
 
 
 def took(book: Notebook, experiment: int | None) -> dict[str, float]:

@@ -41,6 +41,7 @@ ENDED = {
     "metrics": f"run in (select id from runs where {_ENDED})",
 }
 PAIRS = {"metrics": ("run", "name", "source"), "evidence": ("lesson", "experiment")}  # have no uid
+AT_HOME = ("sealed",)  # told to no agent, and an export may be read by any
 BAD = (ValueError, KeyError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 Row = dict[str, Any]
 NO_WISH = importers.Wish()
@@ -50,7 +51,7 @@ def export(book: Notebook) -> Iterator[str]:
     """Yield every record as one line of JSON, oldest first, ids replaced by unique ids."""
     book.db.execute("begin")  # one moment of the notebook, whoever writes meanwhile
     try:
-        for table in schema.records(book):
+        for table in _travelling(book):
             for row in book.db.execute(_query(book, table)):
                 found = {name: row[name] for name in row.keys() if _is_told(row[name])}  # noqa: SIM118
                 if table == "events":
@@ -60,6 +61,11 @@ def export(book: Notebook) -> Iterator[str]:
                 yield json.dumps({"table": table} | found, allow_nan=False)
     finally:
         book.db.execute("commit")
+
+
+def _travelling(book: Notebook) -> list[str]:
+    """Return the tables of records that leave this notebook."""
+    return [table for table in schema.records(book) if table not in AT_HOME]
 
 
 def _is_told(value: Any) -> bool:
@@ -125,7 +131,7 @@ class Import:
 
     def __init__(self, book: Notebook, path: Path) -> None:
         self.book, self.path = book, path
-        self.known = {table: schema.columns(book, table) for table in schema.records(book)}
+        self.known = {table: schema.columns(book, table) for table in _travelling(book)}
         self.counts = {"new": 0, "known": 0, "skipped": 0}
         self.problems: list[str] = []
         self.experiments: set[int] = set()  # whose state must be derived anew

@@ -19,6 +19,20 @@ def kept(look: Look) -> Safe | None:
     return join(cards) if cards else None
 
 
+def sealed(look: Look) -> Safe | None:
+    """Return a line for each audit by the sealed set, marked where its gain is not there."""
+    found = [
+        tag(
+            "li",
+            look.ref(one.experiment),
+            f" {one.words} ",
+            tag("b", "not shown", class_="badge refuted") if one.is_missed else "",
+        )
+        for one in look.leaf["sealed"]
+    ]
+    return tag("ul", found) if found else None
+
+
 def _card(look: Look, row: Found, open_: bool) -> Safe:
     head = tag(
         "summary",

@@ -10,11 +10,11 @@ from ..campaign.lock import is_alive
 from ..errors import LabError
 from ..experiment import samples
 from ..judge import Policy
-from ..notebook import Notebook, history, ideas, measurements, read, report_queries
+from ..notebook import Notebook, history, ideas, measurements, read, report_queries, runs
 from ..notebook.history import Point
 from ..notebook.read import Found
 from ..system import left
-from ..views import board
+from ..views import board, sealed
 from ..workspace import Workspace
 from . import curves, outcomes, tree
 from .since import Window
@@ -43,7 +43,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
     leaf = _leaf(workspace, name)
     policy = _policy(leaf)
     first = window.first.experiments if window.asked else 0
-    rows = _labelled(report_queries.rows(book, name, first, MOST))
+    rows = _labelled(book, report_queries.rows(book, name, first, MOST))
     scope = history.newest_scope(book, name)
     best = _best(book, name, scope)
     grown = tree.grow(
@@ -76,6 +76,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
         "samples": _samples(workspace, book, name, best),
         "lessons": ideas.lessons(book, name, LESSONS),
         "repeat": _repeat(book, best, rows),
+        "sealed": sealed.lines(book, name) if workspace.is_persons else [],
     }
 
 
@@ -89,8 +90,13 @@ def _leaf(workspace: Workspace, name: str) -> leaves.Leaf | None:
         return None  # known to the notebook alone
 
 
-def _labelled(rows: list[Found]) -> list[Found]:
-    """Say of imported experiments that they are, where others were measured here."""
+def _labelled(book: Notebook, rows: list[Found]) -> list[Found]:
+    """Say of experiments that they had a warm start, or were imported where others were not."""
+    warm = runs.warm(book, (row["experiment"] for row in rows))
+    rows = [
+        row | {"claim": f"warm start: {row['claim']}"} if row["experiment"] in warm else row
+        for row in rows
+    ]
     if all(row["kind"] == "import" for row in rows):
         return rows
     words = {True: "imported: {}", False: "{}"}

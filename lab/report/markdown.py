@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ..notebook.read import Found
 from ..text import num, plain, shorten, span
+from ..views.sealed import TITLE
 from . import words
 
 CLAIM = 300
@@ -61,6 +62,7 @@ def _leaf(leaf: Found) -> Iterator[str]:
     yield from _since(leaf["since"])
     yield from _path(leaf)
     yield from _kept(leaf)
+    yield from _sealed(leaf)
     yield from _near(leaf)
     yield from _dead_ends(leaf)
     yield from _lessons(leaf)
@@ -132,6 +134,14 @@ def _change(row: Found) -> Iterator[str]:
     if row["diff"]:
         rest = f"\n… the rest: lab diff {name}" if row["cut"] else ""
         yield from ("", fenced(row["diff"] + rest, "diff"))
+
+
+def _sealed(leaf: Found) -> Iterator[str]:
+    if leaf["sealed"]:
+        yield from ("", f"### {TITLE.capitalize()}", "")
+    for one in leaf["sealed"]:
+        mark = "**!** " if one.is_missed else ""
+        yield f"- {mark}e{one.experiment} {safe(one.words)}"
 
 
 def _near(leaf: Found) -> Iterator[str]:

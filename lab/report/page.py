@@ -7,6 +7,7 @@ from importlib import resources
 
 from ..notebook.read import Found
 from ..text import num, shorten, span
+from ..views.sealed import TITLE
 from . import appendix, cards, lineage, progress_chart, rejected, rows, summary_tiles, words
 from . import loss_curves as drawn
 from .components import Look, anchor, cell, table
@@ -129,6 +130,7 @@ def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
         look.part("progress", "Progress", progress_chart.staircase(leaf)),
         look.part("path", "How it grew", lineage.tree(look)),
         look.part("kept", "Kept changes", cards.kept(look)),
+        look.part("sealed", TITLE.capitalize(), cards.sealed(look)),
         look.part("near", _near_title(leaf), rejected.near(look)),
         look.part("dead", "Dead ends by axis", rejected.dead_ends(look)),
         look.part("failed", "What failed to run", rejected.failures(look)),

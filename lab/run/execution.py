@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,7 @@ from shared import reference, summary
 from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
-from ..notebook import Notebook, record, runs
+from ..notebook import Notebook, record, runs, sealed
 from ..notebook.marks import LOADED
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
@@ -31,7 +32,7 @@ from .exports import exports
 from .failure_hints import hint
 from .not_in_git import missed
 from .spawn import own_paths
-from .stages import NotPrepared, Stages, outcome_from
+from .stages import WARM, NotPrepared, Stages, outcome_from
 
 if TYPE_CHECKING:
     from ..runner import modal
@@ -91,6 +92,7 @@ class Execution:
         self.exports: tuple[Path, Path] = (Path(), Path())
         self.artefacts: frozenset[str] = frozenset()  # that training left
         self.grown = False  # whether training added files to the prepared data
+        self.sealed: Outcome | None = None  # of the yardstick by the sealed set
         self.machine: dict[str, Any] = {}
         self.confinement: Confinement | None = None  # on this machine
         self.printed = ""  # by the newest of its commands
@@ -121,12 +123,7 @@ class Execution:
 
     def _measured(self) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
-        order = self.order
-        commit, job = self.experiment["commit"], order.job["id"]
-        self.exports = exports(order.source, commit, order.home, job, order.beside)
-        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
-        self.settings = leaf.settings(self.experiment["profile"])
-        self.folder = leaf.prefix.rstrip("/")
+        leaf = self._exported()
         if self.order.job["runner"].startswith("modal"):
             return self._rented(leaf)
         stages = self._stages(leaf)
@@ -140,6 +137,7 @@ class Execution:
             self.printed = error.outcome.log or ""
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
         with contextlib.closing(self._lease(leaf)) as lease:
+            record.run_started(self.book, self.experiment["id"], self.run)
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
@@ -149,18 +147,61 @@ class Execution:
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
             pressed = tree_time.pressure_us()
             try:
-                trained = stages.train()
+                with self._warm_start() as stages.warm:
+                    trained = stages.train()
                 self.machine |= machine.load(trained, pressed)
                 failure, first = self._trained(trained, stages.tampered())
                 if failure is not None:
                     return failure, {"train": first}
                 self.grown = bool(stages.data.grown())
                 evaluated = stages.evaluate()
-                spoiled = stages.spoiled()
+                found = self._evaluated(first, evaluated, stages.spoiled())
+                if found[0] is None and stages.plan.seal:
+                    self._seal(stages)
+                return found
             finally:
                 if not confinement.method.confines:
                     shared_memory.remove_left(before)
-        return self._evaluated(first, evaluated, spoiled)
+
+    @property
+    def _is_audited(self) -> bool:
+        return self.order.job["audit"] is not None
+
+    @contextlib.contextmanager
+    def _warm_start(self) -> Iterator[Path | None]:
+        """Lend a copy of what the incumbent's run at this seed left, where the leaf declares it.
+
+        An audit lends nothing: which of its runs come first would else decide who begins ahead.
+        """
+        incumbent = self.experiment["incumbent"]
+        run = runs.finished(self.book, incumbent, self.seed)
+        if not self.settings.warm_start or self._is_audited or run is None:
+            yield None
+            return
+        copy = self.dir.with_name(f"{self.dir.name}{WARM}")
+        shutil.rmtree(copy, ignore_errors=True)
+        try:
+            lent = seeds.copied(self.order.home.run(incumbent, run), copy)
+            if lent:
+                self.machine["warm_start"] = f"e{incumbent}"
+            yield copy if lent else None
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def _seal(self, stages: Stages) -> None:
+        """Measure by the sealed set; whatever becomes of that, the run has its number."""
+        with contextlib.suppress(Stopped):
+            self.sealed = stages.sealed()
+
+    def _exported(self) -> leaves.Leaf:
+        """Write both exports; return the leaf as its commit has it."""
+        order = self.order
+        commit, job = self.experiment["commit"], order.job["id"]
+        self.exports = exports(order.source, commit, order.home, job, order.beside)
+        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
+        self.settings = leaf.settings(self.experiment["profile"])
+        self.folder = leaf.prefix.rstrip("/")
+        return leaf
 
     def _reference_s(self, stages: Stages) -> float:
         """Return the unit of the CPU clock: one for all runs that share a cache."""
@@ -226,6 +267,8 @@ class Execution:
         failure, claimed = self._trained(outcome_from(found["train"]), found["tampered"])
         if failure is not None or "evaluate" not in found:
             return failure, {"train": claimed}
+        if "sealed" in found:
+            self.sealed = outcome_from(found["sealed"])
         return self._evaluated(claimed, outcome_from(found["evaluate"]))
 
     def say(self, words: str) -> None:
@@ -253,6 +296,8 @@ class Execution:
             train=settings.command,
             evaluate=settings.evaluate,
             serve=settings.serve,
+            sealed=settings.sealed,
+            seal=settings.sealed and self._is_audited,
             allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
@@ -292,8 +337,25 @@ class Execution:
         if lease is None:
             raise Stopped
         self.facts["waited_s"] = time.monotonic() - queued
-        record.run_started(self.book, self.experiment["id"], self.run)
         return lease
+
+    def seal(self) -> None:
+        """Measure by the sealed set what an earlier run left; nothing is trained."""
+        leaf = self._exported()
+        stages = self._stages(leaf)
+        self.confinement = Confinement(self.order, self.settings, self.exports, self.python)
+        stages.environ = self.confinement.environ()
+        try:
+            stages.prepare()
+        except NotPrepared as error:
+            raise self._not_prepared(str(error), bool(error.outcome.error)) from None
+        with contextlib.closing(self._lease(leaf)) as lease:
+            stages.device = {**lease.env}
+            self.confinement.apply(stages, lease.device)
+            self._seal(stages)
+        if self.sealed is not None:
+            with self.book.write():
+                self._record_sealed(self.sealed)
 
     # -- What it means ------------------------------------------------------------
 
@@ -406,10 +468,17 @@ class Execution:
                 detail=json.dumps(detail),
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
-            if failure is None and self.order.job["audit"] is None:  # an audit judges the chain
+            if failure is None and self.sealed is not None:
+                self._record_sealed(self.sealed)
+            if failure is None and not self._is_audited:  # an audit judges the chain
                 policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None
+
+    def _record_sealed(self, outcome: Outcome) -> None:
+        """Store what the yardstick said by the sealed set, or that it said nothing."""
+        value = summary.parse(outcome.tail, self.settings.metric).get(self.experiment["metric"])
+        sealed.record(self.book, self.run, value if outcome.exit_code == 0 else None)
 
     @property
     def _asked(self) -> dict[str, Any]:
@@ -452,6 +521,8 @@ class Execution:
         flags = ["reproduction"] if self._asked.get("reproduce") else []
         if self.order.home.path != self.order.source / ".lab":
             flags.append("notebook_elsewhere")
+        if "warm_start" in self.machine:
+            flags.append("warm_start")
         if self.grown:
             flags.append("new_prepared_files")
         name, found = self.experiment["metric"], metrics["evaluate"]

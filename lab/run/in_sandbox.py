@@ -79,6 +79,8 @@ def execute_plan(here: Path) -> dict[str, Any]:
     found["train"], found["tampered"] = _travelling(trained), stages.tampered()
     if trained.exit_code == 0 and not found["tampered"]:
         found["evaluate"] = _travelling(stages.evaluate())
+        if plan.seal and (sealed := stages.sealed()) is not None:
+            found["sealed"] = _travelling(sealed)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Prepared data: made once, known by its contents, in two folders; training is told of one.
+"""Prepared data: made once, known by its contents, in folders of which training is told of one.
 
 Standard library only: it travels.
 """
@@ -17,19 +17,25 @@ def held_out(cache: Path) -> Path:
     return cache.with_name(f"{cache.name}.held-out")
 
 
-class Prepared:
-    """What a leaf's `prepare` made: the cache, and what is held out of it."""
+def sealed(cache: Path) -> Path:
+    """Return the folder beside a cache for what is held out of the yardstick as well."""
+    return cache.with_name(f"{cache.name}.sealed")
 
-    def __init__(self, cache: Path) -> None:
+
+class Prepared:
+    """What a leaf's `prepare` made: the cache, what is held out of it, and perhaps a sealed set."""
+
+    def __init__(self, cache: Path, *, with_sealed: bool = False) -> None:
         self.cache, self.held_out = cache, held_out(cache)
+        self.sealed = sealed(cache) if with_sealed else None
         self.ready = cache.with_name(f"{cache.name}.ready")
         self.lock = cache.with_name(f"{cache.name}.lock")
         self._hashes: dict[Path, Mapping[str, str]] = {}
         self._stamps: dict[Path, Mapping[str, Stamp]] = {}
 
     @property
-    def folders(self) -> tuple[Path, Path]:
-        return self.cache, self.held_out
+    def folders(self) -> tuple[Path, ...]:
+        return (self.cache, self.held_out, *([self.sealed] if self.sealed else []))
 
     def make_folders(self) -> None:
         for folder in self.folders:
@@ -64,7 +70,7 @@ class Prepared:
         found = []
         for folder, stamps in self._stamps.items():
             inside = damaged(stamps, folder, self._hashes.get(folder, {}), strict=True)
-            aside = f"{self.held_out.name}/" if folder == self.held_out else ""
+            aside = "" if folder == self.cache else f"{folder.name}/"
             found += [f"{aside}{path}" for path in inside]
         return found
 
@@ -92,7 +98,7 @@ class Prepared:
             found = json.loads(self.ready.read_text())
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, list) else None
+        return found if isinstance(found, list) and len(found) == len(self.folders) else None
 
 
 def _stamps(found: Mapping[str, list[int]]) -> dict[str, Stamp]:

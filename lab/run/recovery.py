@@ -3,9 +3,10 @@
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..system import locks, processes
 from ..system.home import Home
 from . import exports
 from .spawn import spawn_supervisor
+from .stages import SEALED, WARM
 
 SUPERVISORS = 3  # that may take over one job; more would mean that it is the job which kills them
 
@@ -88,8 +90,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     if job["keeper"]:
         processes.end_group(job["keeper"])
     left = [run for run in runs.of_job(book, job["id"]) if run["ended"] is None]
-    for run in left:
-        processes.end_by_run_dir(place.home.run(number, run["id"]))
+    _end(place.home, number, left)
     restore = json.loads(job["restore"] or "{}")
     finished = lookup.has_number(book, number)
     try:
@@ -107,6 +108,15 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
             record.result(book, experiment, "crash", job=job["id"])
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
     click.echo(_message(book, experiment, finished), err=True)
+
+
+def _end(home: Home, number: int, left: Sequence[sqlite3.Row]) -> None:
+    """End the processes of unfinished runs; remove what was copied for a moment."""
+    copies = [path for path in home.runs_of(number) if path.suffix in (SEALED, WARM)]
+    for folder in (*(home.run(number, run["id"]) for run in left), *copies):
+        processes.end_by_run_dir(folder)
+    for folder in copies:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _message(book: Notebook, experiment: sqlite3.Row, finished: bool) -> str:

@@ -9,6 +9,7 @@ import filecmp
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,16 @@ def artefacts(folder: Path) -> frozenset[str]:
         if path.is_file() and not path.is_symlink()
         if path.suffix not in (".log", ".lock") and path.name not in LIGHT
     )
+
+
+def copied(folder: Path, into: Path) -> bool:
+    """Copy what a run left for its yardstick, no log, no sample, no link; was there anything?"""
+    names = sorted(artefacts(folder))
+    for name in names:
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        with left.opened(folder / name) as source, (into / name).open("wb") as target:
+            shutil.copyfileobj(source, target)
+    return bool(names)
 
 
 def ignored(metric: str, mine: Left, other: Left) -> bool:

@@ -5,6 +5,7 @@ standard library and its own kind: the same code runs in a supervisor and inside
 """
 
 import contextlib
+import copy
 import fcntl
 import json
 import os
@@ -29,6 +30,9 @@ KERNELS = {
     "TRITON_CACHE_DIR": "triton",
     "CUDA_CACHE_PATH": "cuda",
 }
+SEALED = ".sealed"  # ends the name of a run's folder that was copied for the sealed set
+WARM = ".warm"  # ends the name of the copy of an earlier artefact that a training begins from
+NOTHING: Mapping[str, str] = {}
 PREPARE_LIMIT_S = 6 * 3600.0  # downloading and tokenising a corpus may take a night's first hours
 
 
@@ -61,7 +65,8 @@ class Stages:
         stop: Callable[[], bool],
     ) -> None:
         self.plan, self.exports, self.dir, self.cache = plan, exports, run_dir, cache
-        self.data = Prepared(cache)
+        self.data = Prepared(cache, with_sealed=plan.sealed)
+        self.held_out = self.data.held_out  # what the yardstick is given
         self.contents: Mapping[str, str] = {}  # hashes of the yardstick's export
         self.runner, self.stop = runner, stop
         self.before = look(exports[0])
@@ -70,6 +75,7 @@ class Stages:
         self.device: dict[str, str] = {}  # what shows the leased device to a child
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
         self.confine: Confine | None = None  # None: a rented sandbox is itself all there is to see
+        self.warm: Path | None = None  # what the incumbent's run left, to begin from
         self.scratch: Path | None = None  # where kernels that were compiled stay for the next run
 
     def prepare(self) -> None:
@@ -86,7 +92,9 @@ class Stages:
         if self.data.ready.exists():  # somebody changed what it says is there
             self.data.forget()
             self.data.make_folders()
-        outcome = self._command(command, 0, "prepare.log", PREPARE_LIMIT_S, judging=True)
+        outcome = self._command(
+            command, 0, "prepare.log", PREPARE_LIMIT_S, judging=True, told=self._of_sealed()
+        )
         if outcome.exit_code != 0:
             raise NotPrepared(outcome)
         self.data.note()
@@ -97,8 +105,9 @@ class Stages:
             self.contents = hashes(self.exports[1])
         # What it writes into prepared data is looked at afterwards: libraries keep notes there.
         write = [self.exports[0], self.cache.resolve(), *self._scratch()]
+        told = {"LAB_WARM_START_DIR": str(self.warm)} if self.warm else NOTHING
         return self._command(
-            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write
+            self.plan.train, 0, "run.log", self.plan.timeout_s, watch=True, write=write, told=told
         )
 
     def tampered(self) -> list[str]:
@@ -142,6 +151,29 @@ class Stages:
         write = None if self.plan.serve else self._scratch()
         return self._command(command, 1, "evaluate.log", limit_s, write=write, judging=True)
 
+    def sealed(self) -> Outcome | None:
+        """Run the yardstick by the sealed set, on a copy of the run's folder; None without a set.
+
+        What it writes there, such as samples, is nobody's to read.
+        """
+        data = self.data.sealed
+        if data is None or not data.is_dir() or not any(data.iterdir()):
+            return None
+        apart = copy.copy(self)
+        apart.held_out, apart.dir = data, self.dir.with_name(f"{self.dir.name}{SEALED}")
+        shutil.rmtree(apart.dir, ignore_errors=True)
+        try:
+            shutil.copytree(self.dir, apart.dir, symlinks=True)
+            return apart.evaluate()
+        except OSError as error:
+            return Outcome(error=str(error))
+        finally:
+            shutil.rmtree(apart.dir, ignore_errors=True)
+
+    def _of_sealed(self) -> dict[str, str]:
+        """Return what `prepare` alone is told: where a second set is held out."""
+        return {"LAB_SEALED_DIR": str(self.data.sealed.resolve())} if self.data.sealed else {}
+
     def _scratch(self) -> list[Path]:
         return [self.scratch] if self.scratch else []
 
@@ -162,6 +194,7 @@ class Stages:
         watch: bool = False,
         write: Sequence[Path] | None = None,
         judging: bool = False,
+        told: Mapping[str, str] = NOTHING,
     ) -> Outcome:
         """Run a command; confined unless `write`, the folders it may write to, is None.
 
@@ -171,13 +204,13 @@ class Stages:
         argv = self._argv(command)
         confine = self.confine if write is not None else None
         if confine is not None:
-            read = [self.data.held_out.resolve()] if judging else []
+            read = [self.held_out.resolve()] if judging else [self.warm] if self.warm else []
             argv = self._confined(confine, argv, root, [*(write or []), self.dir], read)
         env = self._env(root, alone=export == 1) | self._private(confine is not None)
         job = Command(
             argv=argv,
             cwd=root / self.plan.folder,
-            env=env | (self._of_judging(root) if judging else {}),
+            env={**env, **(self._of_judging(root) if judging else {}), **told},
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
@@ -194,7 +227,7 @@ class Stages:
 
     def _of_judging(self, root: Path) -> dict[str, str]:
         """Return what the yardstick is told beside the rest."""
-        told = {"LAB_HELD_OUT_DIR": str(self.data.held_out.resolve())}
+        told = {"LAB_HELD_OUT_DIR": str(self.held_out.resolve())}
         if self.plan.serve is None:
             return told
         argv = self._argv(self.plan.serve)

@@ -21,7 +21,7 @@ from typing import Any
 from .. import repo
 from ..confine import methods
 from ..errors import LabError
-from ..notebook import Notebook, lookup, record, runs
+from ..notebook import Notebook, lookup, record, runs, sealed
 from ..runner import Stopped
 from ..system import processes
 from ..system.home import KEEPER_LOG, Home
@@ -82,6 +82,7 @@ class Supervisor:
             record.supervisor(self.book, self.job["id"], processes.start_id(os.getpid()) or "")
             for seed in json.loads(self.job["seeds"]):
                 self._seed(seed)
+            self._seal()
         except Stopped:
             how = "interrupted"
         except (LabError, OSError, repo.GitFailed, sqlite3.Error) as error:
@@ -109,6 +110,12 @@ class Supervisor:
             deadline = time.monotonic() + INFRA_PAUSE_S
             while time.monotonic() < deadline and not self.stop():
                 time.sleep(0.1)
+
+    def _seal(self) -> None:
+        """Measure by the sealed set the runs that the job names; they have ended long ago."""
+        for run in json.loads(self.job["asked"] or "{}").get("seal", []):
+            if not sealed.of_run(self.book, run):
+                Execution(self.order, run, runs.row(self.book, run)["seed"]).seal()
 
     def _open(self, seed: int) -> int:
         return record.run(self.book, self.number, self.job["id"], seed)

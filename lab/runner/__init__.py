@@ -32,6 +32,8 @@ class Plan:
     said: dict[str, str] = field(default_factory=dict)  # LAB_BUDGET_S, LAB_SEED and their like
     paths: list[str] = field(default_factory=list)  # of PYTHONPATH, behind the export's root
     serve: list[str] | None = None  # loads the experiment for `evaluate`, which never imports it
+    sealed: bool = False  # whether `prepare` holds out a second set
+    seal: bool = False  # whether this run is measured by that one too
     python: str = ""  # "" for the interpreter that carries the plan out
 
     def as_json(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..documents.leaves import Block, Board, Going, Leader, Row
 from ..judge import Policy, total
-from ..notebook import Notebook, history, ledger, lookup, measurements, read
+from ..notebook import Notebook, history, ledger, lookup, measurements, read, runs
 from ..notebook.history import Point
 from ..notebook.marks import marks
 
@@ -20,6 +20,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
     rows.reverse()
     named = next((row for row in reversed(_ours(rows)) if row["metric"]), None)
     counts = read.counts(book, leaf)
+    warm = runs.warm(book, (row["experiment"] for row in rows))
     keeps = history.keeps(book, leaf)
     errors = {row["experiment"]: row["se"] for row in keeps}
     scope = history.head_scope(book, leaf)
@@ -30,7 +31,10 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "leaf": leaf,
         "metric": named["metric"] if named else None,
         "direction": named["direction"] if named else None,
-        "experiments": [_row(book, row, errors.get(row["experiment"]), policy) for row in rows],
+        "experiments": [
+            _row(book, row, errors.get(row["experiment"]), policy, row["experiment"] in warm)
+            for row in rows
+        ],
         "claimed_gain": _claimed(won, stands),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
@@ -83,7 +87,7 @@ def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
     return [row for row in rows if row["made"] != "import"] or rows
 
 
-def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy) -> Row:
+def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy, warm: bool) -> Row:
     kept = row["verdict"] == "keep"  # of the others too many to ask the notebook about each
     return {
         "experiment": f"e{row['experiment']}",
@@ -100,6 +104,7 @@ def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy) 
         "runs": row["runs"],
         "claimed": bool(row["claimed"]),
         "imported": row["made"] == "import",
+        "warm_start": warm,
         "se": error,
         "gain_status": ledger.gain_status(book, row, policy) if kept else None,
         "marks": marks(book, row["experiment"]) if kept and row["claim"] else [],

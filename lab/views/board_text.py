@@ -1,9 +1,11 @@
 """`lab board` as text: plain where a program reads it, coloured on a terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..documents.leaves import Block, Board, Row
 from ..text import num, shorten, span
+from .sealed import TITLE, Line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -18,32 +20,33 @@ LONGEST_SPARK = 60  # bars: the eye compares no more
 STYLES = {"keep": "bold blue", "discard": "default", "crash": "red", "running": "cyan"}
 
 
-def text(found: Board, width: int = 100) -> str:
-    """Return the board for `width` columns, without colour."""
+def text(found: Board, width: int = 100, sealed: Sequence[Line] = ()) -> str:
+    """Return the board for `width` columns, without colour; `sealed` is told to a person alone."""
     width = max(NARROWEST, width)
-    lines = [line for line, _ in _lines(found, width)]
+    lines = [line for line, _ in _lines(found, sealed, width)]
     return "\n".join(shorten(line, width) if len(line) > width else line for line in lines)
 
 
-def show(boards: list[Board], console: "Console") -> None:
+def show(boards: list[Board], console: "Console", sealed: Sequence[Sequence[Line]] = ()) -> None:
     """Print boards on a terminal; `NO_COLOR` and a dumb terminal are the console's to respect."""
     for number, found in enumerate(boards):
         if number:
             console.print()
-        console.print(_panel(found, max(NARROWEST, console.width)))
+        told = sealed[number] if sealed else ()
+        console.print(_panel(found, told, max(NARROWEST, console.width)))
 
 
-def _panel(found: Board, width: int) -> "RenderableType":
+def _panel(found: Board, sealed: Sequence[Line], width: int) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
     def line(words: str, style: str) -> "Text":
         return Text(words, style=style, no_wrap=True, overflow="ellipsis")
 
-    return Group(*(line(words, style) for words, style in _lines(found, width)))
+    return Group(*(line(words, style) for words, style in _lines(found, sealed, width)))
 
 
-def _lines(found: Board, width: int) -> list[tuple[str, str]]:
+def _lines(found: Board, sealed: Sequence[Line], width: int) -> list[tuple[str, str]]:
     """Return each line with its style."""
     if not found["counts"]["experiments"]:
         return _wrapped(f"{found['leaf']}: nothing yet.", "bold", width) + _wrapped(
@@ -55,11 +58,21 @@ def _lines(found: Board, width: int) -> list[tuple[str, str]]:
     told += ["!: see lab show"] if any(row["marks"] for row in kept) else []
     title = f"kept ({', '.join(told)})" if told else "kept"
     lines += _table(title, kept[-MOST_KEPT:], len(kept), width, gains=True)
+    lines += _sealed(sealed, width)
     newest = found["experiments"][: -MOST_NEWEST - 1 : -1]
     lines += _table("newest first", newest, found["counts"]["experiments"], width)
     for one in found["running"]:
         claim = shorten(one["claim"] or "baseline", width)
         lines.append((f"{one['experiment']} {one['status']}: {claim}", STYLES["running"]))
+    return lines
+
+
+def _sealed(sealed: Sequence[Line], width: int) -> list[tuple[str, str]]:
+    """Return what the sealed set says, marked where a confirmed gain is not there."""
+    lines = [("", "default"), (TITLE, "bold")] if sealed else []
+    for one in sealed:
+        mark, style = ("!", "red") if one.is_missed else ("", "default")
+        lines += _wrapped(f"{f'e{one.experiment}':>5}{mark} {one.words}", style, width)
     return lines
 
 
@@ -137,9 +150,8 @@ def _table(
     for row in rows:
         words = _gain(row, width) if gains else _figures(row, width)
         room = max(LEAST_ROOM, width - len(words) - 1)
-        claim = shorten(
-            ("imported: " if row["imported"] else "") + (row["claim"] or "baseline"), room
-        )
+        origin = "imported: " if row["imported"] else "warm start: " if row["warm_start"] else ""
+        claim = shorten(origin + (row["claim"] or "baseline"), room)
         lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
     return lines
 

@@ -93,6 +93,7 @@ def _run(run: RunRecord) -> str:
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
     words += ", not confined" if '"confined": "none"' in (run["machine"] or "") else ""
+    words += ", warm start" if '"warm_start"' in (run["machine"] or "") else ""
     return shorten(words, WIDTH)
 
 

@@ -48,6 +48,11 @@ class Workspace:
         """The checkout one stands in."""
         return repo.place(self.cwd)
 
+    @property
+    def is_persons(self) -> bool:
+        """Whether a person types: not in a campaign's worktree, not in an agent's session."""
+        return self.place.campaign is None and not os.environ.get("LAB_SESSION")
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Have this checkout for oneself, as whoever had it before left it."""
@@ -227,8 +232,7 @@ class Workspace:
             return Notebook(":memory:", who=self.place.who)
         if not self.place.home.path.is_dir():
             repo.make_home(self.place)
-        person = self.place.campaign is None and not os.environ.get("LAB_SESSION")
-        if os.environ.get("LAB_CPU_SLOTS") and person and write:
+        if os.environ.get("LAB_CPU_SLOTS") and self.is_persons and write:
             from .. import slots
 
             slots.settled(self.place.home.slots, os.environ, may_set=True)

@@ -1,7 +1,6 @@
 """`lab worktree`: a campaign's checkout and branch, made under the notebook's folder."""
 
 import contextlib
-import os
 import re
 import sqlite3
 from pathlib import Path
@@ -156,7 +155,7 @@ def _check_source(workspace: Workspace, book: Notebook, base: str) -> None:
     A person may, from the main checkout: whoever types it there says so.
     """
     place = workspace.place
-    if place.campaign is None and not os.environ.get("LAB_SESSION"):
+    if workspace.is_persons:
         return
     head = repo.ref(place.main, "HEAD")
     if head is None or head == base:
