@@ -7,7 +7,7 @@ from ..campaign.limits import Ending, Over
 from ..campaign.loop import Campaign
 from ..errors import Failed
 from ..notebook import campaigns, record
-from ..run import assessment
+from ..run import standing
 from ..system import notify, processes
 from ..text import shorten, span
 from . import messages
@@ -39,9 +39,7 @@ class Driver:
             record.session_fills(self.book, row["id"], ended=self.book.stamp(), how="lost")
         for number in self.campaign.in_flight():
             found = self.campaign.wait(number)
-            self.opening.append(
-                f"e{number} ran to its end meanwhile:\n\n{assessment.as_text(found)}"
-            )
+            self.opening.append(f"e{number} ran to its end meanwhile:\n\n{standing.as_text(found)}")
 
     def step(self) -> None:
         """Do one session and act on how it ended."""

@@ -22,7 +22,7 @@ from ..campaign import sessions
 from ..campaign.loop import Campaign
 from ..errors import Environment
 from ..notebook import campaigns, record
-from ..run import assessment, waiting
+from ..run import standing, waiting
 from ..run.watch import Watch
 from ..system import processes
 from ..text import shorten, span
@@ -144,7 +144,7 @@ class Session:
         row = campaigns.newest(self.book, self.campaign.name)
         if row is not None and row["verdict"] is None:
             found = waiting.outcome(self.book, self.campaign.home, row["id"])
-            lines.append(f"e{row['id']} has no verdict yet:\n\n{assessment.as_text(found)}")
+            lines.append(f"e{row['id']} has no verdict yet:\n\n{standing.as_text(found)}")
         workspace = self.campaign.workspace()
         changed = [path for _, path in repo.status(workspace.place.top)]
         if changed:

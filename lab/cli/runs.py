@@ -10,7 +10,7 @@ import click
 from ..errors import NotFound, Refused, Usage
 from ..notebook import Notebook, lookup
 from ..run import waiting
-from ..run.assessment import as_text
+from ..run.standing import as_text
 from ..workspace import Workspace, worktrees
 from . import emit
 from .common import as_json, here, here_with_profile, say_profile, waits

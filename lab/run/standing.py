@@ -1,0 +1,263 @@
+"""The JSON and text of `lab run` and `lab wait`: how an experiment stands, and what to do next."""
+
+import dataclasses
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from .. import judge as judging
+from .. import slots
+from ..documents.action import Action
+from ..documents.experiments import Detail, Replicate, Standing
+from ..notebook import Notebook, ledger, lookup, measurements, read
+from ..notebook.marks import marks
+from ..notebook.replicates import SAYS_NOTHING
+from ..text import num, plain, span
+from .assessment import BASELINE_SEEDS, Assessment, Moved, assess, audit_due, paired
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the notebook says of an experiment beside its assessment."""
+
+    state: sqlite3.Row
+    runs: list[sqlite3.Row]
+    detail: Detail
+    judgement: judging.Judgement
+    stands: ledger.Ledger | None
+    audit: bool  # whether one is due
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Its newest run; empty without any."""
+        return dict(self.runs[-1]) if self.runs else {}
+
+
+def _known(
+    book: Notebook, experiment: sqlite3.Row, policy: judging.Policy, standing: Assessment
+) -> _Known:
+    number, runs = experiment["id"], lookup.runs(book, experiment["id"])
+    state, judgement = lookup.state(book, number), standing.judgement
+    if state["verdict"] in ("keep", "discard"):
+        judgement = _as_judged(book, number, judgement)
+    tip = number if state["verdict"] == "keep" else experiment["incumbent"]
+    stands = ledger.of(book, tip, standing.noise, policy) if tip is not None else None
+    whose = (experiment["campaign"], experiment["leaf"])
+    audit = stands is not None and audit_due(book, *whose, stands, standing.noise, policy)
+    detail: Detail = json.loads(runs[-1]["detail"]) if runs and runs[-1]["detail"] else {}
+    return _Known(state, runs, detail, judgement, stands, audit)
+
+
+def as_json(
+    book: Notebook,
+    experiment: sqlite3.Row,
+    policy: judging.Policy,
+    queued: slots.Entry | None = None,
+) -> Standing:
+    """Return the JSON of `lab run` and `lab wait` for one experiment; `queued`: in the queue."""
+    number = experiment["id"]
+    standing = assess(book, experiment, policy)
+    known = _known(book, experiment, policy, standing)
+    state, verdict, stands, last = known.state, known.judgement, known.stands, known.last
+    judged = state["status"] in ("finished", "failed") and experiment["kind"] == "run"
+    hints = _hints(known, standing, experiment) if judged else known.detail.get("hints", [])
+    return {
+        "experiment": f"e{number}",
+        "hypothesis": read.h(experiment["hypothesis"]),
+        "leaf": experiment["leaf"],
+        "profile": experiment["profile"],
+        "platform": experiment["platform"],
+        "yardstick": experiment["yardstick"],
+        "commit": experiment["commit"],
+        "parent": experiment["parent"],
+        "status": state["status"],
+        "failure": state["failure"],
+        "metric": experiment["metric"],
+        "value": None if state["claimed"] else state["value"],
+        "runs": [_run(run) for run in known.runs],
+        "metrics": measurements.run_metrics(book, last["id"]) if last else {},
+        "incumbent": standing.incumbent,
+        "gain": verdict.gain if judged else None,
+        "se": verdict.se if judged else None,
+        "noise": standing.noise.sd if standing.noise else None,
+        "p_better": verdict.p_better if judged else None,
+        "gain_status": ledger.gain_status(book, state, policy),
+        "level": verdict.level if judged else None,
+        "confirmed_gain": stands.confirmed_gain if stands else None,
+        "provisional_gain": stands.provisional_gain if stands else None,
+        "pairs": paired(standing.pairs),
+        "suggest": verdict.suggest if judged else None,
+        "reason": verdict.reason if judged else None,
+        "mechanism": standing.mechanism,
+        "constraints": {"broken": list(standing.broken)},
+        "flags": sorted({flag for run in known.runs for flag in json.loads(run["flags"] or "[]")}),
+        "marks": marks(book, number),
+        "hints": hints,
+        "lines_changed": experiment["lines_changed"],
+        "log": last.get("log"),
+        "seconds": state["seconds"],
+        "cost_usd": _cost(known.runs),
+        "position": queued.position if queued else None,
+        "eta_s": queued.eta_s if queued else None,
+        "next": _next(experiment, state, verdict, known.audit),
+        "verdict": state["verdict"],
+        "why": verdict.why if judged else None,
+        "bar": verdict.bar if judged else None,
+        "detail": known.detail,
+        "train_wall_s": last.get("train_wall_s"),
+        "setup_s": last.get("setup_s"),
+        "waited_s": last.get("waited_s"),
+    }
+
+
+def _as_judged(book: Notebook, number: int, now: judging.Judgement) -> judging.Judgement:
+    """Return the judgement as it was recorded: what is measured later changes no verdict's gain."""
+    row = lookup.last_judgement(book, number)
+    if row is None:
+        return now
+    figures = ("gain", "se", "noise", "p_better", "level", "suggest", "reason", "why")
+    return dataclasses.replace(now, **{name: row[name] for name in figures})
+
+
+def _hints(known: _Known, standing: Assessment, experiment: sqlite3.Row) -> list[str]:
+    own = known.detail.get("hints", [])
+    return own + ([_elsewhere(standing.moved, experiment["incumbent"])] if standing.moved else [])
+
+
+def _elsewhere(moved: Moved, incumbent: int) -> str:
+    """Return in words what a run on another machine than its incumbent's is worth."""
+    if moved.sd is None:
+        return (
+            f"measured on another machine than e{incumbent}, and what that moves is unknown: "
+            f"lab run e{incumbent} --seeds {BASELINE_SEEDS} here tells it"
+        )
+    return f"measured on another machine than e{incumbent}: {num(moved.sd)} of the noise is that"
+
+
+def _cost(runs: list[sqlite3.Row]) -> float | None:
+    known = [run["cost_usd"] for run in runs if run["cost_usd"] is not None]
+    return sum(known) if known else None
+
+
+def confined(machine: str | None) -> str | None:
+    """Return how a run was confined, by what is recorded of its machine."""
+    found = json.loads(machine or "{}").get("confined")
+    return None if found is None else str(found)
+
+
+def _run(run: sqlite3.Row) -> Replicate:
+    return {
+        "run": run["id"],
+        "seed": run["seed"],
+        "value": run["value"],
+        "load": json.loads(run["machine"] or "{}").get("delayed"),
+        "seconds": run["seconds"],
+        "device": run["device"],
+        "confined": confined(run["machine"]),
+        "status": run["status"] or ("running" if run["started"] else "queued"),
+        "failure": run["failure"],
+    }
+
+
+def _next(
+    experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement, audit: bool
+) -> Action:
+    """Return what to do with the experiment now."""
+    number, idea = experiment["id"], experiment["hypothesis"]
+    if state["status"] in ("queued", "running"):
+        return Action("wait", experiment=number)
+    if idea is None:
+        if verdict.suggest == "replicate":
+            return Action("replicate", experiment=number, seeds=verdict.more)
+        measured = state["value"] is not None and not state["claimed"]
+        return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
+    if state["verdict"] in ("keep", "discard") and audit:
+        return Action("audit")
+    if state["verdict"] in ("keep", "discard"):
+        return Action("look")
+    if state["status"] == "failed":
+        crash = Action("judge", experiment=number, verdict="crash")
+        blameless = state["failure"] in SAYS_NOTHING
+        return Action("run", hypothesis=idea, otherwise=None if blameless else crash)
+    if verdict.suggest == "replicate":
+        who = experiment["incumbent"] if verdict.target == "incumbent" else number
+        return Action("replicate", experiment=who, seeds=verdict.more)
+    return Action("judge", experiment=number, verdict=verdict.suggest)
+
+
+def as_text(found: Standing) -> str:
+    """Return the same as text, for agents and people who read rather than parse."""
+    if found["status"] in ("queued", "running"):
+        return _told_waiting(found)
+    if found["status"] == "failed":
+        return _told_failure(found)
+    runs = [run for run in found["runs"] if run["value"] is not None]
+    seeds = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in runs)
+    lines = [
+        f"{found['experiment']} finished: {found['metric']} {num(found['value'])}; runs: {seeds}",
+        f"train {span(found['train_wall_s'])}, set-up {span(found['setup_s'])}, waited "
+        f"{span(found['waited_s'])}; {found['profile']} on {found['platform']}",
+    ]
+    if found["incumbent"]:
+        incumbent, error = found["incumbent"], num(found["se"])
+        lines.append(
+            f"incumbent {incumbent['experiment']} {num(incumbent['value'])} "
+            f"({incumbent['runs']} run{'s' * (incumbent['runs'] != 1)}), level "
+            f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
+            f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
+        )
+    if found["mechanism"]:
+        seen = found["mechanism"]
+        lines.append(f"mechanism {seen['outcome']} ({seen['source']}): {plain(seen['observable'])}")
+    lines += _remarks(found)
+    if found["suggest"]:
+        judged = f"judged {found['verdict']}; " if found["verdict"] else ""
+        said = f"suggested: {found['suggest']} ({found['reason']}): {found['why']}"
+        lines.append(f"{judged}{said}")
+    if found["gain_status"]:
+        lines.append(status_words(found["gain_status"]))
+    return "\n".join([*lines, f"next: {found['next']}"])
+
+
+def status_words(status: str) -> str:
+    """Return what a gain's status means, in a line."""
+    return {
+        "provisional": "kept provisionally: lab audit says what the branch has truly gained",
+        "confirmed": "confirmed by an audit",
+        "not_confirmed": "not confirmed by an audit: nothing is claimed of it",
+        "bagged": "in the bag: above the level, below the bar; tried together with others",
+    }[status]
+
+
+def _remarks(found: Standing) -> list[str]:
+    lines = []
+    if found["constraints"]["broken"]:
+        lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
+    if any(run["confined"] == "none" for run in found["runs"]):
+        lines.append("not confined: its runs had your rights and saw all your files (lab doctor)")
+    if found["marks"]:
+        lines.append(f"bear in mind: {'; '.join(found['marks'])}")
+    if found["flags"]:
+        lines.append(f"flags: {', '.join(found['flags'])}")
+    lines += [f"hint: {plain(hint)}" for hint in found["hints"]]
+    if found["lines_changed"] is not None and found["hypothesis"]:
+        lines.append(f"net statements: {found['lines_changed']:+d}")
+    return lines
+
+
+def _told_waiting(found: Standing) -> str:
+    where = "" if found["position"] is None else f", place {found['position']} in the queue"
+    eta = "" if found["eta_s"] is None else f", about {span(found['eta_s'])} to go"
+    return f"{found['experiment']} {found['status']}{where}{eta}\nnext: {found['next']}"
+
+
+def _told_failure(found: Standing) -> str:
+    detail = found["detail"]
+    place = f" at {detail['place']}" if detail.get("place") else ""
+    lines = [f"{found['experiment']} failed: {found['failure'] or 'lost'}{place}"]
+    said = (detail.get("last"), detail.get("says"), detail.get("hint"))
+    lines += [f"  {plain(words)}" for words in said if words]
+    if found["log"]:
+        lines.append(f"  log: {detail.get('log') or found['log']}")
+    return "\n".join([*lines, f"next: {found['next']}"])
