@@ -18,7 +18,7 @@ from shared import reference, summary
 from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
-from ..notebook import Notebook, record, runs
+from ..notebook import Notebook, ledger, record, runs
 from ..notebook.marks import LOADED
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
 # busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
 MOST_BUSY = 3.0
-OWN_CPU = 1.15  # times the incumbent's CPU seconds, by a clock of steps: a quiet machine's luck
-EVALUATE = 2.0  # times what the incumbent's yardstick took: a larger model may be slower to score
+OWN_CPU = 1.15  # times the baseline's CPU seconds, by a clock of steps: a quiet machine's luck
+EVALUATE = 2.0  # times what the baseline's yardstick took: a larger model may be slower to score
 SLACK_S = 1.0  # beside both: importing from a cold disk
 NEAR = 0.005  # of a number: what rounding to three digits changes at most
 
@@ -426,14 +426,18 @@ class Execution:
         allowed = self.settings.budget_s * busy + self.settings.startup_s
         if spent is not None and spent > allowed:
             broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
-        return broken + self._beyond_incumbent()
+        return broken + self._beyond_baseline()
 
-    def _beyond_incumbent(self) -> list[str]:
-        """Return what this run took far more of than its incumbent: no clock of a leaf counts it.
+    def _beyond_baseline(self) -> list[str]:
+        """Return what this run took far more of than where its branch began: no clock counts it.
 
-        A number of steps buys as much as a step is worth, and an evaluation could train on.
+        A number of steps buys as much as a step is worth, and an evaluation could train on. Against
+        the incumbent each keep would allow the next one more.
         """
-        known = runs.took(self.book, self.experiment["incumbent"])
+        if self.experiment["incumbent"] is None:
+            return []
+        first = ledger.chain(self.book, self.experiment["incumbent"])[-1]
+        known = runs.took(self.book, first)
         busy = (self.machine.get("delayed") or 0.0) > LOADED
         scored = "eval_s" if self.settings.needs == "gpu" else "eval_cpu_s"
         limits = {scored: MOST_BUSY if busy else EVALUATE}
@@ -444,7 +448,7 @@ class Execution:
             mine, theirs = self.machine.get(name), known.get(name)
             if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
                 what = "evaluate" if name.startswith("eval") else "its own CPU"
-                found.append(f"budget ({what} {mine:.1f} s, its incumbent {theirs:.1f} s)")
+                found.append(f"budget ({what} {mine:.1f} s, e{first} {theirs:.1f} s)")
         return found
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
