@@ -236,6 +236,20 @@ def test_more_work_a_step_breaks_the_budget_of_a_steps_clock(toy: Toy, code: str
     assert float(told[1]) > 3
 
 
+def test_no_keep_widens_the_budget_of_the_next(toy: Toy) -> None:
+    toy.leaf(toml=LEAF.replace("budget_s = 5", 'budget_s = 5\nclock = "steps"'))
+    toy.commit("a clock of steps")
+    run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
+    campaign = toy.campaign()
+    for value, more_s, suggested in ((2.0, 0.7, "keep"), (2.5, 1.6, "discard")):
+        slope(campaign, value, textwrap.indent(f"import time\n{BURN.format(more_s)}", "    "))
+        found = run(toy, campaign)
+        assert found["suggest"] == suggested, found["why"]
+        toy.here("result", str(found["experiment"]), "-v", suggested, cwd=campaign)
+    assert "its own CPU" in str(found["constraints"])
+    assert ", e1 " in str(found["constraints"])
+
+
 def test_training_that_goes_on_while_it_is_scored_breaks_the_budget(toy: Toy) -> None:
     evaluate = EVALUATE.replace("w = json", "import train\n\ntrain.load()\nw = json")
     train = TRAIN.replace("def main", "def load():\n    pass\n\n\ndef main")

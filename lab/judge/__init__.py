@@ -17,7 +17,7 @@ from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
 from .machines import apart, between
 from .noise import Group, Noise, faded, pool, pooled
-from .numbers import finite, is_count, mean, spread, step_of, total
+from .numbers import agrees, finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
@@ -36,6 +36,7 @@ __all__ = [
     "Policy",
     "Record",
     "Runs",
+    "agrees",
     "apart",
     "baseline",
     "between",

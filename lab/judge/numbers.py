@@ -1,10 +1,11 @@
-"""Arithmetic that no finite number overflows: what is not finite afterwards is None."""
+"""Arithmetic that no finite number overflows, and which numbers are the same."""
 
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 COUNTED = 10_000  # things: a score that is no fraction with such a denominator counts nothing
+NEAR = 0.005  # of a number: what rounding to three digits changes at most
 DIGITS = 1e-10  # `shared.summary` prints ten
 
 
@@ -78,3 +79,14 @@ def is_count(value: float) -> bool:
     """
     nearest = Fraction(value).limit_denominator(COUNTED)
     return abs(float(nearest) - value) <= DIGITS * max(1.0, abs(value))
+
+
+def agrees(claim: float, found: float) -> bool:
+    """Return whether a number is the other one, perhaps printed with fewer digits.
+
+    >>> agrees(0.9932, 0.993214), agrees(0.9932, 0.9941), agrees(1.0, 0.6)
+    (True, False, False)
+    """
+    digits = len(f"{claim!r}".partition(".")[2]) if "e" not in f"{claim!r}" else 0
+    near = abs(claim - found) <= NEAR * abs(found)
+    return claim == found or (near and digits > 0 and abs(claim - found) <= 0.5001 / 10**digits)

@@ -23,7 +23,7 @@ OFFLINE = re.compile(
 )
 
 if TYPE_CHECKING:
-    from .execution import JobContext
+    from .order import JobContext
 
 
 class Confinement:

@@ -4,77 +4,45 @@ import contextlib
 import dataclasses
 import json
 import os
-import platform
 import shlex
-import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared import reference, summary
 
 from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
-from ..notebook import Notebook, record, runs, sealed
-from ..notebook.marks import LOADED
+from ..judge import agrees
+from ..notebook import ledger, record, runs, sealed
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
 from ..system import left, tree_time
-from ..system.home import KEEPER_LOG, Home
-from . import assessment, failures, machine, queue_status, seeds, shared_memory
+from ..system.home import KEEPER_LOG
+from . import (
+    assessment,
+    budget,
+    failures,
+    machine,
+    queue_status,
+    renting,
+    seeds,
+    shared_memory,
+    warm_start,
+)
 from .confinement import Confinement
 from .exports import exports
 from .failure_hints import hint
 from .not_in_git import missed
-from .spawn import own_paths
-from .stages import WARM, NotPrepared, Stages, outcome_from
+from .order import JobContext
+from .spawn import own_in_export
+from .stages import NotPrepared, Stages, outcome_from
 
 if TYPE_CHECKING:
-    from ..runner import modal
-
-
-# CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
-# busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
-MOST_BUSY = 3.0
-OWN_CPU = 1.15  # times the incumbent's CPU seconds, by a clock of steps: a quiet machine's luck
-EVALUATE = 2.0  # times what the incumbent's yardstick took: a larger model may be slower to score
-SLACK_S = 1.0  # beside both: importing from a cold disk
-NEAR = 0.005  # of a number: what rounding to three digits changes at most
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """What a supervisor has in hand for all runs of its job."""
-
-    book: Notebook
-    home: Home  # the notebook's folder
-    source: Path  # the main checkout, whose git has the commit
-    beside: tuple[Path, ...]  # where the run was asked for
-    experiment: sqlite3.Row
-    job: sqlite3.Row
-    asked: "Asked"
-
-    @property
-    def stop(self) -> Callable[[], bool]:
-        """Whether somebody asked for the end of the job."""
-        return self.asked.stop
-
-
-class Asked(Protocol):
-    """Who asks for the end of a job."""
-
-    def stop(self) -> bool:
-        """Return whether somebody does."""
-        ...
-
-    def stopped_by(self) -> str:
-        """Return the campaign that does, "" for anybody else."""
-        ...
+    pass
 
 
 class Execution:
@@ -125,7 +93,7 @@ class Execution:
         """Export, prepare, wait for the device, train, look for tampering, evaluate."""
         leaf = self._exported()
         if self.order.job["runner"].startswith("modal"):
-            return self._rented(leaf)
+            return self._as_measured(renting.rented(self, leaf))
         stages = self._stages(leaf)
         confinement = Confinement(self.order, self.settings, self.exports, self.python)
         self.confinement = confinement
@@ -147,7 +115,7 @@ class Execution:
                 stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
             pressed = tree_time.pressure_us()
             try:
-                with self._warm_start() as stages.warm:
+                with warm_start.lent(self) as stages.warm:
                     trained = stages.train()
                 self.machine |= machine.load(trained, pressed)
                 failure, first = self._trained(trained, stages.tampered())
@@ -164,29 +132,8 @@ class Execution:
                     shared_memory.remove_left(before)
 
     @property
-    def _is_audited(self) -> bool:
+    def is_audited(self) -> bool:
         return self.order.job["audit"] is not None
-
-    @contextlib.contextmanager
-    def _warm_start(self) -> Iterator[Path | None]:
-        """Lend a copy of what the incumbent's run at this seed left, where the leaf declares it.
-
-        An audit lends nothing: which of its runs come first would else decide who begins ahead.
-        """
-        incumbent = self.experiment["incumbent"]
-        run = runs.finished(self.book, incumbent, self.seed)
-        if not self.settings.warm_start or self._is_audited or run is None:
-            yield None
-            return
-        copy = self.dir.with_name(f"{self.dir.name}{WARM}")
-        shutil.rmtree(copy, ignore_errors=True)
-        try:
-            lent = seeds.copied(self.order.home.run(incumbent, run), copy)
-            if lent:
-                self.machine["warm_start"] = f"e{incumbent}"
-            yield copy if lent else None
-        finally:
-            shutil.rmtree(copy, ignore_errors=True)
 
     def _seal(self, stages: Stages) -> None:
         """Measure by the sealed set; whatever becomes of that, the run has its number."""
@@ -213,48 +160,6 @@ class Execution:
         self.worth_retrying = ours
         return OSError(f"prepare failed: {last} (log: {self.dir / 'prepare.log'})")
 
-    def _rented(
-        self, leaf: leaves.Leaf
-    ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
-        """Do the same in a sandbox; a run that has one already is found again."""
-        from ..runner import modal, rates
-
-        device = self.order.job["runner"].partition(":")[2]
-        row = runs.row(self.book, self.run)
-        key = leaves.cache_key(leaf, self.settings)
-        plan = dataclasses.replace(self._plan(leaf), python="", paths=[])
-        self.facts["device"] = self.machine["device"] = device or "cpu"
-        self.machine["confined"] = "rented"
-        if row["remote_id"]:
-            sandbox = modal.Sandbox.found(row["remote_id"])
-        else:
-            with modal.bundle(plan, self.exports, key) as folder:
-                order = self._order_for(device)
-                sandbox = modal.Sandbox.rent(order, folder, self.order.stop, self.say)
-            record.run_started(self.book, self.experiment["id"], self.run, remote_id=sandbox.id)
-        began = time.monotonic()
-        try:
-            sandbox.start(self.say)
-            found = sandbox.follow(self.dir, self.order.stop)
-            sandbox.fetch(self.dir)
-        finally:
-            sandbox.end()
-            spent = time.monotonic() - began
-            self.facts["cost_usd"] = rates.cost(self.order.home, device, spent)
-        return self._as_measured(found)
-
-    def _order_for(self, device: str) -> "modal.SandboxSpec":
-        from ..runner import modal
-
-        settings = self.settings
-        return modal.SandboxSpec(
-            gpu=device,
-            requires=settings.requires,
-            pins=self.exports[0] / "constraints.txt",
-            limit_s=settings.limit_s,
-            network=settings.network is not False,
-        )
-
     def _as_measured(
         self, found: dict[str, Any]
     ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
@@ -280,11 +185,12 @@ class Execution:
         """Return the stages on this machine."""
         key = leaves.cache_key(leaf, self.settings)
         cache = self.order.home.cache(leaf.name, self.settings.profile, key)
-        plan = self._plan(leaf)
+        plan = self.plan(leaf)
         self.python = plan.python
         return Stages(plan, self.exports, self.dir, cache, Local(), self.order.stop)
 
-    def _plan(self, leaf: leaves.Leaf) -> Plan:
+    def plan(self, leaf: leaves.Leaf) -> Plan:
+        """Return what the stages do, wherever they run."""
         settings = self.settings
         python = leaves.interpreter(settings, self.order.source, os.environ)
         for command in (settings.prepare, settings.command, settings.evaluate, settings.serve):
@@ -297,7 +203,7 @@ class Execution:
             evaluate=settings.evaluate,
             serve=settings.serve,
             sealed=settings.sealed,
-            seal=settings.sealed and self._is_audited,
+            seal=settings.sealed and self.is_audited,
             allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
             timeout_s=settings.timeout_s,
             eval_timeout_s=settings.eval_timeout_s,
@@ -306,36 +212,21 @@ class Execution:
                 "LAB_SEED": str(self.seed),
                 "LAB_EXPERIMENT": f"e{self.experiment['id']}",
             },
-            paths=[self._from_export(path) for path in own_paths()],
+            paths=own_in_export(self.exports[0], (self.order.source, *self.order.beside)),
             python=python,
         )
 
-    def _from_export(self, path: str) -> str:
-        """Return a folder of PYTHONPATH: relative where it is one of the commit's own."""
-        for top in (self.order.source, *self.order.beside):
-            if Path(path).is_relative_to(top):
-                inner = Path(path).relative_to(top)
-                if (self.exports[0] / inner).is_dir():
-                    return str(inner)
-        return path
-
     def _lease(self, leaf: leaves.Leaf) -> slots.Lease:
         """Wait in the queue for the device."""
-        settings = self.settings
-        kind = slots.choose(settings.needs, os.environ, settings.gpu_optional)
+        settings, order = self.settings, self.order
         self.facts["setup_s"] = time.monotonic() - self.began
         queued = time.monotonic()
-        ticket = queue_status.queue(self.order.home).ticket(
-            campaign=self.experiment["campaign"] or "main",
-            label=f"e{self.experiment['id']}/{self.seed}",
-            kind=kind,
-            leaf=leaf.name,
-            run_dir=str(self.dir),
-            expected_s=runs.typical_seconds(self.book, self.experiment) or 2 * settings.budget_s,
+        lease = queue_status.lease(
+            order,
+            slots.choose(settings.needs, os.environ, settings.gpu_optional),
+            (leaf.name, self.seed, self.dir),
+            runs.typical_seconds(self.book, self.experiment) or 2 * settings.budget_s,
         )
-        lease = ticket.wait(self.order.stop)
-        if lease is None:
-            raise Stopped
         self.facts["waited_s"] = time.monotonic() - queued
         return lease
 
@@ -464,13 +355,13 @@ class Execution:
                 failure=failure.kind if failure else None,
                 value=value,
                 seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
-                versions=json.dumps({**_versions(), **versions}),
+                versions=json.dumps({**machine.ours(), **versions}),
                 detail=json.dumps(detail),
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
             if failure is None and self.sealed is not None:
                 self._record_sealed(self.sealed)
-            if failure is None and not self._is_audited:  # an audit judges the chain
+            if failure is None and not self.is_audited:  # an audit judges the chain
                 policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None
@@ -486,38 +377,18 @@ class Execution:
         return dict(json.loads(self.order.job["asked"] or "{}"))
 
     def _broken(self, metrics: dict[str, float]) -> list[str]:
-        """Return the constraints that this run broke, `budget` by the harness's own clock."""
-        broken = [rule.text for rule in self.settings.constraints if rule.holds(metrics) is False]
-        missing = [rule for rule in self.settings.constraints if rule.holds(metrics) is None]
-        broken += [f"{rule.text} (not reported)" for rule in missing]
-        spent = {"wall": self.outcome.seconds, "cpu": self.outcome.cpu_s}.get(self.settings.clock)
-        busy = MOST_BUSY if self.settings.clock == "cpu" else 1.0
-        allowed = self.settings.budget_s * busy + self.settings.startup_s
-        if spent is not None and spent > allowed:
-            broken.append(f"budget ({spent:.1f} s of {allowed:g} s)")
-        return broken + self._beyond_incumbent()
-
-    def _beyond_incumbent(self) -> list[str]:
-        """Return what this run took far more of than its incumbent: no clock of a leaf counts it.
-
-        A number of steps buys as much as a step is worth, and an evaluation could train on.
-        """
-        known = runs.took(self.book, self.experiment["incumbent"])
-        busy = (self.machine.get("delayed") or 0.0) > LOADED
-        scored = "eval_s" if self.settings.needs == "gpu" else "eval_cpu_s"
-        limits = {scored: MOST_BUSY if busy else EVALUATE}
-        if self.settings.clock == "steps":
-            limits["cpu_s"] = MOST_BUSY if busy else OWN_CPU
-        found = []
-        for name, times in limits.items():
-            mine, theirs = self.machine.get(name), known.get(name)
-            if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
-                what = "evaluate" if name.startswith("eval") else "its own CPU"
-                found.append(f"budget ({what} {mine:.1f} s, its incumbent {theirs:.1f} s)")
-        return found
+        """Return the constraints that this run broke."""
+        incumbent = self.experiment["incumbent"]
+        first = ledger.chain(self.book, incumbent)[-1] if incumbent is not None else None
+        began = budget.Began(f"e{first}", runs.took(self.book, first))
+        return [
+            *budget.constraints(self.settings, metrics),
+            *budget.by_clock(self.settings, self.outcome),
+            *budget.beyond(self.settings, self.machine, began),
+        ]
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
-        """Return what is odd about the numbers."""
+        """Return what is odd about this run and its numbers."""
         flags = ["reproduction"] if self._asked.get("reproduce") else []
         if self.order.home.path != self.order.source / ".lab":
             flags.append("notebook_elsewhere")
@@ -525,47 +396,25 @@ class Execution:
             flags.append("warm_start")
         if self.grown:
             flags.append("new_prepared_files")
-        name, found = self.experiment["metric"], metrics["evaluate"]
-        claim = metrics["train"].get(name)
-        if claim is not None and not _agrees(claim, found[name]):
+        name, claim = self.experiment["metric"], metrics["train"].get(self.experiment["metric"])
+        if claim is not None and not agrees(claim, metrics["evaluate"][name]):
             flags.append("claim_differs")
-        if not self.settings.deterministic and self._same_as_another_seed(metrics):
+        left = seeds.Left(self.dir, self.artefacts, metrics["train"], metrics["evaluate"])
+        if not self.settings.deterministic and self._did_the_same(left):
             flags.append("seed_ignored")
         return flags
 
-    def _same_as_another_seed(self, metrics: dict[str, dict[str, float]]) -> bool:
+    def _did_the_same(self, mine: seeds.Left) -> bool:
         """Return whether another seed of this experiment did the very same."""
-        number, name = self.experiment["id"], self.experiment["metric"]
-        mine = seeds.Left(self.dir, self.artefacts, metrics["train"], metrics["evaluate"])
-        others = runs.other_seeds(self.book, number, self.seed)
-        return any(seeds.ignored(name, mine, self._left_by(other)) for other in others)
-
-    def _left_by(self, run: int) -> seeds.Left:
-        """Return what an earlier run of this experiment left."""
-        folder = self.order.home.run(self.experiment["id"], run)
-        blocks = (runs.printed(self.book, run, source) for source in ("train", "evaluate"))
-        return seeds.Left(folder, frozenset(), *blocks)
-
-
-def _agrees(claim: float, found: float) -> bool:
-    """Return whether a number is the other one, perhaps printed with fewer digits.
-
-    >>> _agrees(0.9932, 0.993214), _agrees(0.9932, 0.9941), _agrees(1.0, 0.6)
-    (True, False, False)
-    """
-    digits = len(f"{claim!r}".partition(".")[2]) if "e" not in f"{claim!r}" else 0
-    near = abs(claim - found) <= NEAR * abs(found)
-    return claim == found or (near and digits > 0 and abs(claim - found) <= 0.5001 / 10**digits)
+        for run in runs.other_seeds(self.book, self.experiment["id"], self.seed):
+            folder = self.order.home.run(self.experiment["id"], run)
+            blocks = (runs.printed(self.book, run, source) for source in ("train", "evaluate"))
+            other = seeds.Left(folder, frozenset(), *blocks)
+            if seeds.ignored(self.experiment["metric"], mine, other):
+                return True
+        return False
 
 
 def _plain_failure(kind: str, last: str) -> failures.Failure:
     """Return a failure that no log tells: the machinery's own, or a request to stop."""
     return failures.Failure(kind, "", last, failures.SAYS[kind], "Run it again")
-
-
-def _versions() -> dict[str, str]:
-    system = os.uname()  # platform.platform() starts a process to ask
-    return {
-        "python": platform.python_version(),
-        "system": f"{system.sysname}-{system.release}-{system.machine}",
-    }

@@ -62,3 +62,12 @@ def reference_s(kept: Path, stop: Callable[[], bool]) -> float:
             new.write_text(f"{found:.9f}")
             new.replace(kept)
     return found
+
+
+def ours() -> dict[str, str]:
+    """Return the versions of our own interpreter and system."""
+    system = os.uname()  # platform.platform() starts a process to ask
+    return {
+        "python": platform.python_version(),
+        "system": f"{system.sysname}-{system.release}-{system.machine}",
+    }

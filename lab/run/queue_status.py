@@ -7,9 +7,12 @@ from typing import TypedDict
 
 from .. import slots
 from ..documents.leaves import Place
+from ..runner import Stopped
 from ..system.home import Home
 from ..text import span
+from .order import JobContext
 
+Whose = tuple[str, int, Path]  # leaf, seed, the run's folder
 MOST_TOLD = 3  # of those who have the devices, in one line
 
 
@@ -23,6 +26,23 @@ class Snapshot(TypedDict):
 def queue(home: Home) -> slots.Queue:
     """Return the machine's devices and queue for the notebook in `home`."""
     return slots.Queue(home.slots, None, slots.settled(home.slots, os.environ, may_set=False))
+
+
+def lease(order: JobContext, kind: str, whose: Whose, expected_s: float) -> slots.Lease:
+    """Wait in the queue for a device; raises Stopped when somebody asks for the end first."""
+    experiment, (leaf, seed, run_dir) = order.experiment, whose
+    ticket = queue(order.home).ticket(
+        campaign=experiment["campaign"] or "main",
+        label=f"e{experiment['id']}/{seed}",
+        kind=kind,
+        leaf=leaf,
+        run_dir=str(run_dir),
+        expected_s=expected_s,
+    )
+    found = ticket.wait(order.stop)
+    if found is None:
+        raise Stopped
+    return found
 
 
 def snapshot(home: Home) -> Snapshot:

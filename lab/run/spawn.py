@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Environment
@@ -14,6 +15,20 @@ def own_paths() -> list[str]:
     """Return the person's own PYTHONPATH, without what `lab` put there to be found itself."""
     said = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return [path for path in map(os.path.abspath, said) if Path(path).resolve() != SOURCE]
+
+
+def own_in_export(export: Path, checkouts: Sequence[Path]) -> list[str]:
+    """Return the same as a run has it: relative where the commit has that folder of a checkout."""
+    return [_in_export(path, export, checkouts) for path in own_paths()]
+
+
+def _in_export(path: str, export: Path, checkouts: Sequence[Path]) -> str:
+    for top in checkouts:
+        if Path(path).is_relative_to(top):
+            inner = Path(path).relative_to(top)
+            if (export / inner).is_dir():
+                return str(inner)
+    return path
 
 
 def spawn_supervisor(home: Home, job: int, lock: int) -> None:

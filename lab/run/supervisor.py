@@ -26,7 +26,8 @@ from ..runner import Stopped
 from ..system import processes
 from ..system.home import KEEPER_LOG, Home
 from . import heads, recovery
-from .execution import Execution, JobContext
+from .execution import Execution
+from .order import JobContext
 
 INFRA_RETRIES = 2
 INFRA_PAUSE_S = float(os.environ.get("LAB_INFRA_PAUSE_S") or 5.0)

@@ -1,0 +1,61 @@
+"""Which constraints a run broke: the leaf's own, and `budget` by the harness's clocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..leaf.model import Settings
+from ..notebook.marks import LOADED
+from ..runner import Outcome
+
+# CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
+# busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
+MOST_BUSY = 3.0
+OWN_CPU = 1.15  # times the baseline's CPU seconds, by a clock of steps: a quiet machine's luck
+EVALUATE = 2.0  # times what the baseline's yardstick took: a larger model may be slower to score
+SLACK_S = 1.0  # beside both: importing from a cold disk
+
+
+@dataclass(frozen=True)
+class Began:
+    """The experiment at the start of a branch, and the seconds that its runs took."""
+
+    name: str
+    took: Mapping[str, float]
+
+
+def constraints(settings: Settings, metrics: Mapping[str, float]) -> list[str]:
+    """Return the leaf's constraints that do not hold, or of which nothing was reported."""
+    broken = [rule.text for rule in settings.constraints if rule.holds(metrics) is False]
+    missing = [rule for rule in settings.constraints if rule.holds(metrics) is None]
+    return broken + [f"{rule.text} (not reported)" for rule in missing]
+
+
+def by_clock(settings: Settings, trained: Outcome) -> list[str]:
+    """Return by how much training went beyond its budget, by the clock that counts."""
+    spent = {"wall": trained.seconds, "cpu": trained.cpu_s}.get(settings.clock)
+    busy = MOST_BUSY if settings.clock == "cpu" else 1.0
+    allowed = settings.budget_s * busy + settings.startup_s
+    if spent is None or spent <= allowed:
+        return []
+    return [f"budget ({spent:.1f} s of {allowed:g} s)"]
+
+
+def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[str]:
+    """Return what a run took far more of than where its branch began: no clock counts it.
+
+    A number of steps buys as much as a step is worth, and an evaluation could train on. Against
+    the incumbent each keep would allow the next one more.
+    """
+    busy = (took.get("delayed") or 0.0) > LOADED
+    scored = "eval_s" if settings.needs == "gpu" else "eval_cpu_s"
+    limits = {scored: MOST_BUSY if busy else EVALUATE}
+    if settings.clock == "steps":
+        limits["cpu_s"] = MOST_BUSY if busy else OWN_CPU
+    found = []
+    for name, times in limits.items():
+        mine, theirs = took.get(name), began.took.get(name)
+        if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
+            what = "evaluate" if name.startswith("eval") else "its own CPU"
+            found.append(f"budget ({what} {mine:.1f} s, {began.name} {theirs:.1f} s)")
+    return found
