@@ -121,6 +121,8 @@ def test_what_is_brought_home_unaudited_is_measured_as_it_was_left(toy: Toy) -> 
     kept(toy, campaign)
     applied = toy.lab("apply", "e2", "--provisional")
     assert "the sealed set measures e2 now" in applied.out
+    states = {run["status"] for run in toy.here("log", "--json").json}
+    assert states == {"finished"}  # and holds up nothing
     until = time.monotonic() + 60
     while SIGN not in (board := toy.here("board").out) and time.monotonic() < until:
         time.sleep(0.1)

@@ -84,7 +84,7 @@ class Trial:
 
     def _in_flight(self, idea: sqlite3.Row) -> Started | None:
         """Attach to this hypothesis's run; refuse another while the campaign's tip is at work."""
-        for row in read.in_flight(self.book):
+        for row in self._at_work():
             number = row["experiment"]
             one = lookup.experiment(self.book, number)
             if one["campaign"] != self.place.campaign or one["kind"] != "run":
@@ -97,6 +97,10 @@ class Trial:
                     f"Wait for it: lab wait e{number}",
                 )
         return None
+
+    def _at_work(self) -> list[sqlite3.Row]:
+        """Return what is in flight and makes runs."""
+        return [row for row in read.in_flight(self.book) if row["seal"] is None]
 
     def _tried(self) -> dict[str, str]:
         """Return the blobs of the edited mutable files."""
@@ -280,7 +284,7 @@ class Trial:
         audit: int | None = None,
     ) -> Started:
         """Add a job with unused seeds; attach when one is at work already."""
-        if any(row["experiment"] == number for row in read.in_flight(self.book)):
+        if any(row["experiment"] == number for row in self._at_work()):
             return Started(number, attached=True)
         uid, before = new_uid(), len(lookup.used_seeds(self.book, number))
         with _held(self.place.home, uid) as lock:

@@ -167,9 +167,14 @@ def open_ideas(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> l
 
 
 def in_flight(book: Notebook) -> list[sqlite3.Row]:
-    """Return the experiments that a supervisor owns now, with their newest run."""
+    """Return the experiments that a supervisor owns now, with their newest run.
+
+    One with `seal` makes no run: it measures by the sealed set what an earlier one left.
+    """
+    seal = "json_extract(j.asked, '$.seal')"
     return book.all(
-        "select j.experiment, j.id as job, j.at, s.leaf, s.campaign, s.status, h.claim, "
+        "select j.experiment, j.id as job, j.at, s.leaf, s.campaign, h.claim, "
+        f"iif({seal} is null, s.status, 'running') as status, {seal} as seal, "
         "r.started, r.seed, r.id as run from jobs j join state s on s.experiment = j.experiment "
         "left join hypotheses h on h.id = s.hypothesis "
         "left join runs r on r.id = (select max(id) from runs "

@@ -167,7 +167,8 @@ def facts_of(book: Notebook, experiments: Sequence[int]) -> list[State]:
     for table in ("jobs", "runs", "results", "judgements", "reported"):
         found = about[table] = {}
         what = RUNS if table == "runs" else f"select r.* from {table} r"
-        query = f"{what} where r.experiment in ({marks}) order by r.id"
+        training = "json_extract(r.asked, '$.seal') is null and" if table == "jobs" else ""
+        query = f"{what} where {training} r.experiment in ({marks}) order by r.id"
         for row in book.db.execute(query, experiments):
             found.setdefault(row["experiment"], []).append(row)
     query = f"select distinct experiment from evidence where experiment in ({marks})"
