@@ -366,3 +366,28 @@ def test_a_branch_that_was_edited_during_its_audit_loses_nothing(toy: Toy, campa
     found = audit(toy, campaign)
     assert (found["conclusion"], found["runs"]) == ("back", 6)  # without a new run
     assert (campaign / "notes.md").read_text() == "mine too\n"
+
+
+def test_one_change_has_one_gain_wherever_it_is_told(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign).json
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    audited = toy.lab("audit", "--json", cwd=campaign).json
+    assert audited["conclusion"] == "confirmed"
+    said = f"{audited['gain']:+.4g}"
+    (row,) = [one for one in toy.here("board", "toy", "--json").json["experiments"] if one["claim"]]
+    (kept,) = toy.here("context", "--json", cwd=campaign).json["kept"]
+    assert row["gain"] == kept["gain"] == audited["gain"] != found["gain"]
+    toy.here("apply", "e2")
+    message = toy.git("log", "-1", "--format=%B")
+    assert "by an audit" in message
+    assert said[:5] in message
+    before = toy.here("show", "e2", "--json").json["judgements"]
+    toy.lab("reproduce", "e2")
+    assert toy.here("show", "e2", "--json").json["judgements"] == before
+
+
+def test_after_a_baseline_the_next_thing_is_a_worktree(toy: Toy) -> None:
+    said = toy.lab("run", "--baseline", "--leaf", "toy").out
+    assert 'next: cd "$(lab worktree toy NAME)"' in said
+    assert "Next: an idea" in toy.here("context", "--leaf", "toy").out

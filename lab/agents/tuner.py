@@ -337,10 +337,10 @@ class Tuner:
         if found["constraints"]["broken"]:
             return f"{claim} breaks {', '.join(found['constraints']['broken'])}: {figures}"
         if verdict == "keep":
-            return f"{claim} holds: {figures}"
+            return f"{claim} is better so far: {figures}"
         if (found["gain"] or 0) > 0:
             return f"{claim} may help, too little to tell: {figures}"
-        return f"{claim} does not help: {figures}"
+        return f"{claim} is no better: {figures}"
 
     def _note_lesson(self) -> None:
         """Leave a lesson on the newest experiment when it was kept and none cites it yet."""

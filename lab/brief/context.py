@@ -240,11 +240,12 @@ def _queue(workspace: Workspace) -> list[Place]:
 
 
 def _kept(book: Notebook, row: sqlite3.Row, policy: judging.Policy) -> Win:
+    audited = ledger.audited_gain(book, row["experiment"])
     return {
         "experiment": f"e{row['experiment']}",
         "claim": row["claim"],
         "value": row["value"],
-        "gain": row["gain"],
+        "gain": audited[0] if audited else row["gain"],
         "gain_status": ledger.gain_status(book, row, policy),
         "mechanism": row["mechanism"],
     }
@@ -298,6 +299,9 @@ def _lines(found: Context, limit: int, items: int) -> list[str]:
     lines += _section("Queue", [_queued(one) for one in found["queue"][:items]])
     if found["suggestion"]:
         lines.append(f"Next: {found['suggestion']}")
+    elif found["incumbent"]:
+        where = f'cd "$(lab worktree {found["leaf"]} NAME)"'
+        lines.append(f"Next: an idea: lab hypothesis CLAIM -m MECHANISM (in a worktree: {where})")
     lines += _section("Kept, by gain", [_won(one, limit) for one in found["kept"][:items]])
     lines += _section("Failures", [entry(one, limit) for one in found["failures"][:items]])
     shown = {one["experiment"] for one in found["failures"][:items]}

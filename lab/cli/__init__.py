@@ -45,7 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("look", "the newest experiments, newest first"),
         "plot": ("pictures", "progress as a picture"),
         "report": ("reports", "everything as one page of HTML"),
-        "reproduce": ("tree", "run an experiment again, exactly"),
+        "reproduce": ("tree", "run an experiment again as it was"),
     },
     "contributors": {
         "leaves": ("look", "the leaves of this repository"),

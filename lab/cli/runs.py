@@ -1,5 +1,6 @@
 """`lab run`, `wait`, `stop`, `status`, `worktree`: running and what is alive."""
 
+import dataclasses
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from ..documents.action import Action
+from ..documents.experiments import Standing
 from ..errors import NotFound, Refused, Usage
 from ..notebook import Notebook, lookup
 from ..run import waiting
@@ -125,12 +128,23 @@ def _desk_of(workspace: Workspace, row: sqlite3.Row) -> Workspace:
     )
 
 
+def _from_main(found: Standing) -> Action:
+    """Return what to type next in the main checkout: ideas are for a worktree."""
+    if found["next"].kind == "propose":
+        return Action("worktree", leaf=found["leaf"])
+    if found["next"].kind in ("look", "baseline"):
+        return dataclasses.replace(found["next"], leaf=found["leaf"])
+    return found["next"]
+
+
 def _finish(
     workspace: Workspace, book: Notebook, experiment: int, limit: float, json_: bool
 ) -> None:
     """Wait, print how it stands, exit with its code."""
     waiting.until_done(book, workspace.place, experiment, limit)
     found = waiting.outcome(book, workspace.place.home, experiment)
+    if workspace.place.campaign is None:
+        found["next"] = _from_main(found)
     emit(found) if json_ else click.echo(as_text(found))
     code = waiting.exit_code(found)
     if code:

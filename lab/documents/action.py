@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["wait", "look", "propose", "baseline", "run", "replicate", "judge", "audit"]
+Kind = Literal[
+    "wait", "look", "propose", "baseline", "run", "replicate", "judge", "audit", "worktree"
+]
 COMMANDS: dict[Kind, str] = {
     "wait": "lab wait",
     "look": "lab context",
@@ -13,6 +15,7 @@ COMMANDS: dict[Kind, str] = {
     "replicate": "lab run",
     "judge": "lab result",
     "audit": "lab audit",
+    "worktree": 'cd "$(lab worktree {leaf} NAME)"',
 }
 
 
@@ -24,6 +27,8 @@ class Action:
     'lab run e34 --seeds 2'
     >>> str(Action("run", hypothesis=12, otherwise=Action("judge", experiment=34, verdict="crash")))
     'lab run h12  (or: lab result e34 -v crash)'
+    >>> [str(Action(kind, leaf="sft")) for kind in ("worktree", "look")]
+    ['cd "$(lab worktree sft NAME)"', 'lab context --leaf sft']
     """
 
     kind: Kind
@@ -32,12 +37,14 @@ class Action:
     seeds: int | None = None
     verdict: str | None = None
     otherwise: "Action | None" = None
+    leaf: str | None = None  # where the command does not tell it by itself
 
     def __str__(self) -> str:
-        words = [COMMANDS[self.kind]]
+        words = [COMMANDS[self.kind].format(leaf=self.leaf)]
         words += [f"e{self.experiment}"] if self.experiment is not None else []
         words += [f"h{self.hypothesis}"] if self.hypothesis is not None else []
         words += [f"--seeds {self.seeds}"] if self.seeds is not None else []
+        words += [f"--leaf {self.leaf}"] if self.leaf and self.kind != "worktree" else []
         words += [f"-v {self.verdict}"] if self.verdict is not None else []
         words += [f" (or: {self.otherwise})"] if self.otherwise is not None else []
         return " ".join(words)

@@ -283,9 +283,12 @@ def figures(book: Notebook, row: sqlite3.Row) -> str:
     state = lookup.state(book, row["id"])
     judged = lookup.last_judgement(book, row["id"])
     words = f"Measured: {row['metric']} {num(state['value'])} over {state['runs']} runs"
-    if judged is not None and judged["gain"] is not None:
-        words += f", gain {num(judged['gain'], sign=True)} ± {num(judged['se'])}"
-        words += "" if ledger.is_confirmed(book, row["id"]) else ", provisional"
+    audited = ledger.audited_gain(book, row["id"])
+    if audited:
+        words += f", gain {num(audited[0], sign=True)} ± {num(audited[1])} by an audit"
+    elif judged is not None and judged["gain"] is not None:
+        words += f", gain as judged {num(judged['gain'], sign=True)} ± {num(judged['se'])}"
+    words += "" if ledger.is_confirmed(book, row["id"]) else ", provisional"
     return f"{words} ({row['profile']} on {row['platform']}, yardstick {row['yardstick']})"
 
 

@@ -145,6 +145,14 @@ def is_confirmed(book: Notebook, number: int) -> bool:
     return _audited(book, number) == "confirmed"
 
 
+def audited_gain(book: Notebook, number: int) -> tuple[float, float] | None:
+    """Return what an audit measured of this change alone, with its error; None where none did."""
+    for audit in _audits_beyond(book, number):
+        if covered(book, audit) == [number] and audit["gain"] is not None:
+            return audit["gain"], audit["se"]
+    return None
+
+
 def _audited(book: Notebook, number: int) -> GainStatus | None:
     for audit in sorted(_audits_beyond(book, number), key=lambda one: one["tip"] != number):
         if number in covered(book, audit):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from .. import repo
-from ..notebook import Notebook, ideas, report_queries
+from ..notebook import Notebook, ideas, ledger, report_queries
 from ..notebook.marks import marks
 from ..notebook.read import Found
 from ..workspace import Workspace
@@ -35,8 +35,10 @@ def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Fo
         shown = diff[: min(MOST_DIFF, room)] if diff else None
         room -= len(shown or "")
         number = row["experiment"]
+        audited = ledger.audited_gain(book, number)
         found.append(
             row
+            | (dict(zip(("gain", "se"), audited, strict=True)) if audited else {})
             | {
                 "diff": shown or None,
                 "cut": bool(diff) and len(diff or "") > len(shown or ""),

@@ -361,7 +361,7 @@ class Execution:
             )
             if failure is None and self.sealed is not None:
                 self._record_sealed(self.sealed)
-            if failure is None and not self.is_audited:  # an audit judges the chain
+            if failure is None and not (self.is_audited or self._asked.get("reproduce")):
                 policy = assessment.policy_for(self.book, self.experiment["id"])
                 assessment.record_judgement(self.book, self.experiment, policy)
         return failure.kind if failure else None

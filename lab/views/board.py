@@ -89,11 +89,13 @@ def _ours(rows: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
 
 def _row(book: Notebook, row: sqlite3.Row, error: float | None, policy: Policy, warm: bool) -> Row:
     kept = row["verdict"] == "keep"  # of the others too many to ask the notebook about each
+    audited = ledger.audited_gain(book, row["experiment"]) if kept and row["claim"] else None
+    gain, error = audited or (row["gain"], error)
     return {
         "experiment": f"e{row['experiment']}",
         "claim": row["claim"],
         "value": row["value"],
-        "gain": row["gain"],
+        "gain": gain,
         "verdict": row["verdict"],
         "failure": row["failure"],
         "commit": row["commit"],

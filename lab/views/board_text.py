@@ -50,7 +50,7 @@ def _lines(found: Board, sealed: Sequence[Line], width: int) -> list[tuple[str, 
     """Return each line with its style."""
     if not found["counts"]["experiments"]:
         return _wrapped(f"{found['leaf']}: nothing yet.", "bold", width) + _wrapped(
-            "Begin with: lab run --baseline --seeds 3", "default", width
+            f"Begin with: lab run --baseline --seeds 3 --leaf {found['leaf']}", "default", width
         )
     lines = [*_head(found, width)]
     kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
