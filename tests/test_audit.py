@@ -2,12 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from toy import LEAF, Toy, slope
+from toy import LEAF, TRAIN, Toy, slope
 
 LUCKY = "2.0 if os.environ['LAB_SEED'] == '0' else {}"  # one seed's luck, and the truth
 
@@ -391,3 +392,25 @@ def test_after_a_baseline_the_next_thing_is_a_worktree(toy: Toy) -> None:
     said = toy.lab("run", "--baseline", "--leaf", "toy").out
     assert 'next: cd "$(lab worktree toy NAME)"' in said
     assert "Next: an idea" in toy.here("context", "--leaf", "toy").out
+
+
+def test_whoever_comes_back_is_told_where_to_go_on(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    said = toy.here("context", "--leaf", "toy").out
+    assert 'Next: cd "$(lab worktree toy ada)": e2 there has no verdict yet' in said
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    assert "no verdict yet" not in toy.here("context", "--leaf", "toy").out
+    shutil.copytree(toy.root / "toy", toy.root / "another")
+    toy.commit("a second leaf")
+    refused = toy.here("context", code=2)
+    assert "Say which: --leaf toy" in refused.err
+
+
+def test_a_baseline_in_the_queue_is_waited_for(toy: Toy) -> None:
+    waits = TRAIN.replace('    print("trained")\n', '    print("trained")\n    time.sleep(5)\n')
+    toy.leaf(train=f"import time\n{waits}")
+    toy.commit("a slow script")
+    toy.lab("run", "--baseline", "--leaf", "toy", "--detach", code=5)
+    assert "Next: lab wait e1" in toy.here("context", "--leaf", "toy").out
+    toy.lab("wait", "e1")

@@ -19,7 +19,7 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, ideas, ledger, measurements, read
+from ..notebook import Notebook, campaigns, ideas, ledger, measurements, read
 from ..run.assessment import audit_due, paired, policy_of, reference
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..views.board_text import gains
@@ -66,6 +66,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "incomparable": read.incomparable(book, scope.leaf, *key),
     }
     word, due = _due(book, campaign, leaf.name, stands, noise, policy, bag)
+    due = _unfinished(workspace, book, stands) or due
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
         "leaf": leaf.name,
@@ -188,6 +189,21 @@ def _due(
             f"lab apply {names} --edit: each a little above the level; any gain of the sum is kept",
         )
     return None, None
+
+
+def _unfinished(workspace: Workspace, book: Notebook, stands: ledger.Ledger | None) -> str | None:
+    """Return what comes first of all: a baseline in the queue, a campaign without its verdict."""
+    leaf, profile = workspace.leaf_name, workspace.profile
+    begun = campaigns.begun_baseline(book, leaf, profile) if stands is None else None
+    if begun is not None:
+        return f"lab wait e{begun}: the baseline is measured"
+    if workspace.place.campaign is not None:
+        return None
+    left = campaigns.without_verdict(book, leaf)
+    if left is None:
+        return None
+    name = left["campaign"].rpartition("/")[2]
+    return f'cd "$(lab worktree {leaf} {name})": e{left["experiment"]} there has no verdict yet'
 
 
 def _best(row: sqlite3.Row) -> Best:

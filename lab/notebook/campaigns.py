@@ -211,3 +211,22 @@ def ends(book: Notebook, name: str) -> tuple[sqlite3.Row | None, sqlite3.Row | N
     now = last["id"] if last["verdict"] == "keep" else last["incumbent"]
     state = "select experiment, value from state where experiment = ?"
     return book.one(state, start["incumbent"]), book.one(state, now)
+
+
+def begun_baseline(book: Notebook, leaf: str, profile: str) -> int | None:
+    """Return the baseline of a profile that is queued or running now."""
+    row = book.one(
+        "select e.id from jobs j join experiments e on e.id = j.experiment where j.ended is null "
+        "and e.leaf = ? and e.profile = ? and e.kind = 'baseline' order by e.id desc limit 1",
+        *(leaf, profile),
+    )
+    return row["id"] if row else None
+
+
+def without_verdict(book: Notebook, leaf: str) -> sqlite3.Row | None:
+    """Return the newest experiment of a leaf's campaigns that ended and has no verdict."""
+    return book.one(
+        "select experiment, campaign from state where leaf = ? and campaign is not null "
+        "and verdict is null and status in ('finished', 'failed') order by experiment desc limit 1",
+        leaf,
+    )

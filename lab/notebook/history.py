@@ -104,6 +104,12 @@ def head_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
     return found or newest
 
 
+def newest_leaf(book: Notebook) -> str | None:
+    """Return the leaf of the newest experiment."""
+    row = book.one("select leaf from experiments order by id desc limit 1")
+    return row["leaf"] if row else None
+
+
 def newest_baseline(book: Notebook, leaf: str) -> sqlite3.Row | None:
     """Return number and profile of the newest baseline measured here, smoke tests aside."""
     return book.one(

@@ -74,7 +74,7 @@ class Workspace:
                 )
             raise Usage(
                 f"this repository has {len(names)} leaves: {', '.join(names[:8])}.",
-                f"Say which: --leaf {names[0]}",
+                f"Say which: --leaf {self._newest_of(names)}",
             )
         return known
 
@@ -89,6 +89,15 @@ class Workspace:
             return self.place.campaign.rpartition("/")[0]
         names = leaves.find(self.place.top)
         return names[0] if len(names) == 1 else None
+
+    def _newest_of(self, names: Sequence[str]) -> str:
+        """Return the leaf that was last worked on, or the first of them."""
+        if self.place.notebook.exists():
+            with Notebook(self.place.notebook) as book:
+                newest = history.newest_leaf(book)
+            if newest in names:
+                return str(newest)
+        return names[0]
 
     @functools.cached_property
     def leaf(self) -> leaves.Leaf:
@@ -129,12 +138,17 @@ class Workspace:
         """The profile asked for, this campaign's, the newest baseline's, or this machine's."""
         if self.asked_profile:
             return self.asked_profile
-        if self.place.campaign is not None and self.place.notebook.exists():
-            with Notebook(self.place.notebook) as book:
-                own = lookup.campaign_profile(book, self.place.campaign)
-            if own is not None:
-                return own
+        if self._of_campaign is not None:
+            return self._of_campaign
         return self.machine_profile if self.baseline is None else str(self.baseline["profile"])
+
+    @functools.cached_property
+    def _of_campaign(self) -> str | None:
+        """The one profile that the campaign here works in, once it has begun."""
+        if self.place.campaign is None or not self.place.notebook.exists():
+            return None
+        with Notebook(self.place.notebook) as book:
+            return lookup.campaign_profile(book, self.place.campaign)
 
     @property
     def machine_profile(self) -> str:
@@ -161,7 +175,7 @@ class Workspace:
 
     def profile_note(self) -> str | None:
         """Return in words that nobody named the profile and the machine would have another."""
-        if self.asked_profile or self.baseline is None:
+        if self.asked_profile or self.baseline is None or self._of_campaign is not None:
             return None
         with contextlib.suppress(Environment):  # a driver in trouble: nobody knows the machine's
             if self.profile == self.machine_profile:
