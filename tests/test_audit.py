@@ -414,3 +414,12 @@ def test_a_baseline_in_the_queue_is_waited_for(toy: Toy) -> None:
     toy.lab("run", "--baseline", "--leaf", "toy", "--detach", code=5)
     assert "Next: lab wait e1" in toy.here("context", "--leaf", "toy").out
     toy.lab("wait", "e1")
+
+
+def test_what_was_kept_in_another_profile_says_so(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    own = toy.here("context", "--leaf", "toy").out
+    other = toy.here("context", "--leaf", "toy", "--profile", "smoke").out
+    assert ("in profile cpu" in own, "in profile cpu" in other) == (False, True)

@@ -259,6 +259,7 @@ def _kept(book: Notebook, row: sqlite3.Row, policy: judging.Policy) -> Win:
     audited = ledger.audited_gain(book, row["experiment"])
     return {
         "experiment": f"e{row['experiment']}",
+        "profile": row["profile"],
         "claim": row["claim"],
         "value": row["value"],
         "gain": audited[0] if audited else row["gain"],
@@ -318,7 +319,9 @@ def _lines(found: Context, limit: int, items: int) -> list[str]:
     elif found["incumbent"]:
         where = f'cd "$(lab worktree {found["leaf"]} NAME)"'
         lines.append(f"Next: an idea: lab hypothesis CLAIM -m MECHANISM (in a worktree: {where})")
-    lines += _section("Kept, by gain", [_won(one, limit) for one in found["kept"][:items]])
+    lines += _section(
+        "Kept, by gain", [_won(one, found["profile"], limit) for one in found["kept"][:items]]
+    )
     lines += _section("Failures", [entry(one, limit) for one in found["failures"][:items]])
     shown = {one["experiment"] for one in found["failures"][:items]}
     unsettled = [one for one in found["unsettled"] if one["experiment"] not in shown]
@@ -384,12 +387,13 @@ def _queued(one: Place) -> str:
     return f"{one['label']} of {one['campaign']}, waiting {span(one['waiting_s'])}"
 
 
-def _won(one: Win, limit: int) -> str:
+def _won(one: Win, profile: str, limit: int) -> str:
+    elsewhere = f" in profile {one['profile']}" if one["profile"] not in (None, profile) else ""
     outcome = f", mechanism {one['mechanism']}" if one["mechanism"] else ""
     gain = num(one["gain"], sign=True)
     status = f" {one['gain_status'].replace('_', ' ')}" if one["gain_status"] else ""
     claim = shorten(one["claim"] or "baseline", limit)
-    return f"{one['experiment']} gain {gain}{status}{outcome}: {claim}"
+    return f"{one['experiment']} gain {gain}{status}{elsewhere}{outcome}: {claim}"
 
 
 def _recently(one: Recent, limit: int) -> str:

@@ -83,6 +83,7 @@ class Win(TypedDict):
     """A change that was kept."""
 
     experiment: ExperimentId  # which one
+    profile: str | None  # the one it was measured in; another's numbers do not compare
     claim: str | None  # what was changed
     value: Metric | None  # the mean over its runs
     gain: Metric  # above its incumbent's level; positive is better
