@@ -373,8 +373,10 @@ def test_one_change_has_one_gain_wherever_it_is_told(toy: Toy, campaign: Path) -
     slope(campaign, 2.0)
     found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign).json
     toy.here("result", "e2", "-v", "keep", cwd=campaign)
-    audited = toy.lab("audit", "--json", cwd=campaign).json
+    answer = toy.lab("audit", "--json", cwd=campaign)
+    audited = answer.json
     assert audited["conclusion"] == "confirmed"
+    assert "audit of toy/ada: e2 runs again" in answer.err  # somebody may be waiting
     said = f"{audited['gain']:+.4g}"
     (row,) = [one for one in toy.here("board", "toy", "--json").json["experiments"] if one["claim"]]
     (kept,) = toy.here("context", "--json", cwd=campaign).json["kept"]

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from functools import partial
 from pathlib import Path
 
 import click
@@ -196,7 +195,11 @@ def audit(
             log = auditing.start(own, campaign)
             click.echo(f"audit of {campaign} started; it prints into {log}", err=True)
         elif auditing.until_over(home, campaign, 0):
-            until_done = partial(waiting.until_done, book, own.place, limit_s=math.inf)
+
+            def until_done(experiment: int) -> None:
+                click.echo(f"audit of {campaign}: e{experiment} runs again", err=True)
+                waiting.until_done(book, own.place, experiment, limit_s=math.inf)
+
             found: Audit | None = auditing.Auditor(own, book, until_done).run()
             return _told(found, json_)
         if not auditing.until_over(home, campaign, limit):
