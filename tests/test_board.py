@@ -27,7 +27,7 @@ def keep_twice(toy: Toy, campaign: Path, first: float = 2.0, second: float = 2.6
 
 def test_an_empty_notebook_says_what_to_do_first(toy: Toy) -> None:
     answer = toy.lab("board")
-    assert answer.out == "toy: nothing yet.\nBegin with: lab run --baseline --seeds 3\n"
+    assert answer.out == "toy: nothing yet.\nBegin with: lab run --baseline --seeds 3 --leaf toy\n"
     assert toy.lab("board", "toy", "--json").json["experiments"] == []
 
 
