@@ -226,7 +226,8 @@ def begun_baseline(book: Notebook, leaf: str, profile: str) -> int | None:
 def without_verdict(book: Notebook, leaf: str) -> sqlite3.Row | None:
     """Return the newest experiment of a leaf's campaigns that ended and has no verdict."""
     return book.one(
-        "select experiment, campaign from state where leaf = ? and campaign is not null "
-        "and verdict is null and status in ('finished', 'failed') order by experiment desc limit 1",
+        "select experiment, campaign from state indexed by state_open where leaf = ? "
+        "and campaign is not null and verdict is null and status in ('finished', 'failed') "
+        "order by experiment desc limit 1",
         leaf,
     )
