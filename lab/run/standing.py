@@ -194,8 +194,9 @@ def as_text(found: Standing) -> str:
         return _told_failure(found)
     runs = [run for run in found["runs"] if run["value"] is not None]
     seeds = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in runs)
+    over = f"over {len(runs)} run{'s' * (len(runs) != 1)}: {seeds}"
     lines = [
-        f"{found['experiment']} finished: {found['metric']} {num(found['value'])}; runs: {seeds}",
+        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} {over}",
         f"train {span(found['train_wall_s'])}, set-up {span(found['setup_s'])}, waited "
         f"{span(found['waited_s'])}; {found['profile']} on {found['platform']}",
     ]
