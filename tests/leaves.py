@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from shared import run, summary
+from shared import prompts, run, summary
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
@@ -84,6 +84,18 @@ def by_sealed_set(leaf: Path, home: Path) -> dict[str, float]:
     """Measure a played leaf by the other data that it holds out, beside what it left."""
     again = spare(leaf, home)
     return numbers(script(again, "evaluate.py", LAB_HELD_OUT_DIR=str(again.parent / "sealed")))
+
+
+def check_sealed_set(leaf: Path, home: Path) -> None:
+    """Assert that the yardstick measures by the sealed set: as many prompts, all others."""
+    found = by_sealed_set(leaf, home)
+    assert found.keys() == printed(leaf, "evaluate.py").keys()
+    held, sealed = (
+        {one.prompt for one in prompts.read(leaf.parent / name / prompts.HELD_OUT)}
+        for name in ("held-out", "sealed")
+    )
+    assert len(sealed) == len(held)
+    assert not sealed & held
 
 
 def spare(leaf: Path, home: Path) -> Path:

@@ -196,7 +196,7 @@ def _unfinished(workspace: Workspace, book: Notebook, stands: ledger.Ledger | No
     leaf, profile = workspace.leaf_name, workspace.profile
     begun = campaigns.begun_baseline(book, leaf, profile) if stands is None else None
     if begun is not None:
-        return f"lab wait e{begun}: the baseline is measured"
+        return f"lab wait e{begun}: the baseline is being measured"
     if workspace.place.campaign is not None:
         return None
     left = campaigns.without_verdict(book, leaf)

@@ -15,16 +15,16 @@ def marks(book: Notebook, number: int) -> list[str]:
     found = [f"{aborted} aborted run{'s' * (aborted != 1)}"] if aborted else []
     found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
-    for name, whose in ((number, ""), (against, f"its incumbent e{against} was ")):
-        most = max(runs.loads(book, name), default=0.0)
+    ours, theirs = runs.machines(book, number), runs.machines(book, against)
+    for machines, whose in ((ours, ""), (theirs, f"its incumbent e{against} was ")):
+        most = max((one.get("delayed") or 0.0 for one in machines), default=0.0)
         if most > LOADED:
             found.append(f"{whose}measured under load ({most:.0%} of its time waiting for a core)")
-    return [*found, *_otherwise(book, number, against)]
+    return [*found, *_otherwise(ours, theirs, against)]
 
 
-def _otherwise(book: Notebook, number: int, against: int | None) -> list[str]:
+def _otherwise(ours: list[Machine], theirs: list[Machine], against: int | None) -> list[str]:
     """Return in what an experiment's runs were not run as its incumbent's."""
-    ours, theirs = runs.machines(book, number), runs.machines(book, against)
     found = []
     if _any_free(ours) and theirs and not _any_free(theirs):
         found.append(f"not confined, which its incumbent e{against} was")

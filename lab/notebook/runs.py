@@ -73,16 +73,6 @@ def took(book: Notebook, experiment: int | None) -> dict[str, float]:
     return {name: row[name] for name in names if row is not None and row[name] is not None}
 
 
-def loads(book: Notebook, experiment: int | None) -> list[float]:
-    """Return how much each finished run of an experiment waited for a core, as a share."""
-    rows = book.all(
-        "select json_extract(machine, '$.delayed') as share from runs "
-        "where experiment = ? and status = 'finished' and share is not null",
-        experiment,
-    )
-    return [row["share"] for row in rows]
-
-
 def machines(book: Notebook, experiment: int | None) -> list[dict[str, Any]]:
     """Return where and how each finished run of an experiment ran, as far as it was recorded."""
     rows = book.all(
