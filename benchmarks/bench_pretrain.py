@@ -160,11 +160,15 @@ def bench_paired(home: Path, against: str, steps: int, seeds: int) -> None:
     archive = subprocess.run(words, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x", "-C", str(other)], input=archive, check=True)
     told = {"LAB_CLOCK": "steps", "LAB_DATA": json.dumps({"steps": steps})}
+    versions = {"before": (other, home / "before"), "now": (ROOT, home / "now")}
+    for root, own in versions.values():  # each prepares its own data: their layout changed
+        own.mkdir()
+        script(root / "pretrain", own, "prepare.py", PYTHONPATH=str(root))
     for seed in range(seeds):
-        for name, root in (("before", other), ("now", ROOT)):
+        for name, (root, own) in versions.items():
             more = {**told, "LAB_SEED": str(seed), "PYTHONPATH": str(root)}
-            done = script(root / "pretrain", home, "train.py", **more)
-            done |= script(root / "pretrain", home, "evaluate.py", **more)
+            done = script(root / "pretrain", own, "train.py", **more)
+            done |= script(root / "pretrain", own, "evaluate.py", **more)
             spent = f"{done['val_bpb']:.4f} in {done['cpu_s']:.1f} CPU s"
             row(f"{steps} steps, seed {seed}, {name}", spent, "")
 

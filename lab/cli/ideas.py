@@ -9,6 +9,7 @@ from ..errors import Usage
 from ..experiment import verdicts
 from ..leaf import Condition, nearest
 from ..notebook import Notebook, ideas, measurements, read, record
+from ..run.mechanism import AND
 from ..text import num, shorten
 from ..workspace import Workspace
 from . import emit
@@ -18,7 +19,12 @@ from .common import TakesText, as_json, here
 @click.command(cls=TakesText)
 @click.argument("claim")
 @click.option("-m", "--mechanism", required=True, help="Why this should work.")
-@click.option("--observe", metavar="EXPR", help='What would show it: "num_steps > 1.1x".')
+@click.option(
+    "--observe",
+    multiple=True,
+    metavar="EXPR",
+    help='What would show it: "num_steps > 1.1x"; may be given more than once.',
+)
 @click.option("--min-effect", type=float, metavar="X", help="The smallest gain worth having.")
 @click.option("--axis", metavar="WORD", help="Which direction of the search this is.")
 @as_json
@@ -27,7 +33,7 @@ def hypothesis(
     workspace: Workspace,
     claim: str,
     mechanism: str,
-    observe: str | None,
+    observe: tuple[str, ...],
     min_effect: float | None,
     axis: str | None,
     json_: bool,
@@ -51,15 +57,16 @@ def hypothesis(
     leaf = workspace.leaf_name
     workspace.leaf  # noqa: B018 (an unknown leaf is refused here)
     with workspace.open(write=True) as book:
-        if observe is not None:
-            _check_observable(book, leaf, observe)
-            _tells_nothing(workspace, book, Condition.parse(observe))
+        conditions = [_condition(words) for words in observe]
+        for condition in conditions:
+            _introduces(book, leaf, condition)
+            _tells_nothing(workspace, book, condition)
         made = record.hypothesis(
             book,
             leaf=leaf,
             claim=claim,
             mechanism=mechanism,
-            observe=observe,
+            observe=AND.join(one.text for one in conditions) or None,
             min_effect=min_effect,
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
             campaign=workspace.place.campaign,
@@ -73,20 +80,28 @@ def hypothesis(
         click.echo(f"h{made}")
 
 
-def _check_observable(book: Notebook, leaf: str, observe: str) -> None:
-    """Refuse an observable that no run of the leaf could show."""
+def _condition(words: str) -> Condition:
+    """Return what `--observe` states. Usage where it states nothing that can be seen."""
     try:
-        condition = Condition.parse(observe)
+        return Condition.parse(words)
     except ValueError as error:
         raise Usage(f"--observe: {error}.", 'Type: --observe "num_steps > 1.1x"') from None
+
+
+def _introduces(book: Notebook, leaf: str, condition: Condition) -> None:
+    """Say so where no run has reported a metric: the change itself has to print it."""
     known = measurements.known_metrics(book, leaf)
-    if known and condition.metric not in known:
-        close = nearest(condition.metric, known)
+    if not known or condition.metric in known:
+        return
+    said = f"{leaf} has not reported {condition.metric!r} yet"
+    if condition.relative:
         raise Usage(
-            f"--observe: {leaf} has not reported {condition.metric!r}; it reports "
-            f"{', '.join(known)}.",
-            f'Type: --observe "{close} {condition.op} ..."',
+            f"--observe: {said}, so the incumbent has none to compare with.",
+            f'Type a value of its own: --observe "{condition.metric} {condition.op} 0.5"; '
+            f"reported are {', '.join(known)}",
         )
+    close = nearest(condition.metric, known)
+    click.echo(f"note: {said}: the change must print it (or is it {close!r}?)", err=True)
 
 
 def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -> None:
@@ -99,7 +114,8 @@ def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -
     metrics = measurements.metrics(book, incumbent["experiment"])
     if condition.holds(metrics, metrics):
         said = f"e{incumbent['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
-        click.echo(f"note: it holds for the incumbent already ({said}): it shows little", err=True)
+        words = f"{condition.text} is trivial: it holds for the incumbent already ({said})"
+        click.echo(f"note: {words}", err=True)
 
 
 def _near(found: read.Found) -> str:

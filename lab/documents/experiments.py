@@ -17,7 +17,8 @@ from .units import (
 
 Stage = Literal["queued", "running", "finished", "failed"]
 Verdict = Literal["keep", "discard", "crash"]
-Outcome = Literal["confirmed", "refuted", "trivial"]  # trivial: it held before as well
+# open: within the error of what was wanted, or not reported; trivial: it held before as well
+Outcome = Literal["confirmed", "refuted", "open", "trivial"]
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
 Source = Literal["measured", "self-reported", "claimed"]  # self-reported: by the training alone
 
@@ -54,12 +55,25 @@ class Paired(TypedDict):
     runs: int  # pairs of runs it is known from
 
 
+class Observation(TypedDict):
+    """What was measured of one condition by which a mechanism can be seen."""
+
+    condition: str  # as it was written down
+    outcome: Outcome  # what the figures say of it
+    source: Source  # who told the metric
+    value: float | None  # the metric's mean, or how many times the incumbent's; null: not reported
+    error: float | None  # its standard error; null where no program was run twice
+    relative: bool  # whether value and condition are in units of the incumbent's mean
+
+
 class Mechanism(TypedDict):
     """Whether the mechanism was seen at work."""
 
-    outcome: Outcome  # what was seen
+    outcome: Outcome  # what was seen; with several conditions what all of them say together
     source: Source  # by metrics, or said by the one who gave the verdict
-    observable: str | None  # the condition by which it can be seen
+    observable: str | None  # the conditions by which it can be seen
+    seen: list[Observation]  # what was measured of each; empty without an observable
+    claimed: Outcome | None  # what the one who gave the verdict said, whatever was measured
 
 
 class Constraints(TypedDict):

@@ -9,10 +9,11 @@ from typing import Any
 from .. import repo
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, lookup, measurements, record
-from ..run import assessment, heads
+from ..run import assessment, heads, mechanism
 from ..system import left
 from ..system.home import Home
 from ..text import num
+from ..views.mechanism_text import mechanism_text
 from ..workspace import Workspace
 
 AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
@@ -70,7 +71,7 @@ def give(
     return {
         "experiment": f"e{number}",
         "verdict": asked.verdict,
-        "mechanism": assessment.mechanism(book, experiment),
+        "mechanism": mechanism.mechanism(book, experiment),
         "metric": experiment["metric"],
         "value": state["value"],
         "claimed": bool(state["claimed"]),
@@ -275,7 +276,7 @@ def as_text(done: Mapping[str, Any]) -> str:
     if done["gain"] is not None:
         words.append(f"gain {num(done['gain'], sign=True)}")
     if done["mechanism"]:
-        words.append(f"mechanism {done['mechanism']['outcome']} ({done['mechanism']['source']})")
+        words.append(mechanism_text(done["mechanism"]))
     if done["moved"]:
         words.append(f"branch back at {done['head'][:9]}")
     if done["notes_committed"]:

@@ -8,6 +8,7 @@ machines  what another computer does
 level     what an idea must beat, and how far a candidate is above it
 pairs     how much of a seed's luck two programs share
 verdict   keep, replicate or discard, and why
+mechanism  did a metric move as the idea said, beyond luck
 bag       near misses that are tried together once
 audit     what is claimed of a row of keeps, measured in turn with where it began
 """
@@ -16,6 +17,7 @@ from .audit import Audited, conclude, due, turns
 from .bag import together
 from .level import SIGN, Distance, Record, Runs, distance
 from .machines import apart, between
+from .mechanism import Luck, Seen, Wanted, moved, overall, spread_of
 from .noise import Group, Noise, faded, pool, pooled
 from .numbers import agrees, finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
@@ -31,11 +33,14 @@ __all__ = [
     "Distance",
     "Group",
     "Judgement",
+    "Luck",
     "Noise",
     "Pairs",
     "Policy",
     "Record",
     "Runs",
+    "Seen",
+    "Wanted",
     "agrees",
     "apart",
     "baseline",
@@ -50,9 +55,12 @@ __all__ = [
     "is_count",
     "judge",
     "mean",
+    "moved",
+    "overall",
     "pool",
     "pooled",
     "spread",
+    "spread_of",
     "step_of",
     "student_cdf",
     "student_quantile",

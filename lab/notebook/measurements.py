@@ -253,6 +253,38 @@ def metrics(book: Notebook, experiment: int) -> dict[str, float]:
     return {name: mean(values) for name, values in sums.items()}
 
 
+def metric_by_seed(book: Notebook, experiment: int, name: str) -> dict[int, float]:
+    """Return one metric by seed, of the runs that count; evaluate's numbers win."""
+    seeds = known_by(book, experiment).runs
+    return {seed: value for seed, value in _told(book, experiment, name).items() if seed in seeds}
+
+
+def repeats_of(book: Notebook, experiment: int, name: str) -> list[list[float]]:
+    """Return a metric in the runs of each experiment of the scope that was repeated, newest first.
+
+    What nobody selected, and the experiment itself.
+    """
+    rows = book.all(
+        "select experiment from state where scope = (select scope from state where experiment = ?1)"
+        " and df > 0 order by experiment desc limit ?2",
+        *(experiment, PAIRED),
+    )
+    numbers = sorted({experiment, *(row["experiment"] for row in rows)}, reverse=True)
+    return [list(_told(book, number, name).values()) for number in numbers]
+
+
+def _told(book: Notebook, experiment: int, name: str) -> dict[int, float]:
+    """Return a metric by seed as finished runs told it; the last who tells it is believed."""
+    rows = book.all(
+        "select r.seed, m.value from runs r join metrics m on m.run = r.id and m.name = ?2 "
+        "where r.experiment = ?1 and r.status = 'finished' "
+        "and ifnull(r.flags, '') not like '%reproduction%' and m.value is not null "
+        "order by r.id, case m.source when 'train' then 0 when 'harness' then 1 else 2 end",
+        *(experiment, name),
+    )
+    return {row["seed"]: row["value"] for row in rows}
+
+
 def is_measured(book: Notebook, experiment: int, metric: str) -> bool:
     """Return whether the yardstick or the harness, and not the training alone, told a metric."""
     row = book.one(

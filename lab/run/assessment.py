@@ -11,11 +11,10 @@ from ..documents.experiments import (
     Mechanism,
     Paired,
     Reference,
-    Source,
 )
 from ..errors import Refused
-from ..leaf import Condition
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
+from .mechanism import mechanism
 
 BASELINE_SEEDS = judging.BASELINE_RUNS
 
@@ -138,34 +137,6 @@ def _broken(book: Notebook, number: int) -> tuple[str, ...]:
 
 def _idea(book: Notebook, experiment: sqlite3.Row) -> sqlite3.Row | None:
     return lookup.hypothesis(book, experiment["hypothesis"])
-
-
-def mechanism(book: Notebook, experiment: sqlite3.Row) -> Mechanism | None:
-    """Return what the measured metrics say of the observable, else what was claimed."""
-    idea = _idea(book, experiment)
-    observable = idea["observe"] if idea else None
-    if observable:
-        incumbent = (
-            measurements.metrics(book, experiment["incumbent"]) if experiment["incumbent"] else {}
-        )
-        condition = Condition.parse(observable)
-        seen = condition.holds(measurements.metrics(book, experiment["id"]), incumbent)
-        if seen is not None:
-            always = seen and condition.holds(incumbent, incumbent)
-            return {
-                "outcome": "trivial" if always else "confirmed" if seen else "refuted",
-                "source": _source(book, experiment["id"], condition.metric),
-                "observable": observable,
-            }
-    claim = lookup.last_result(book, experiment["id"])
-    if claim and claim["mechanism"]:
-        return {"outcome": claim["mechanism"], "source": "claimed", "observable": observable}
-    return None
-
-
-def _source(book: Notebook, number: int, metric: str) -> Source:
-    """Return who says a metric: the harness and the yardstick, or the training alone."""
-    return "measured" if measurements.is_measured(book, number, metric) else "self-reported"
 
 
 def record_judgement(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:

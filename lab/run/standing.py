@@ -14,6 +14,7 @@ from ..notebook import Notebook, ledger, lookup, measurements, read
 from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, span
+from ..views.mechanism_text import mechanism_text
 from .assessment import BASELINE_SEEDS, Assessment, Moved, assess, audit_due, paired
 
 
@@ -209,8 +210,7 @@ def as_text(found: Standing) -> str:
             f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
         )
     if found["mechanism"]:
-        seen = found["mechanism"]
-        lines.append(f"mechanism {seen['outcome']} ({seen['source']}): {plain(seen['observable'])}")
+        lines.append(mechanism_text(found["mechanism"]))
     lines += _remarks(found)
     if found["suggest"]:
         judged = f"judged {found['verdict']}; " if found["verdict"] else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ..documents.action import Action
 from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
 from ..text import num, plain, shorten, span
+from .mechanism_text import mechanism_text
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
 METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
@@ -42,9 +43,14 @@ def _heading(found: Experiment) -> str:
 def _why(found: Experiment) -> list[str]:
     if not found["mechanism"]:
         return []
+    why = shorten(f"why: {found['mechanism']}", WIDTH)
+    last = found["judgements"][-1]["mechanism"] if found["judgements"] else None
+    if last is not None and last.get("seen"):  # an older judgement holds no figures
+        claims = [given["mechanism"] for given in found["results"] if given["mechanism"]]
+        told = last | {"claimed": claims[-1] if claims else None}
+        return [why, shorten(mechanism_text(told), 2 * WIDTH)]
     seen = found["mechanism_outcome"]
-    outcome = f" (mechanism {seen}, {found['mechanism_source']})" if seen else ""
-    return [shorten(f"why: {found['mechanism']}", WIDTH - len(outcome)) + outcome]
+    return [why, f"mechanism {seen} ({found['mechanism_source']})"] if seen else [why]
 
 
 def _where(found: Experiment) -> str:
