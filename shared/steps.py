@@ -31,13 +31,19 @@ class StepLog:
         row = {"step": step, "elapsed_s": round(elapsed_s, 3), **values}
         self._steps.write(as_json(row) + "\n")
 
-    def sample(self, prompt: str, completion: str, reward: float, correct: bool) -> None:
-        """Write one sample the model made, with what it earned."""
+    def sample(
+        self, prompt: str, completion: str, reward: float, correct: bool, **more: str
+    ) -> None:
+        """Write one sample the model made, with what it earned.
+
+        `more`: `answer`, what would have been right, and `trace`, how the program came to its own.
+        """
         row = {
             "prompt": prompt,
             "completion": completion,
             "reward": reward,
             "correct": bool(correct),
+            **more,
         }
         with (self.dir / SAMPLES).open("a", encoding="utf-8") as file:
             file.write(as_json(row) + "\n")

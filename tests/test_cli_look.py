@@ -10,9 +10,10 @@ from nights import Idea
 from toy import Quick, slope
 
 CONTEXT = """
-    leaf metric direction profile platform yardstick counts mine incumbent level bar
-    confirmed_gain provisional_gain pairs bag best noise running
-    queue kept failures unsettled lessons axes since_keep suggestion suggest recent
+    leaf metric direction profile platform yardstick counts in_campaign mine incumbent level bar
+    confirmed_gain provisional_gain pairs bag target best noise settles metrics running
+    queue others kept failures unsettled lessons lessons_more axes since_keep suggestion suggest
+    recent
 """
 FAILURE = """
     experiment hypothesis claim mechanism kind failure gain mechanism_outcome lesson leaf

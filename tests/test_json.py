@@ -98,6 +98,7 @@ def runs(toy: Toy, audits: list[Any]) -> list[Any]:
     elsewhere = toy.lab("experiment", toy.idea("on a cluster", cwd=ada), cwd=ada).out.strip()
     toy.lab("result", elsewhere, "-v", "keep", "--metrics", '{"loss": 0.5}', cwd=ada)
     toy.idea("never run", cwd=ada)
+    toy.idea("what another campaign will try", cwd=toy.campaign("dan"))
     log = toy.root.parent / "results.tsv"
     log.write_text("loss\tnotes\n3.5\tnobody judged it\n")
     toy.lab("import", str(log), "--leaf", "toy")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.children
 SAMPLES = """
     with (run / "samples.jsonl").open("w") as log:
         for reward in (0.0, 1.0, 0.5):
-            row = {"prompt": f"p{reward}", "completion": "c", "reward": reward}
+            row = {"prompt": f"p{reward}", "completion": "c", "reward": reward, "answer": "42"}
             log.write(json.dumps(row) + "\\n")
 """
 
@@ -54,6 +54,9 @@ def test_samples_are_the_best_the_worst_and_some(toy: Toy, campaign: Path) -> No
     found = toy.lab("samples", "e2", "-n", "1", "--json", cwd=campaign).json
     assert [found[kind][0]["reward"] for kind in ("best", "worst")] == [1.0, 0.0]
     assert found["total"] == 3
+    assert found["random"][0]["reward"] == 0.5  # neither of the two told already
+    assert "answer: 42" in toy.lab("samples", "e2", cwd=campaign).out
+    assert "worst: none" in toy.lab("samples", "e2", "-n", "3", cwd=campaign).out
     assert "left no samples" in toy.lab("samples", "e1", code=3).err
 
 

@@ -107,8 +107,9 @@ def main() -> None:
         right = 0
         for number, task in enumerate(office.tasks(REHEARSALS, (1, 4), f"rehearsal/{here.seed}")):
             answer = solve(task.question, Desk(office, f"rehearsal/{here.seed}/{number}"), playbook)
-            right += answer == task.answer
-            log.sample(task.question, answer, float(answer == task.answer), answer == task.answer)
+            is_right = answer == task.answer
+            right += is_right
+            log.sample(task.question, answer, float(is_right), is_right, answer=task.answer)
     left = {"leaf": "contrib/lookup", "playbook": playbook}
     (here.dir / "playbook.json").write_text(json.dumps(left, indent=1))
     phrases = sum(map(len, playbook.values()))

@@ -1,7 +1,7 @@
 """Token budget of what agents read: first shorter sentences, then fewer of them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..errors import Usage
@@ -19,15 +19,23 @@ def check(tokens: int) -> int:
     return tokens
 
 
-def fit_json(found: Any, tokens: int, give_way: Sequence[str]) -> Any:
+def fit_json(found: Any, tokens: int, give_way: Sequence[str], uncut: Collection[str] = ()) -> Any:
     """Return `found` so that its JSON, indented as printed, stays within `tokens`.
 
     Sentences are cut first; then the lists named in `give_way` lose their last items, the first
-    list named before the others.
+    list named before the others. Sentences under a key of `uncut` stay whole while they can.
     """
     room = tokens * CHARACTERS_A_TOKEN
+    for kept in (uncut, ()):
+        fitted = _fit(found, room, give_way, kept)
+        if len(dump(fitted)) <= room:
+            break
+    return fitted
+
+
+def _fit(found: Any, room: int, give_way: Sequence[str], uncut: Collection[str]) -> Any:
     for limit in SENTENCES:
-        cut = _cut(found, limit)
+        cut = _cut(found, limit, uncut)
         if len(dump(cut)) <= room:
             return cut
     for name in give_way:
@@ -41,13 +49,16 @@ def dump(found: Any) -> str:
     return json.dumps(found, allow_nan=False, indent=1, default=str) + "\n"
 
 
-def _cut(found: Any, limit: int) -> Any:
+def _cut(found: Any, limit: int, uncut: Collection[str] = ()) -> Any:
     if isinstance(found, str):
         return found if len(found) <= limit else shorten(found, limit)
     if isinstance(found, dict):
-        return {key: _cut(value, limit) for key, value in found.items()}
+        return {
+            key: value if key in uncut and isinstance(value, str) else _cut(value, limit, uncut)
+            for key, value in found.items()
+        }
     if isinstance(found, list | tuple):
-        return [_cut(value, limit) for value in found]
+        return [_cut(value, limit, uncut) for value in found]
     return found
 
 

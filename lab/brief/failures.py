@@ -20,8 +20,8 @@ def failures_text(found: list[Failure], tokens: int, near: str | None = None) ->
     return fit_text(render, tokens, len(found))
 
 
-def entry(one: Failure | Loss, limit: int) -> str:
-    """Return one failure in up to four lines."""
+def entry(one: Failure | Loss, limit: int, whole: int | None = None) -> str:
+    """Return one failure in up to four lines; what was learned may keep `whole` characters."""
     words = [f"{one['experiment']} {NAMES[one['kind']]}"]
     if one["failure"]:
         words.append(one["failure"])
@@ -29,7 +29,9 @@ def entry(one: Failure | Loss, limit: int) -> str:
         words.append(f"gain {num(one['gain'], sign=True)}")
     if one["mechanism_outcome"]:
         words.append(f"mechanism {one['mechanism_outcome']}")
-    if one["parent"]:
+    if one.get("elsewhere"):
+        words.append("on another program")
+    elif one["parent"]:
         words.append(f"on {one['parent'][:9]}")
     if one["imported"]:
         words.append("imported")
@@ -37,7 +39,7 @@ def entry(one: Failure | Loss, limit: int) -> str:
     if one["mechanism"]:
         lines.append(f"  expected because: {shorten(one['mechanism'], limit)}")
     if one["lesson"]:
-        lines.append(f"  learned: {shorten(one['lesson'], limit)}")
+        lines.append(f"  learned: {shorten(one['lesson'], whole or limit)}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,8 @@ from ..leaf import Knob
 from ..notebook import Notebook, ideas
 from ..text import CHARACTERS_A_TOKEN, block, span
 from ..workspace import Workspace
-from .context import context, context_text
+from .context import context
+from .context_text import context_text
 from .failures import failures_text
 
 CONTEXT_TOKENS, FAILURES_TOKENS = 1500, 800
@@ -26,7 +27,7 @@ def whole(workspace: Workspace, book: Notebook, tokens: int, opening: str = "") 
         "protocol": resources.files("lab").joinpath("PROTOCOL.md").read_text(encoding="utf-8"),
         "facts": facts(workspace),
         "program": block(workspace.program()),
-        "context": f"# Where it stands\n\n{context_text(found, CONTEXT_TOKENS)}",
+        "context": f"# Where it stands\n\n{context_text(found, CONTEXT_TOKENS, failures=False)}",
         "failures": f"# Failures\n\n{failures_text(failures, FAILURES_TOKENS)}",
     }
     if opening:
@@ -55,6 +56,8 @@ def facts(workspace: Workspace) -> str:
         f"- metric: {settings.metric}, {settings.direction}",
         f"- you may change: {', '.join(settings.mutable)} (and notes.md)",
         f"- frozen: {', '.join(settings.frozen)}, leaf.toml, shared/",
+        f"- read before you propose: {', '.join(settings.mutable)}, notes.md (what earlier "
+        "sessions wrote)",
         f"- profile {settings.profile} on {workspace.scope.platform}: {limits}, hard limit "
         f"{span(settings.timeout_s)}",
     ]

@@ -22,6 +22,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "context": ("look", "where the leaf stands, what is yours, a next move"),
         "failures": ("look", "what did not work and why, nearest to your idea first"),
         "hypothesis": ("ideas", "write down a claim and why it should work"),
+        "drop": ("ideas", "withdraw a hypothesis that was never run"),
         "experiment": ("ideas", "register an experiment that runs elsewhere"),
         "run": ("runs", "run your edit for a hypothesis, or the baseline"),
         "wait": ("runs", "wait for a run and see how it stands"),

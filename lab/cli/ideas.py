@@ -1,11 +1,12 @@
 """`lab hypothesis`, `experiment`, `result`, `lesson`: what is written down."""
 
 import os
+import sqlite3
 
 import click
 
 from ..campaign import sessions
-from ..errors import Usage
+from ..errors import Refused, Usage
 from ..experiment import verdicts
 from ..leaf import Condition, nearest
 from ..notebook import Notebook, ideas, measurements, read, record
@@ -129,6 +130,47 @@ def _near(found: read.Found) -> str:
     who = f" by {found['campaign']}" if found["campaign"] else ""
     ids = " ".join(word for word in (found["hypothesis"], found["experiment"]) if word)
     return f"near: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}"
+
+
+@click.command(cls=TakesText)
+@click.argument("hypothesis")
+@click.argument("why", required=False)
+@as_json
+@here
+def drop(workspace: Workspace, hypothesis: str, why: str | None, json_: bool) -> None:
+    """Withdraw a HYPOTHESIS that was never run, with a word on WHY.
+
+    Its text stays in the notebook, and is found by `lab failures` no less.
+
+    Examples:
+
+    \b
+        lab drop h12
+        lab drop h12 "the same as h9 in other words"
+    """
+    words = None if why is None else record.text("reason", why, "lab drop h12 WHY")
+    with workspace.open(write=True) as book:
+        idea = book.need(hypothesis, "h")
+        _withdrawable(workspace, book, idea)
+        record.drop(book, idea["id"], words)
+    found = {"hypothesis": f"h{idea['id']}", "dropped": True}
+    emit(found) if json_ else click.echo(f"h{idea['id']} withdrawn: {shorten(idea['claim'], 100)}")
+
+
+def _withdrawable(workspace: Workspace, book: Notebook, idea: sqlite3.Row) -> None:
+    """Refuse what was run, and in a campaign what is another's."""
+    number, whose = idea["id"], idea["campaign"]
+    tried = read.newest_of(book, number)
+    if tried is not None:
+        hint = f"See it: lab show {tried['experiment']}"
+        if tried["verdict"] is None:
+            hint = f"Give the verdict: lab result {tried['experiment']} -v discard"
+        raise Refused(f"h{number} was run as {tried['experiment']}; it stays.", hint)
+    if workspace.place.campaign is not None and whose not in (None, workspace.place.campaign):
+        raise Refused(
+            f"h{number} belongs to {whose}, this is {workspace.place.campaign}.",
+            "See yours: lab context",
+        )
 
 
 @click.command()

@@ -47,12 +47,19 @@ def context(workspace: Workspace, about: str | None, tokens: int, json_: bool) -
 @click.command(cls=TakesText)
 @click.argument("text", required=False)
 @click.option("--all-leaves", is_flag=True, help="Look beyond this leaf.")
+@click.option("--profile", "only", metavar="NAME", help="Those of one profile alone.")
 @click.option("-n", default=10, show_default=True, type=click.IntRange(1, 1000), help="At most.")
 @click.option("--tokens", default=800, show_default=True, help="At most so many.")
 @as_json
 @here
 def failures(
-    workspace: Workspace, text: str | None, all_leaves: bool, n: int, tokens: int, json_: bool
+    workspace: Workspace,
+    text: str | None,
+    all_leaves: bool,
+    only: str | None,
+    n: int,
+    tokens: int,
+    json_: bool,
 ) -> None:
     """Dead ends and unsettled experiments, those nearest to TEXT first.
 
@@ -62,6 +69,7 @@ def failures(
         lab failures
         lab failures "shared KV heads"
         lab failures "shared KV heads" --all-leaves -n 3 --json
+        lab failures --profile cpu
     """
     from .. import brief
     from ..brief.budget import check
@@ -70,7 +78,7 @@ def failures(
     leaf = None if all_leaves else named_leaf(workspace, None) or workspace.leaf_name
     near = (text or "").strip() or None
     with workspace.open() as book:
-        found = ideas.failures(book, leaf, near, n)
+        found = ideas.failures(book, leaf, near, n, profile=only)
     if json_:
         emit(brief.fit_failures(found, tokens))
     else:

@@ -6,6 +6,7 @@ from .experiments import GainStatus, Outcome, Paired, Reference, Stage, Verdict
 from .units import Chance, Commit, ExperimentId, HypothesisId, Metric, Seconds
 
 Direction = Literal["minimize", "maximize"]
+Suggest = Literal["baseline", "audit", "combine"]
 Kind = Literal["dead_end", "unsettled"]
 
 
@@ -14,6 +15,7 @@ class Counts(TypedDict):
 
     experiments: int  # all of them
     keep: int  # kept, baselines among them
+    baselines: int  # of those kept, how many are baselines
     discard: int  # discarded
     crash: int  # crashed
     overruled: int  # kept against the suggestion
@@ -34,7 +36,7 @@ class Mine(TypedDict):
     experiment: NotRequired[ExperimentId]  # missing where nothing has run
     hypothesis: HypothesisId | None  # null for a baseline
     claim: str | None  # what the hypothesis says
-    status: Stage | Literal["not run"]  # how far it is
+    status: Stage | Literal["not run", "lost"]  # how far it is; lost: it says nothing, run it again
     value: NotRequired[Metric | None]  # the mean over its runs
     gain: NotRequired[Metric | None]  # against its incumbent; positive is better
 
@@ -51,6 +53,21 @@ class Noise(TypedDict):
     sd: Metric  # the standard deviation of one run
     df: int  # degrees of freedom: repeats it is known from
     without: list[str]  # experiments left out, whose replicates spread unlike the others'
+
+
+class Settles(TypedDict):
+    """What so many runs can tell from luck."""
+
+    runs: int  # of a change, beside those of its incumbent
+    gain: Metric  # the smallest true gain that they show with 95 %
+
+
+class Idea(TypedDict):
+    """What another campaign has written down and not run yet."""
+
+    hypothesis: HypothesisId  # which one
+    campaign: str  # whose it is
+    claim: str  # what it says
 
 
 class Flight(TypedDict):
@@ -89,6 +106,7 @@ class Win(TypedDict):
     gain: Metric  # above its incumbent's level; positive is better
     gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
+    change: str | None  # the first lines it took away and added, of the largest gains
 
 
 class Bagged(TypedDict):
@@ -113,6 +131,7 @@ class Loss(TypedDict):
     mechanism_outcome: Outcome | None  # whether the mechanism was seen
     imported: bool  # whether it came from another tool's log
     leaf: str  # its leaf
+    elsewhere: bool  # whether it was tried on a program that today's is not built on
 
 
 class Failure(TypedDict):
@@ -173,6 +192,7 @@ class Context(TypedDict):
     platform: str  # the device's name
     yardstick: str  # a hash over what makes numbers comparable
     counts: Comparable  # experiments, and what became of them
+    in_campaign: bool  # whether this is a campaign's worktree
     mine: list[Mine]  # what this campaign has open
     incumbent: Reference | None  # what an edit here is judged against
     level: Metric | None  # what it must beat: the incumbent's mean, less luck
@@ -181,18 +201,23 @@ class Context(TypedDict):
     provisional_gain: Metric | None  # of its level above what was last confirmed
     pairs: Paired | None  # what equal seeds share; null while no audit tells
     bag: list[Bagged]  # near misses on this incumbent, to be tried together once
+    target: Metric | None  # where this campaign ends, if it was told
     best: Best | None  # the best in this profile, platform and yardstick
     noise: Noise | None  # the spread between replicates; null while nothing was repeated
+    settles: list[Settles]  # the smallest gains that two and six runs can show
+    metrics: dict[str, float]  # what the incumbent reports, the mean over its runs
     running: list[Flight]  # what a supervisor owns now, on every leaf
     queue: list[Place]  # who waits for a device, in turn
+    others: list[Idea]  # what other campaigns wrote down lately and did not run yet
     kept: list[Win]  # what was kept, the largest gain first
     failures: list[Loss]  # dead ends, the most telling first
     unsettled: list[Failure]  # what says too little to be called a dead end
-    lessons: list[Lesson]  # findings, newest first
+    lessons: list[Lesson]  # findings, those of the program as it stands first
+    lessons_more: int  # how many there are beside these
     axes: list[Axis]  # directions tried, those that gave most first
     since_keep: int  # experiments judged since the last keep
     suggestion: str | None  # the move that is due
-    suggest: Literal["baseline", "audit", "combine"] | None  # the same in a word, where it has one
+    suggest: Suggest | None  # the same in a word, where it has one
     recent: list[Recent]  # the newest experiments, newest first
 
 

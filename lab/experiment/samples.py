@@ -9,21 +9,32 @@ from ..errors import NotFound
 from ..system import left
 from ..text import num, shorten
 
+TOLD = ("answer", "trace")  # what would have been right, and how the program came to its own
 AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
 
 
 def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
-    """Return the `n` best, worst and random samples of a run's samples.jsonl, by reward."""
-    rows = _read(path, experiment)
-    ranked = sorted(rows, key=_worth, reverse=True)
-    drawn = random.Random(experiment).sample(rows, min(n, len(rows)))
+    """Return the `n` best and worst samples of a run's samples.jsonl by reward, and random ones.
+
+    The worst are wrong, every one: where all are right there is none.
+    """
+    ranked = sorted(_read(path, experiment), key=_worth, reverse=True)
+    best = ranked[:n]
+    worst = [row for row in ranked[n:][::-1] if not _is_right(row, ranked[0])][:n]
+    rest = ranked[len(best) : len(ranked) - len(worst)]
     return {
         "experiment": f"e{experiment}",
-        "total": len(rows),
-        "best": ranked[:n],
-        "worst": ranked[::-1][:n],
-        "random": drawn,
+        "total": len(ranked),
+        "best": best,
+        "worst": worst,
+        "random": random.Random(experiment).sample(rest, min(n, len(rest))),
     }
+
+
+def _is_right(row: dict[str, Any], best: dict[str, Any]) -> bool:
+    """Return whether a sample is right, or where that is not said as good as the best one."""
+    correct = row.get("correct")
+    return bool(correct) if isinstance(correct, bool | int) else _worth(row) >= _worth(best)
 
 
 def _read(path: Path, experiment: int) -> list[dict[str, Any]]:
@@ -56,9 +67,12 @@ def as_text(found: dict[str, Any]) -> str:
     """Return the samples as text."""
     lines = [f"{found['experiment']}: {found['total']} samples"]
     for kind in ("best", "worst", "random"):
-        lines.append(f"{kind}:")
+        lines.append(f"{kind}:" if found[kind] else f"{kind}: none")
         for row in found[kind]:
             mark = "" if "reward" not in row else f"[{num(row['reward'])}] "
             lines.append(f"  {mark}{shorten(str(row.get('prompt', '')), 200)}")
             lines.append(f"    -> {shorten(str(row.get('completion', '')), 300)}")
+            lines += [
+                f"    {name}: {shorten(str(row[name]), 300)}" for name in TOLD if row.get(name)
+            ]
     return "\n".join(lines)

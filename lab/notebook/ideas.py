@@ -1,33 +1,58 @@
 """Queries of `lab failures`: dead ends nearest to a text, near-duplicates of a claim, lessons."""
 
 import sqlite3
+from collections.abc import Collection, Sequence
 
 from ..documents.leaves import Failure, Lesson
 from . import Notebook
 from .read import ENTRY, Found, e, h
 
+AMONG = 4  # times as many lessons looked at: those of this program may not be the newest
+# A later experiment of the same idea that was kept or discarded settles what came of it.
+UNSETTLED = """(s.kind <> 'unsettled' or not exists (
+    select 1 from state later where later.hypothesis = s.hypothesis
+    and later.experiment > s.experiment and later.verdict in ('keep', 'discard')))"""
 
-def lessons(book: Notebook, leaf: str, n: int) -> list[Lesson]:
-    """Return lessons for a leaf and those meant for everywhere, newest first, with evidence."""
+
+def lessons(book: Notebook, leaf: str, n: int, line: Collection[int] = ()) -> list[Lesson]:
+    """Return lessons for a leaf and those meant for everywhere, with evidence.
+
+    Those that rest on a program of `line` come first, then the newest.
+    """
     rows = book.all(
         "select * from (select * from (select * from lessons where leaf = ?1 order by id desc "
         "limit ?2) union select * from (select * from lessons where everywhere order by id desc "
         "limit ?2)) order by id desc limit ?2",
-        *(leaf, n),
+        *(leaf, n if not line else AMONG * n),
     )
-    return [
-        {
-            "lesson": row["text"],
-            "leaf": row["leaf"],
-            "evidence": [
-                f"e{found[0]}"
-                for found in book.all(
-                    "select experiment from evidence where lesson = ? order by id", row["id"]
-                )
-            ],
-        }
+    found: list[Lesson] = [
+        {"lesson": row["text"], "leaf": row["leaf"], "evidence": _evidence(book, row["id"])}
         for row in rows
     ]
+    apart = elsewhere(book, [name for one in found for name in one["evidence"]], line)
+    return sorted(found, key=lambda one: apart.issuperset(one["evidence"]) and bool(line))[:n]
+
+
+def _evidence(book: Notebook, lesson: int) -> list[str]:
+    query = "select experiment from evidence where lesson = ? order by id"
+    return [f"e{row[0]}" for row in book.all(query, lesson)]
+
+
+def lessons_there(book: Notebook, leaf: str) -> int:
+    """Return how many lessons there are for a leaf."""
+    query = "select count(*) from lessons where {}"
+    own = book.all(query.format("leaf = ?"), leaf)[0][0]
+    return int(own + book.all(query.format("everywhere and leaf <> ?"), leaf)[0][0])
+
+
+def elsewhere(book: Notebook, names: Sequence[str], line: Collection[int]) -> set[str]:
+    """Return those experiments that were neither part of a line of keeps nor tried on one of it."""
+    numbers = {int(name[1:]) for name in names}
+    if not line or not numbers:
+        return set()
+    marks = ", ".join("?" * len(numbers))
+    rows = book.all(f"select id, incumbent from experiments where id in ({marks})", *numbers)
+    return {f"e{row['id']}" for row in rows if row["id"] not in line and row[1] not in line}
 
 
 def lesson_of(book: Notebook, experiment: int) -> str | None:
@@ -45,10 +70,18 @@ def lesson_of(book: Notebook, experiment: int) -> str | None:
 
 
 def failures(
-    book: Notebook, leaf: str | None, text: str | None, n: int, *, kind: str | None = None
+    book: Notebook,
+    leaf: str | None,
+    text: str | None,
+    n: int,
+    *,
+    kind: str | None = None,
+    profile: str | None = None,
 ) -> list[Failure]:
     """Return dead ends and unsettled experiments: nearest to `text`, else the most telling."""
-    rows = _nearest(book, leaf, text, n) if text else _telling(book, leaf, n, kind)
+    look = n if profile is None else 10 * n  # others are among them
+    rows = _nearest(book, leaf, text, look) if text else _telling(book, leaf, look, kind)
+    rows = [(row, score) for row, score in rows if profile in (None, row["profile"])]
     found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for row, score in rows:
@@ -67,7 +100,7 @@ def _nearest(
     hits = search.search(book.db, text or "", leaf=leaf, failed=True, limit=3 * n)
     rows: list[tuple[sqlite3.Row, float | None]] = []
     for number, score in hits:
-        query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null"
+        query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null and {UNSETTLED}"
         tried = book.all(f"{query} order by s.experiment desc limit 1", number)
         rows += [(row, score) for row in tried]
     return rows
@@ -78,7 +111,9 @@ def _telling(
 ) -> list[tuple[sqlite3.Row, float | None]]:
     rows: list[sqlite3.Row] = []
     for one in ("dead_end", "unsettled") if kind is None else (kind,):
-        where = f"s.kind = '{one}'" + (" and s.leaf = ?" if leaf else " and ? is null")
+        where = f"s.kind = '{one}' and {UNSETTLED}" + (
+            " and s.leaf = ?" if leaf else " and ? is null"
+        )
         order = "order by s.telling desc, s.experiment desc limit ?"
         rows += book.all(f"{ENTRY} where {where} {order}", leaf, 3 * n)
     rows.sort(key=lambda row: (row["telling"], row["experiment"]), reverse=True)

@@ -23,6 +23,11 @@ def differences(book: Notebook) -> Iterator[str]:
             yield f"{what} of {name} is not what the records say"
 
 
+# An idea is open until it is run, or withdrawn.
+SETTLED = (
+    "exists (select 1 from experiments where hypothesis = h.id) "
+    "or exists (select 1 from events where subject = 'h' || h.id and verb = 'drop')"
+)
 # The counts against what the states add up to.
 _SUMS = "sum(verdict = 'keep') k, sum(verdict = 'discard') d, sum(verdict = 'crash') c"
 DISAGREEMENTS = {
@@ -37,8 +42,7 @@ DISAGREEMENTS = {
     "count(*) n, sum(verdict is 'keep') k from state where axis is not null group by leaf, axis) "
     "using (leaf, axis) where tried <> ifnull(n, 0) or kept <> ifnull(k, 0)",
     "the list of open ideas": "select 'h' || id from hypotheses h where (id in "
-    "(select hypothesis from pending)) = exists "
-    "(select 1 from experiments where hypothesis = h.id)",
+    f"(select hypothesis from pending)) = ({SETTLED})",
 }
 
 
@@ -56,8 +60,7 @@ def rebuild(book: Notebook) -> None:
             db.execute(f"delete from {table}")
         db.execute("update scopes set experiments = 0")
         db.execute(
-            "insert into pending select id, leaf, campaign from hypotheses h where not exists "
-            "(select 1 from experiments where hypothesis = h.id)"
+            f"insert into pending select id, leaf, campaign from hypotheses h where not ({SETTLED})"
         )
         numbers = [row[0] for row in db.execute("select id from experiments order by id")]
         for part in parts(numbers):

@@ -7,6 +7,7 @@ from ..documents.experiments import Entry, Event
 from ..documents.leaves import Axis, Counts
 from . import Notebook
 from .lookup import SCOPED, Key
+from .replicates import SAYS_NOTHING
 
 Found = dict[str, Any]
 LOOK_BACK = 1000  # experiments counted one by one before "1000 or more" is said
@@ -81,10 +82,21 @@ def counts(book: Notebook, leaf: str) -> Counts:
     return {
         "experiments": row["experiments"] if row else 0,
         "keep": row["keep"] if row else 0,
+        "baselines": _baselines(book, leaf) if row else 0,
         "discard": row["discard"] if row else 0,
         "crash": row["crash"] if row else 0,
         "overruled": row["overruled"] if row else 0,
     }
+
+
+def _baselines(book: Notebook, leaf: str) -> int:
+    """Return how many of a leaf's baselines are kept."""
+    rows = book.all(
+        "select count(*) from experiments e indexed by experiments_baseline join state s "
+        "on s.experiment = e.id where e.leaf = ? and e.kind = 'baseline' and s.verdict = 'keep'",
+        leaf,
+    )
+    return int(rows[0][0])
 
 
 def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardstick: str) -> int:
@@ -164,6 +176,49 @@ def open_ideas(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> l
         "where p.leaf = ? and p.campaign is ? order by p.hypothesis desc limit ?",
         *(leaf, campaign, n),
     )
+
+
+def newest_of(book: Notebook, hypothesis: int) -> Entry | None:
+    """Return the newest experiment of a hypothesis; None where it was never run."""
+    query = f"{ENTRY} where s.hypothesis = ? order by s.experiment desc limit 1"
+    row = book.one(query, hypothesis)
+    return None if row is None else entry(row)
+
+
+def ideas_of_others(book: Notebook, leaf: str, campaign: str | None, n: int) -> list[sqlite3.Row]:
+    """Return what other campaigns wrote down lately and have not run, newest first."""
+    return book.all(
+        "select h.id, h.campaign, h.claim from (select hypothesis from pending "
+        "order by hypothesis desc limit 50) p join hypotheses h on h.id = p.hypothesis "
+        "where h.leaf = ? and h.campaign is not null and h.campaign is not ? limit ?",
+        *(leaf, campaign, n),
+    )
+
+
+def lost(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> list[sqlite3.Row]:
+    """Return a campaign's newest experiments that say nothing of their idea and were not repeated.
+
+    Among its last fifty: what was lost before that nobody waits for.
+    """
+    marks = ", ".join(f"'{one}'" for one in SAYS_NOTHING)
+    return book.all(
+        f"{ENTRY} where s.experiment in (select experiment from state where campaign is ?1 "
+        "and leaf = ?2 order by experiment desc limit 50) and s.verdict = 'crash' "
+        f"and s.failure in ({marks}) and s.hypothesis is not null and not exists ("
+        "select 1 from experiments e2 where e2.hypothesis = s.hypothesis and e2.id > s.experiment) "
+        "order by s.experiment desc limit ?3",
+        *(campaign, leaf, n),
+    )
+
+
+def waiting_on(book: Notebook, incumbent: int, who: str) -> int | None:
+    """Return a campaign's newest experiment against this incumbent that has no verdict yet."""
+    row = book.one(
+        "select e.id from experiments e join state s on s.experiment = e.id where e.campaign = ? "
+        "and e.kind = 'run' and e.incumbent = ? and s.verdict is null order by e.id desc limit 1",
+        *(who, incumbent),
+    )
+    return row["id"] if row else None
 
 
 def in_flight(book: Notebook) -> list[sqlite3.Row]:

@@ -92,6 +92,13 @@ def hypothesis(
         return made
 
 
+def drop(book: Notebook, hypothesis: int, why: str | None = None) -> None:
+    """Withdraw an idea that was never run: it is listed as open no longer."""
+    with book.write() as db:
+        db.execute("delete from pending where hypothesis = ?", (hypothesis,))
+        book.event("drop", f"h{hypothesis}", why)
+
+
 def experiment(book: Notebook, **row: Any) -> int:
     """Open an experiment. The row exists before its process does, so a crash leaves a trace."""
     with book.write() as db:

@@ -279,5 +279,9 @@ class Import:
             ideas = [(s["hypothesis"],) for s in state.refresh_all(self.book, part)]
             self.book.db.executemany("delete from pending where hypothesis = ?", ideas)
             self.hypotheses.update(idea for (idea,) in ideas if idea is not None)
+        self.book.db.execute(
+            "delete from pending where exists "
+            "(select 1 from events where subject = 'h' || hypothesis and verb = 'drop')"
+        )
         for part in state.parts(sorted(self.hypotheses)):
             record.index(self.book, *part)

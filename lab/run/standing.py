@@ -101,7 +101,8 @@ def as_json(
         "cost_usd": _cost(known.runs),
         "position": queued.position if queued else None,
         "eta_s": queued.eta_s if queued else None,
-        "next": _next(experiment, state, verdict, known.audit),
+        "next": _of_change(book, number, state, policy)
+        or _next(experiment, state, verdict, known.audit),
         "verdict": state["verdict"],
         "why": verdict.why if judged else None,
         "bar": verdict.bar if judged else None,
@@ -159,6 +160,18 @@ def _run(run: sqlite3.Row) -> Replicate:
         "status": run["status"] or ("running" if run["started"] else "queued"),
         "failure": run["failure"],
     }
+
+
+def _of_change(
+    book: Notebook, number: int, state: sqlite3.Row, policy: judging.Policy
+) -> Action | None:
+    """Return what is next for the change that this experiment was measured again for."""
+    if state["status"] != "finished" or state["verdict"] not in ("keep", None):
+        return None
+    change = read.waiting_on(book, number, book.who)
+    if change is None:
+        return None
+    return as_json(book, lookup.experiment(book, change), policy)["next"]
 
 
 def _next(

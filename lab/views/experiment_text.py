@@ -136,11 +136,7 @@ def _failed(runs: list[RunRecord]) -> Iterator[str]:
 
 def _change(change: str, found: Experiment) -> list[str]:
     """Return the lines that a change takes away and adds, the first of them."""
-    changed = [
-        line
-        for line in change.splitlines()
-        if line[:1] in ("+", "-") and not line.startswith(("+++", "---")) and line[1:].strip()
-    ]
+    changed = changed_lines(change)
     if not changed:
         return []
     net = f" ({found['lines_changed']:+d} net)" if found["lines_changed"] is not None else ""
@@ -150,6 +146,15 @@ def _change(change: str, found: Experiment) -> list[str]:
         f"change, {len(changed)} lines{net}:",
         *(f"  {shorten(line.rstrip(), WIDTH - 2)}" for line in changed[:DIFF]),
         *rest,
+    ]
+
+
+def changed_lines(diff: str) -> list[str]:
+    """Return the lines that a diff takes away and adds, blank ones aside."""
+    return [
+        line
+        for line in diff.splitlines()
+        if line[:1] in ("+", "-") and not line.startswith(("+++", "---")) and line[1:].strip()
     ]
 
 

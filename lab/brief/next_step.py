@@ -1,0 +1,131 @@
+"""`Next:` of `lab context`: what is unfinished, then what is due, then a move."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import judge as judging
+from ..documents.leaves import Best, Mine, Suggest
+from ..judge import stagnation
+from ..notebook import Notebook, campaigns, ledger, lookup
+from ..run import standing
+from ..run.assessment import audit_due, policy_for
+from ..text import num
+from ..workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a leaf stands, as far as the next step depends on it."""
+
+    workspace: Workspace
+    book: Notebook
+    policy: judging.Policy
+    noise: judging.Noise | None
+    stands: ledger.Ledger | None  # None without a baseline
+    value: float | None  # the incumbent's
+    best: Best | None
+    bag: Sequence[sqlite3.Row]
+    mine: Sequence[Mine]
+    move: stagnation.Move | None
+
+    @property
+    def campaign(self) -> str | None:
+        """The campaign in whose worktree one stands."""
+        return self.workspace.place.campaign
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next, in a sentence that begins with the line to type."""
+
+    text: str
+    word: Suggest | None = None
+
+
+def next_step(at: Situation) -> Step | None:
+    """Return what comes first: unfinished work, what is due, an idea never run, a move."""
+    first = _own_experiment(at) if at.campaign else _unfinished(at)
+    return first or _due(at) or _behind(at) or _own_idea(at) or _moved(at)
+
+
+def _own_experiment(at: Situation) -> Step | None:
+    """Return what this campaign's newest experiment without a verdict waits for."""
+    open_ones = [one for one in at.mine if one["status"] != "not run"]
+    if not open_ones:
+        return None
+    one = open_ones[0]
+    name = one["experiment"]
+    if one["status"] == "lost":
+        return Step(f"lab run {one['hypothesis']}: {name} was lost and says nothing of the idea")
+    if one["status"] in ("queued", "running"):
+        return Step(f"lab wait {name}: it is {one['status']}")
+    row = lookup.experiment(at.book, int(name[1:]))
+    found = standing.as_json(at.book, row, policy_for(at.book, row["id"]))
+    why = f" ({found['why']})" if found["why"] else ""
+    return Step(f"{found['next']}: {name} has no verdict yet{why}")
+
+
+def _unfinished(at: Situation) -> Step | None:
+    """Return what comes first of all in the main checkout: a baseline, a campaign's verdict."""
+    leaf, profile = at.workspace.leaf_name, at.workspace.profile
+    begun = None if at.stands else campaigns.begun_baseline(at.book, leaf, profile)
+    if begun is not None:
+        return Step(f"lab wait e{begun}: the baseline is being measured")
+    left = campaigns.without_verdict(at.book, leaf)
+    if left is None:
+        return None
+    name = left["campaign"].rpartition("/")[2]
+    where = f'cd "$(lab worktree {leaf} {name})"'
+    return Step(f"{where}: e{left['experiment']} there has no verdict yet")
+
+
+def _due(at: Situation) -> Step | None:
+    """Return what should come before any new idea."""
+    if at.stands is None:
+        return Step("lab run --baseline --seeds 3: no baseline here yet", "baseline")
+    whose = (at.campaign, at.workspace.leaf_name)
+    if audit_due(at.book, *whose, at.stands, at.noise, at.policy):
+        above = num(at.stands.provisional_gain, sign=True)
+        return Step(f"lab audit: {above} is provisional, and enough to be confirmed", "audit")
+    places = {row["experiment"]: [row["axis"] or f"e{row['experiment']}"] for row in at.bag}
+    several = judging.together(places, at.policy.bag)
+    if not several:
+        return None
+    names = " ".join(f"e{number}" for number in several)
+    why = "each a little above the level; any gain of the sum is kept"
+    return Step(f"lab apply {names} --edit: {why}", "combine")
+
+
+def _behind(at: Situation) -> Step | None:
+    """Return that somebody else's best is better, where a campaign has not begun anything."""
+    if at.campaign is None or at.best is None or at.stands is None or at.mine:
+        return None
+    theirs, ours = at.best["value"], at.value
+    if at.best["experiment"] == f"e{at.stands.tip}" or theirs is None or ours is None:
+        return None
+    sign = judging.SIGN[at.workspace.leaf.direction]
+    if sign * (theirs - ours) <= 0 or _has_begun(at):
+        return None
+    best = f"{at.best['experiment']} at {num(theirs)}"
+    return Step(f"lab move best: {best} is better than the {num(ours)} that you stand on")
+
+
+def _has_begun(at: Situation) -> bool:
+    return campaigns.counted(at.book, str(at.campaign), at.workspace.leaf_name) > 0
+
+
+def _own_idea(at: Situation) -> Step | None:
+    """Return this campaign's newest idea that was never run, unless it is time to stop."""
+    if at.campaign is None or (at.move is not None and at.move.kind == "stop"):
+        return None
+    ideas = [one["hypothesis"] for one in at.mine if one["status"] == "not run"]
+    if not ideas:
+        return None
+    return Step(f"lab run {ideas[0]}: written down, never run (or: lab drop {ideas[0]})")
+
+
+def _moved(at: Situation) -> Step | None:
+    if at.move is None:
+        return None
+    return Step(at.move.text, "combine" if at.move.kind == "combine" else None)

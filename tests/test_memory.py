@@ -1,0 +1,186 @@
+"""What the next session is told: `Next:`, lessons, what others try, what was lost or withdrawn."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import Quick, Toy, slope
+
+
+def run(toy: Toy, where: Path, value: float, claim: str = "", code: int = 0, more: str = "") -> Any:
+    """Run a slope as an idea of its own; return what is printed."""
+    idea = toy.idea(claim or f"a slope of {value}", cwd=where)
+    slope(where, value, more)
+    return toy.lab("run", idea, "--json", cwd=where, code=code).json
+
+
+def settle(toy: Toy, where: Path, name: str, verdict: str, *words: str) -> None:
+    toy.here("result", name, "-v", verdict, *words, cwd=where)
+
+
+def following(toy: Toy, where: Path) -> str:
+    """Return the line that begins with Next."""
+    lines = toy.here("context", cwd=where).out.splitlines()
+    return next(line for line in lines if line.startswith("Next: "))
+
+
+def test_next_is_what_is_unfinished_then_an_idea_never_run(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 2.0)
+    assert following(toy, campaign).startswith("Next: lab result e2 -v keep: e2 has no verdict")
+    settle(toy, campaign, "e2", "keep")
+    toy.idea("for later", cwd=campaign)
+    assert following(toy, campaign).startswith("Next: lab run h2: written down, never run")
+    toy.here("drop", "h2", "the same as h1", cwd=campaign)
+    assert following(toy, campaign).startswith("Next: an idea")
+
+
+def test_a_baseline_run_again_for_a_change_ends_with_the_change_s_next_line(
+    toy: Toy, campaign: Path
+) -> None:
+    run(toy, campaign, 2.0)
+    again = toy.lab("run", "e1", "--seeds", "1", cwd=campaign).out
+    assert again.splitlines()[-1] == "next: lab result e2 -v keep"
+    other = toy.campaign("bob")
+    assert "next: lab hypothesis" in toy.lab("run", "e1", "--seeds", "1", cwd=other).out
+
+
+def test_a_withdrawn_idea_is_open_no_longer_here_and_after_an_import(
+    toy: Toy, campaign: Path, tmp_path: Path
+) -> None:
+    toy.idea("for later", cwd=campaign)
+    toy.here("drop", "h1", cwd=campaign)
+    assert toy.here("context", "--json", cwd=campaign).json["mine"] == []
+    assert toy.here("doctor", "--json").json["ok"]
+    toy.here("export", "-o", str(tmp_path / "all.jsonl"))
+    toy.git("clone", "-q", str(toy.root), str(tmp_path / "copy"))
+    copy = Quick(tmp_path / "copy")
+    copy.lab("import", str(tmp_path / "all.jsonl"))
+    assert copy.lab("doctor", "--fix", "--json").json["ok"]
+    assert "h1" not in copy.lab("context", "--leaf", "toy").out
+
+
+def test_only_what_was_never_run_and_is_one_s_own_is_withdrawn(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 2.0)
+    assert "lab result e2 -v discard" in toy.here("drop", "h1", cwd=campaign, code=4).err
+    other = toy.campaign("bob")
+    toy.idea("bob's", cwd=other)
+    assert "belongs to toy/bob" in toy.here("drop", "h2", cwd=campaign, code=4).err
+    toy.here("drop", "h2")  # a person, in the main checkout
+
+
+def test_a_new_campaign_beside_a_better_best_begins_there(toy: Toy, campaign: Path) -> None:
+    other = toy.campaign("bob")
+    run(toy, campaign, 2.0)
+    settle(toy, campaign, "e2", "keep")
+    assert following(toy, other).startswith("Next: lab move best: e2 at ")
+
+
+def test_what_others_will_try_is_told_and_one_s_own_is_not(toy: Toy, campaign: Path) -> None:
+    other = toy.campaign("bob")
+    toy.idea("bob will halve the batch", cwd=other)
+    toy.idea("mine", cwd=campaign)
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert [one["campaign"] for one in found["others"]] == ["toy/bob"]
+    assert "h1 of toy/bob: bob will halve" in toy.here("context", cwd=campaign).out
+
+
+def test_lessons_and_what_was_learned_are_cut_last(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 0.5, "a claim " + "of many words " * 40)
+    learned = "what overshoots loses quadratically, " + "and that is seen at once " * 12
+    settle(toy, campaign, "e2", "discard", "--theory-revision", learned)
+    lesson = "steeper is better up to three " + "and no further " * 20
+    toy.here("lesson", lesson, "--evidence", "e2", cwd=campaign)
+    for number in range(6):
+        toy.here("lesson", f"lesson {number}", "--evidence", "e2", cwd=campaign)
+    text = toy.here("context", "--tokens", "700", cwd=campaign).out
+    assert len(text) < 4 * 700
+    assert learned.strip() in text
+    assert "Lessons (2 more" in text
+    assert "of many words " * 12 not in text
+
+
+def test_the_brief_says_nothing_twice(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 0.5, "a dead end of its own")
+    settle(toy, campaign, "e2", "discard", "--theory-revision", "it loses")
+    brief = toy.here("brief", cwd=campaign).out
+    assert brief.count("learned: it loses") == 1
+    assert "notes.md (what earlier sessions wrote)" in brief
+
+
+def test_what_was_tried_on_another_program_is_labelled_and_comes_last(
+    toy: Toy, campaign: Path
+) -> None:
+    run(toy, campaign, 2.0)
+    settle(toy, campaign, "e2", "keep")
+    run(toy, campaign, 0.2, "on the kept change")
+    settle(toy, campaign, "e3", "discard", "--theory-revision", "lost on e2")
+    other = toy.campaign("bob", "toy", "--from", "e1")
+    run(toy, other, 0.1, "on the baseline")
+    settle(toy, other, "e4", "discard", "--theory-revision", "lost on e1")
+    found = toy.here("context", "--json", cwd=other).json["failures"]
+    assert [(one["experiment"], one["elsewhere"]) for one in found] == [
+        ("e4", False),
+        ("e3", True),
+    ]
+    assert "e3 dead end" in (text := toy.here("context", cwd=other).out)
+    assert "on another program" in text
+
+
+def test_the_context_tells_metrics_what_shows_and_what_was_kept(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 2.0)
+    settle(toy, campaign, "e2", "keep")
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert found["metrics"]["steps"] == 1
+    two, six = found["settles"]
+    assert (two["runs"], six["runs"]) == (2, 6)
+    assert two["gain"] > six["gain"] > 0
+    assert "+SLOPE = 2.0" in found["kept"][0]["change"]
+    assert "(baselines: 1)" in toy.here("context", cwd=campaign).out
+
+
+def test_a_second_attempt_that_was_kept_settles_the_bug_of_the_first(
+    toy: Toy, campaign: Path
+) -> None:
+    run(toy, campaign, 2.0, "raise the slope", code=1, more="    raise ValueError(SLOPE)\n")
+    assert "e2 unsettled, bug" in toy.here("failures", cwd=campaign).out
+    slope(campaign, 2.0)
+    toy.lab("run", "h1", cwd=campaign)
+    settle(toy, campaign, "e3", "keep")
+    assert "e2" not in toy.here("failures", cwd=campaign).out
+    assert "e2" not in toy.here("failures", "raise the slope", cwd=campaign).out
+
+
+def test_failures_of_one_profile_alone(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 0.5, "lower the slope")
+    settle(toy, campaign, "e2", "discard")
+    assert "e2" in toy.here("failures", "--profile", "cpu", cwd=campaign).out
+    assert "e2" not in toy.here("failures", "--profile", "smoke", cwd=campaign).out
+
+
+def supervisor_of(toy: Toy) -> int:
+    """Wait for a supervisor of this repository; return its process."""
+    for _ in range(1000):
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            if "lab.run.supervisor" in words and str(toy.root / ".lab") in words:
+                return int(folder.name)
+        time.sleep(0.01)
+    raise AssertionError("no supervisor came")
+
+
+@pytest.mark.children
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="found through /proc")
+def test_what_was_lost_stays_open_with_its_edit(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("sleep", cwd=campaign)
+    slope(campaign, 2.0, "    import time\n    time.sleep(60)\n")
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    os.kill(supervisor_of(toy), signal.SIGKILL)
+    mine = toy.lab("context", "--json", cwd=campaign).json["mine"]
+    assert [one["status"] for one in mine] == ["lost"]
+    assert "Next: lab run h1: e2 was lost" in toy.here("context", cwd=campaign).out
