@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy import Quick, Toy, slope
+from toy import EVALUATE, LEAF, Quick, Toy, slope
+
+SHARE = 'metric = "right"\ndirection = "maximize"'
 
 
 def run(toy: Toy, where: Path, value: float, claim: str = "", code: int = 0, more: str = "") -> Any:
@@ -184,3 +186,17 @@ def test_what_was_lost_stays_open_with_its_edit(toy: Toy, campaign: Path) -> Non
     mine = toy.lab("context", "--json", cwd=campaign).json["mine"]
     assert [one["status"] for one in mine] == ["lost"]
     assert "Next: lab run h1: e2 was lost" in toy.here("context", cwd=campaign).out
+
+
+def test_a_bar_that_no_number_reaches_is_said_to_be_out_of_reach(toy: Toy) -> None:
+    table = LEAF.replace('metric = "loss"\ndirection = "minimize"', SHARE)
+    noisy = "min(1.0, 0.95 + 0.06 * (1 - int(os.environ['LAB_SEED']) % 3))"
+    toy.leaf(toml=table, evaluate=EVALUATE.replace("loss: {(w - 3) ** 2!r}", f"right: {{{noisy}}}"))
+    toy.commit("a share near its ceiling")
+    toy.lab("run", "--baseline", "--seeds", "3", cwd=toy.root / "toy")
+    campaign = toy.campaign()
+    found = run(toy, campaign, 2.0)
+    assert found["bar"] > 1
+    assert any("which no number reaches" in hint for hint in found["hints"])
+    assert toy.here("context", "--json", cwd=campaign).json["out_of_reach"]
+    assert "lower the noise first" in toy.here("context", cwd=campaign).out

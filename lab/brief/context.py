@@ -80,6 +80,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     step = next_step(
         Situation(workspace, book, policy, noise, stands, value, shown, bag, mine, move)
     )
+    bar = _bar(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
@@ -94,7 +95,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "mine": mine,
         "incumbent": incumbent,
         "level": stands.level if stands else None,
-        "bar": _bar(stands, noise, policy, leaf.direction),
+        "bar": bar,
+        "out_of_reach": judging.out_of_reach(bar, [value] if value else [], leaf.direction),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
         "pairs": paired(measurements.pairs(book, number)),

@@ -197,6 +197,7 @@ class Context(TypedDict):
     incumbent: Reference | None  # what an edit here is judged against
     level: Metric | None  # what it must beat: the incumbent's mean, less luck
     bar: Metric | None  # what one run must reach for a keep
+    out_of_reach: bool  # whether no number reaches it: a share above 1, an error below 0
     confirmed_gain: Metric | None  # what audits confirmed of this branch
     provisional_gain: Metric | None  # of its level above what was last confirmed
     pairs: Paired | None  # what equal seeds share; null while no audit tells

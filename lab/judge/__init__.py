@@ -15,7 +15,7 @@ audit     what is claimed of a row of keeps, measured in turn with where it bega
 
 from .audit import Audited, conclude, due, turns
 from .bag import together
-from .level import SIGN, Distance, Record, Runs, distance
+from .level import SIGN, Distance, Record, Runs, distance, out_of_reach
 from .machines import apart, between
 from .mechanism import Luck, Seen, Wanted, moved, overall, spread_of
 from .noise import Group, Noise, faded, pool, pooled
@@ -56,6 +56,7 @@ __all__ = [
     "judge",
     "mean",
     "moved",
+    "out_of_reach",
     "overall",
     "pool",
     "pooled",

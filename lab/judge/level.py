@@ -1,7 +1,7 @@
 """Level: what a new idea must beat, and how far a candidate is above it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .noise import Noise
@@ -41,6 +41,24 @@ class Record:
         if not self.runs:
             return None
         return mean(list(self.runs.values())) - SIGN[direction] * self.luck(policy, noise)
+
+
+def out_of_reach(bar: float | None, values: Iterable[float], direction: str) -> bool:
+    """Return whether no number can reach a bar: a share above 1, an error below 0.
+
+    What the values are is told by themselves: none was ever outside of its range.
+
+    >>> out_of_reach(1.33, [0.95, 0.97], "maximize"), out_of_reach(-0.1, [0.2, 0.3], "minimize")
+    (True, True)
+    >>> out_of_reach(33.1, [31.0, 32.5], "maximize"), out_of_reach(None, [0.2], "minimize")
+    (False, False)
+    """
+    known = list(values)
+    if bar is None or not known or not all(value >= 0 for value in known):
+        return False
+    if direction == "minimize":
+        return bar < 0
+    return bar > 1 and max(known) <= 1
 
 
 @dataclass(frozen=True)

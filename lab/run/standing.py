@@ -17,6 +17,11 @@ from ..text import num, plain, span
 from ..views.mechanism_text import mechanism_text
 from .assessment import BASELINE_SEEDS, Assessment, Moved, assess, audit_due, paired
 
+FAR = (
+    "a keep needs {}, which no number reaches: the noise is too large for what is left. Lower it "
+    "first (more held-out items, a longer run), or make the task harder"
+)
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -123,8 +128,13 @@ def _as_judged(book: Notebook, number: int, now: judging.Judgement) -> judging.J
 
 
 def _hints(known: _Known, standing: Assessment, experiment: sqlite3.Row) -> list[str]:
-    own = known.detail.get("hints", [])
-    return own + ([_elsewhere(standing.moved, experiment["incumbent"])] if standing.moved else [])
+    found = list(known.detail.get("hints", []))
+    if standing.moved:
+        found.append(_elsewhere(standing.moved, experiment["incumbent"]))
+    values = [run["value"] for run in known.runs if run["value"] is not None]
+    if judging.out_of_reach(known.judgement.bar, values, experiment["direction"]):
+        found.append(FAR.format(num(known.judgement.bar)))
+    return found
 
 
 def _elsewhere(moved: Moved, incumbent: int) -> str:
