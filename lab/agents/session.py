@@ -31,7 +31,7 @@ from .messages import Message
 from .presets import Preset, fill
 from .relay import Relay
 
-BRIEF_TOKENS = 8000
+BRIEF_TOKENS = 6000
 POLL_S = 0.1  # between two looks; a relayed command waits as long at worst
 CHUNK = 65_536
 DRAIN_S = 2.0  # for what an ended agent still had in its pipes

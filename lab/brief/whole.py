@@ -10,7 +10,7 @@ from .context import context
 from .context_text import context_text
 from .failures import failures_text
 
-CONTEXT_TOKENS, FAILURES_TOKENS = 1500, 800
+CONTEXT_TOKENS, FAILURES_TOKENS = 1500, 500
 CUT = "\n... (cut here; the rest is in the file)"
 
 

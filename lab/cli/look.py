@@ -304,7 +304,7 @@ def _leaf(workspace: Workspace, book: Notebook, name: str) -> read.Found:
 @click.command()
 @click.argument("leaf", required=False)
 @click.option("--profile", metavar="P", help="gpu, cpu, smoke or another of the leaf's.")
-@click.option("--tokens", default=8000, show_default=True, help="At most so many.")
+@click.option("--tokens", default=6000, show_default=True, help="At most so many.")
 def brief(leaf: str | None, profile: str | None, tokens: int) -> None:
     """Everything an agent should read before it begins, in one document.
 
