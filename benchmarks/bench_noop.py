@@ -21,20 +21,29 @@ MOST_RUNS = 6  # of one variation, the incumbent's among them; the policy stops 
 
 
 def variations(source: str) -> list[str]:
-    """Return ten versions of a script that do exactly what it does."""
-    comments = [f"{source.rstrip()}\n# variation {number}\n" for number in range(6)]
-    blank = source.replace("\n\n\n", "\n\n\n\n")
-    first = source.replace("\nimport ", "\n# what is needed\nimport ", 1)
-    unused = source.rstrip() + "\n\nUNUSED_BY_ANYBODY = 1\n"
-    return [*comments, blank, first, unused, renamed(source)]
+    """Return ten versions of a script that do exactly what it does, each another program.
+
+    Comments, blank lines and docstrings are refused before anything runs; these are not.
+    """
+    unused = [f"{source.rstrip()}\n\nUNUSED_{number} = {number}\n" for number in range(4)]
+    twice = source.replace("\nimport ", "\nimport sys as another_name\nimport ", 1)
+    idle = f"{source.rstrip()}\n\n\ndef nobody():\n    return None\n"
+    return [*unused, twice, idle, *(renamed(source, nth) for nth in range(4))]
 
 
-def renamed(source: str) -> str:
-    """Return the script with one function's local variable under another name."""
+def renamed(source: str, nth: int) -> str:
+    """Return the script with a local variable of the nth function that has one renamed."""
     for function in (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)):
         names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-        stored = [node.id for node in names if isinstance(node.ctx, ast.Store)]
-        if not stored or any(isinstance(n, ast.FunctionDef | ast.Lambda) for n in function.body):
+        arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
+        stored = [n.id for n in names if isinstance(n.ctx, ast.Store) and n.id not in arguments]
+        scopes = (ast.FunctionDef, ast.Lambda, ast.Global, ast.Nonlocal)
+        if not stored or any(
+            isinstance(n, scopes) for n in ast.walk(function) if n is not function
+        ):
+            continue
+        if nth:
+            nth -= 1
             continue
         lines = source.splitlines(keepends=True)
         hits = sorted((n.lineno, n.col_offset) for n in names if n.id == stored[0])
@@ -43,7 +52,7 @@ def renamed(source: str) -> str:
             end = column + len(stored[0].encode())
             lines[line - 1] = (data[:end] + b"_again" + data[end:]).decode()
         return "".join(lines)
-    raise SystemExit("no function has a local variable to rename")
+    raise SystemExit("too few functions have a local variable to rename")
 
 
 def settle(toy: toys.Toy, where: Path, name: str, found: dict) -> dict:

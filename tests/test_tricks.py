@@ -236,6 +236,17 @@ def test_more_work_a_step_breaks_the_budget_of_a_steps_clock(toy: Toy, code: str
     assert float(told[1]) > 3
 
 
+def test_work_before_the_clock_begins_breaks_the_budget(toy: Toy, campaign: Path) -> None:
+    burn = textwrap.indent(f"import time\n{BURN.format(4)}", "    ")
+    text = TRAIN.replace("SLOPE = 1.0", "SLOPE = 2.0")
+    (campaign / "train.py").write_text(text.replace("    random.seed(", f"{burn}    random.seed("))
+    found = run(toy, campaign)
+    assert found["suggest"] == "discard"
+    told = re.search(r"before its clock began ([\d.]+) s", str(found["constraints"]))
+    assert told
+    assert float(told[1]) > 3
+
+
 def test_no_keep_widens_the_budget_of_the_next(toy: Toy) -> None:
     toy.leaf(toml=LEAF.replace("budget_s = 5", 'budget_s = 5\nclock = "steps"'))
     toy.commit("a clock of steps")

@@ -65,7 +65,7 @@ def warm(book: Notebook, experiments: Iterable[int]) -> set[int]:
 
 def took(book: Notebook, experiment: int | None) -> dict[str, float]:
     """Return the most that any finished run of an experiment took, of what the harness measured."""
-    names = ("cpu_s", "eval_s", "eval_cpu_s")
+    names = ("cpu_s", "start_cpu_s", "eval_s", "eval_cpu_s")
     what = ", ".join(f"max(json_extract(machine, '$.{name}')) as {name}" for name in names)
     row = book.one(
         f"select {what} from runs where experiment = ? and status = 'finished'", experiment

@@ -27,6 +27,8 @@ def record(device: Device) -> dict[str, Any]:
 def load(outcome: Outcome, before: int | None) -> dict[str, float]:
     """Return what a training used, and how much it waited for others; `before` is the pressure."""
     found = {"cpu_s": outcome.cpu_s}
+    if outcome.start_cpu_s is not None:
+        found["start_cpu_s"] = round(outcome.start_cpu_s, 3)
     if outcome.delayed is not None:
         found["delayed"] = round(outcome.delayed, 3)
     after = tree_time.pressure_us()

@@ -71,7 +71,8 @@ class Outcome:
     output, where the summary block is, `stderr_tail` that of standard error; `log` is all that was
     kept of both, None where only a file has it; `left` are processes that even SIGKILL did not
     end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
-    they waited for a core.
+    they waited for a core, `start_cpu_s` what they used before the step log's own clock began, None
+    without a log.
     """
 
     exit_code: int | None = None
@@ -79,6 +80,7 @@ class Outcome:
     seconds: float = 0.0
     cpu_s: float = 0.0
     delayed: float | None = None
+    start_cpu_s: float | None = None
     timed_out: bool = False
     diverged: bool = False
     stopped: bool = False

@@ -64,6 +64,7 @@ class _Child:
         )
 
         self.tree = TreeTime(self.process.pid)
+        self.start_cpu_s: float | None = None
 
     def __enter__(self) -> "_Child":
         """Watch both pipes and, on Linux, the end of the child."""
@@ -118,10 +119,16 @@ class _Child:
                     ends_itself_by = now + OWN_END_S
                 self._collect_orphans()
                 self.tree.look()
+                self._note_start()
                 next_check = now + CHECK_S
             self._read(max(0.0, min(next_check, deadline, ends_itself_by) - now))
             if self._ended():
                 return Outcome()
+
+    def _note_start(self) -> None:
+        """Note what was used before training's clock began, as the first line of the log tells."""
+        if self.start_cpu_s is None and self.steps.began_s is not None:
+            self.start_cpu_s = max(0.0, self.tree.seconds - self.steps.began_s)
 
     def _read(self, wait_s: float) -> None:
         """Take in what has been printed; wait for it at most `wait_s`."""
@@ -173,14 +180,21 @@ class _Child:
         status = self.process.returncode
         if self.job.wrapped and status is not None and status > 128:
             status = 128 - status  # as a shell says that a signal ended it
+        diverged, cpu_s = (
+            self.steps.look_at_all(),
+            max(_cpu_s() - self.cpu_before, self.tree.seconds),
+        )
+        if self.start_cpu_s is None and self.steps.began_s is not None:  # ended between two looks
+            self.start_cpu_s = max(0.0, cpu_s - self.steps.began_s)
         killed = by_itself and status in (-signal.SIGKILL, 128 + signal.SIGKILL)
         return replace(
             seen,
             exit_code=status if status is not None and status >= 0 else None,
             signal=-status if status is not None and status < 0 else None,
-            cpu_s=max(_cpu_s() - self.cpu_before, self.tree.seconds),
+            cpu_s=cpu_s,
             delayed=self.tree.delayed,
-            diverged=seen.diverged or self.steps.look_at_all(),
+            start_cpu_s=self.start_cpu_s,
+            diverged=seen.diverged or diverged,
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),
             stderr_tail=self.err.text(),

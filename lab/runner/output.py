@@ -83,6 +83,7 @@ class StepWatch:
 
     def __init__(self, path: Path | None) -> None:
         self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
+        self.began_s: float | None = None  # training seconds at the first line; None before it
         self.finite: set[str] = set()  # names of losses that were numbers once
 
     def look(self) -> bool:
@@ -101,6 +102,8 @@ class StepWatch:
         self.offset += len(new)
         *lines, rest = (self.rest + new).split(b"\n")
         self.rest = rest[-self.PIECE :]
+        if lines and self.began_s is None:
+            self.began_s = _elapsed_s(lines[0])
         self.diverged = any(_diverged(line, self.finite) for line in lines)
         return self.diverged
 
@@ -111,6 +114,19 @@ class StepWatch:
             before = self.offset
             self.look()
         return self.diverged
+
+
+def _elapsed_s(line: bytes) -> float:
+    """Return the training seconds that a line of the log tells, 0 where it tells none.
+
+    >>> _elapsed_s(b'{"step": 10, "elapsed_s": 1.5}'), _elapsed_s(b'{"step": 1}'), _elapsed_s(b"[")
+    (1.5, 0.0, 0.0)
+    """
+    try:
+        told = json.loads(line)["elapsed_s"]
+    except (ValueError, KeyError, TypeError):
+        return 0.0
+    return float(told) if isinstance(told, int | float) and math.isfinite(told) else 0.0
 
 
 def _diverged(line: bytes, finite: set[str]) -> bool:
