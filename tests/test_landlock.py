@@ -63,6 +63,7 @@ def test_nobody_elses_work_can_be_read_changed_or_removed(toy: Toy) -> None:
     assert all(path.stat().st_size for path in private)
     assert record(toy)["confined"] == WAY
     assert record(toy)["landlock_abi"] == landlock.version()
+    assert ", by Landlock" in toy.here("show", "e1").out
     assert toy.lab("doctor").code == 0
 
 
