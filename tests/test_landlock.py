@@ -160,19 +160,25 @@ def test_a_run_that_needs_a_network_is_told_where_to_say_so(toy: Toy) -> None:
 
 
 @pytest.mark.skipif(HERE and landlock.version() < 6, reason="no Landlock here that holds signals")
-def test_a_run_signals_nobody_but_its_own_and_traces_nobody(toy: Toy) -> None:
+def test_a_run_signals_nobody_but_its_own(toy: Toy) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         pids = f"(os.getppid(), {other.pid}, {os.getpid()}, 1)"
-        looks = TRY + note(
-            "{'kill': [can(lambda: os.kill(pid, 0)) for pid in " + pids + "], 'environ': "
-            "[read(f'/proc/{pid}/environ') for pid in " + pids + "], "
-            "'fork': can(lambda: os.kill(os.fork() or os._exit(0), 0))}"
-        )
-        found = seen(run(toy, looks, WAY))
+        tries = f"[can(lambda: os.kill(pid, 0)) for pid in {pids}]"
+        looks = TRY + "    child = os.fork() or os._exit(0)\n"
+        found = seen(run(toy, looks + note(f"[*{tries}, can(lambda: os.kill(child, 0))]"), WAY))
         other.kill()
-    assert found["kill"] == [errno.EPERM] * 4
-    assert found["environ"] == [errno.EACCES] * 4
-    assert found["fork"] is True
+    assert found == [errno.EPERM] * 4 + [True]
+
+
+def test_a_run_looks_into_no_other_process_and_limits_none(toy: Toy) -> None:
+    looks = "    import resource\n" + TRY
+    looks += "    def limit(pid): return can(lambda: resource.prlimit(pid, resource.RLIMIT_CPU))\n"
+    looks += note(
+        "{'environ': read(f'/proc/{os.getppid()}/environ'), 'limit': limit(os.getppid()), "
+        "'own': limit(0)}"
+    )
+    found = seen(run(toy, looks, WAY))
+    assert found == {"environ": errno.EACCES, "limit": errno.EPERM, "own": True}
 
 
 def test_a_run_gains_no_capability_and_mounts_nothing(toy: Toy) -> None:

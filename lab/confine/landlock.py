@@ -41,10 +41,14 @@ DEVICE = READ_DIR | READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV
 SHARED = READ_FILE | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE  # memory and semaphores
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 
-# From linux/audit.h and asm/unistd.h: what a machine is called to a filter, its socket(2).
-SOCKET = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198), "riscv64": (0xC00000F3, 198)}
-IO_URING_SETUP, FIRST_OF_X32, AF_UNIX = 425, 0x40000000, 1
-PR_SET_SECCOMP, MODE_FILTER, ALLOW, REFUSE = 22, 2, 0x7FFF0000, 0x50000 | errno.ENETUNREACH
+# From linux/audit.h and asm/unistd.h: what a machine is called to a filter, its socket, prlimit64.
+CALLS = {
+    "x86_64": (0xC000003E, 41, 302),
+    "aarch64": (0xC00000B7, 198, 261),
+    "riscv64": (0xC00000F3, 198, 261),
+}
+IO_URING_SETUP, FIRST_OF_X32, AF_UNIX, ITSELF = 425, 0x40000000, 1, 0
+PR_SET_SECCOMP, MODE_FILTER, ALLOW, REFUSE = 22, 2, 0x7FFF0000, 0x50000
 LOAD, IF_EQUAL, IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # from linux/bpf_common.h
 NUMBER, ARCHITECTURE, FIRST_WORD = 0, 4, 16  # places in linux/seccomp.h's struct seccomp_data
 
@@ -167,29 +171,45 @@ def _allow(rules: int, path: str, rights: int) -> None:
     os.close(number)
 
 
-def refuse_network() -> None:
-    """Let no socket be opened but a local one: Landlock knows of TCP alone, and late.
+def filter_calls(network: bool) -> None:
+    """Refuse by a filter what Landlock does not know: limits for other processes, all sockets.
 
-    By a filter of system calls, with the words that a machine without a network has. Other
-    machines' calls, and rings through which sockets could be opened unseen, are refused with it.
+    But for local ones, and with the words of a machine without a network. Another machine's calls
+    are refused as well, and rings through which sockets could be opened unseen.
     """
-    architecture, socket = SOCKET[os.uname().machine]
+    architecture, socket, prlimit = CALLS[os.uname().machine]
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
-        (IF_EQUAL, 0, 6, architecture),
+        (IF_EQUAL, 1, 0, architecture),
+        (RETURN, 0, 0, REFUSE | errno.EPERM),
         (LOAD, 0, 0, NUMBER),
-        (IF_AT_LEAST, 4, 0, FIRST_OF_X32),
-        (IF_EQUAL, 3, 0, IO_URING_SETUP),
-        (IF_EQUAL, 0, 3, socket),
-        (LOAD, 0, 0, FIRST_WORD),
-        (IF_EQUAL, 1, 0, AF_UNIX),
-        (RETURN, 0, 0, REFUSE),
+        (IF_AT_LEAST, 0, 1, FIRST_OF_X32),
+        (RETURN, 0, 0, REFUSE | errno.EPERM),
+        *_only(prlimit, ITSELF, errno.EPERM),
+        *([] if network else _only(socket, AF_UNIX, errno.ENETUNREACH)),
+        *([] if network else _never(IO_URING_SETUP, errno.ENETUNREACH)),
         (RETURN, 0, 0, ALLOW),
     ]
     program = b"".join(struct.pack("HBBI", *line) for line in lines)
     filled = ctypes.create_string_buffer(program, len(program))
     words = struct.pack("HP", len(lines), ctypes.addressof(filled))
     call("prctl", PR_SET_SECCOMP, MODE_FILTER, words, 0, 0)
+
+
+def _only(number: int, first: int, fault: int) -> list[tuple[int, int, int, int]]:
+    """Return the lines that refuse a system call unless its first word is this one."""
+    return [
+        (IF_EQUAL, 0, 4, number),
+        (LOAD, 0, 0, FIRST_WORD),
+        (IF_EQUAL, 0, 1, first),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE | fault),
+    ]
+
+
+def _never(number: int, fault: int) -> list[tuple[int, int, int, int]]:
+    """Return the lines that refuse a system call."""
+    return [(IF_EQUAL, 0, 1, number), (RETURN, 0, 0, REFUSE | fault)]
 
 
 def options(words: "Iterator[str]") -> dict[str, list[str]]:
@@ -219,8 +239,7 @@ def main() -> None:
         steps.append(("write", folder))
     drop_capabilities()  # and with it the right to gain any, without which nobody may go on
     restrict(allowed(steps, asked.get("device", [])), network)
-    if not network:
-        refuse_network()
+    filter_calls(network)
     os.chdir(asked["chdir"][0])
     os.execvp(program[0], program)
 
