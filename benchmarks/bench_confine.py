@@ -27,7 +27,8 @@ def seconds(argv: list[str], folder: Path, wrapped: bool) -> float:
 def seen(folder: Path) -> View:
     """Return the view of a run of this repository."""
     private = [Path.cwd(), Path.cwd() / ".lab"]
-    words = {"readable": [], "environ": os.environ, "network": False, "gpu": False}
+    words = {"readable": [], "imported": [], "environ": os.environ, "network": False, "gpu": False}
+    words |= {"fresh": str(folder)}
     base = view.base(python=sys.executable, private=private, **words)
     return base.with_folders([], [str(folder)])
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40)
     pairs = parser.parse_args().pairs
     argv = [sys.executable, "-I", "-S", "-c", "pass"]
-    for kind in ("bwrap", "unshare"):
+    for kind in ("bwrap", "unshare", "landlock"):
         began = time.perf_counter()
         method = methods.best({methods.CHOICE: kind})
         tried = time.perf_counter() - began
@@ -47,9 +48,9 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            words = method.wrapped(argv, folder, seen(folder))
+            words, stays = method.wrapped(argv, folder, seen(folder)), method.has_namespaces
             times = [
-                (seconds(argv, folder, False), seconds(words, folder, True)) for _ in range(pairs)
+                (seconds(argv, folder, False), seconds(words, folder, stays)) for _ in range(pairs)
             ]
         more = [1000 * (confined - alone) for alone, confined in times]
         alone, confined = (1000 * statistics.median(one) for one in zip(*times, strict=True))

@@ -13,6 +13,7 @@ MAY_SKIP = {
     r"found through /proc": "only Linux has it",
     r"always full|/dev/full": "only Linux has it",
     r"no memory file system": "only Linux has it",
+    r"no Landlock here": "Linux has it since 6.2, where it is not switched off",
     r"this machine has a GPU": "what a machine without one does cannot be seen on it",
     r"no triton here": "`make check-gpu` brings it, with 3 GB of torch for CUDA",
     r"needs g\+\+": "torch.compile asks for a compiler, the leaf does not",

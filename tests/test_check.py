@@ -41,6 +41,10 @@ def evaluate(old: str, new: str) -> tuple[str, str, str]:
     return "evaluate.py", old, new
 
 
+def prepare(old: str, new: str) -> tuple[str, str, str]:
+    return "prepare.py", old, new
+
+
 FROZEN = 'frozen = ["prepare.py", "evaluate.py", "serve.py", "program.md"]'
 START = "    here = run.here(__file__)\n    draw ="
 IMPORTS = "from shared import"
@@ -54,6 +58,9 @@ FROM_LOG = (
     '    error = json.loads((here.dir / "steps.jsonl").read_text().split("\\n")[-2])["loss"]\n'
 )
 FETCH = '    import urllib.request\n    urllib.request.urlopen("http://data.example.org/")\n'
+SEAL = 'write(here.sealed / "held_out.json", HELD_OUT, draw)'
+AGAIN = """held = json.loads((here.held_out / "held_out.json").read_text())
+        (here.sealed / "held_out.json").write_text(json.dumps(held[::-1]))"""
 CALL = (
     "    import contextlib, socket\n    with contextlib.suppress(OSError):\n"
     '        socket.create_connection(("192.0.2.1", 80), 5)\n'
@@ -145,6 +152,15 @@ WAYS = {
         "traces",
         "left no steps.jsonl",
         train("log.log(budget.steps_done, budget.elapsed(), loss=loss)", "pass"),
+    ),
+    "nothing is sealed": way(
+        "sealed",
+        "prepare leaves nothing in LAB_SEALED_DIR",
+        prepare("if here.sealed:", "if False:"),
+    ),
+    "what is held out is sealed again, in another order": way(
+        *("sealed", "100 % of what prepare leaves in LAB_SEALED_DIR is held out too"),
+        prepare(SEAL, AGAIN),
     ),
     "the metric is the wrong way round": way(
         *("planted", "LEARNING_RATE = 0.003 should be bad, and makes val_error"),

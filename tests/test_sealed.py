@@ -40,7 +40,7 @@ print(f"---\\nloss: {(w - truth) ** 2!r}\\n---")
 UNTOLD = """\
     assert not [name for name in os.environ if "SEALED" in name or "HELD_OUT" in name]
     cache = Path(os.environ["LAB_CACHE_DIR"])
-    assert {anywhere} or [*cache.parent.iterdir()] == [cache]
+    assert {anywhere} or {{*cache.parent.glob("*")}} <= {{cache}}
 """
 SIGN = "by the sealed set"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import LabError
-from . import changes, facts, imports, runs, yardstick
+from . import changes, facts, imports, runs, second_set, yardstick
 from .case import Case
 from .clone import Clone
 from .finding import Broken, Finding, Noted, Report, State, Unproven
@@ -21,6 +21,7 @@ CHECKS: dict[str, tuple[Check, tuple[str, ...]]] = {
     "smoke": (runs.smoke, ("table", "files", "imports")),
     "seeds": (runs.seeds, ("smoke",)),
     "traces": (runs.traces, ("smoke",)),
+    "sealed": (second_set.check, ("smoke",)),
     "nothing": (changes.nothing, ("smoke",)),
     "repeat": (changes.repeat, ("nothing",)),
     "planted": (changes.planted, ("smoke",)),

@@ -117,6 +117,7 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
         lab doctor
         lab doctor --fix
     """
+    from ..maintenance import kept
     from ..maintenance.doctor import stray_sandboxes, versions
     from ..run import heads
 
@@ -124,12 +125,14 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
         if fix:
             proof.rebuild(book)
             heads.accept(workspace.place.main, workspace.place.home, book)
+            kept.mend(workspace, book)
         problems = [row[0] for row in book.db.execute("pragma integrity_check") if row[0] != "ok"]
         problems += [str(tuple(row)) for row in book.db.execute("pragma foreign_key_check")]
         if not problems:
             problems += list(proof.differences(book))
             problems += list(chain.faults(book))
             problems += list(heads.faults(workspace.place.main, workspace.place.home, book))
+            problems += list(kept.faults(workspace, book))
         problems += stray_sandboxes(book, fix)
         found = versions(workspace, book) | {"problems": problems, "ok": not problems}
     if json_:

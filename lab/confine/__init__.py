@@ -1,7 +1,8 @@
-"""Confinement: what a run sees of this machine, by namespaces where there are any.
+"""Confinement: what a run sees of this machine, by namespaces or Landlock where there are any.
 
 `view` says which folders a run sees, `methods` how it is held to that, `enter` does it where
-`bwrap` is not installed, `environment` which variables reach a run.
+`bwrap` is not installed, `landlock` where no namespaces are to be had, `environment` says which
+variables reach a run.
 """
 
 import os
@@ -17,7 +18,8 @@ class View:
     """What a command sees. Of the paths that lead to a file, the longest one named here decides.
 
     `hidden` are empty, `own` are empty and its own to write to until it ends. All else is there and
-    read-only, but for /dev, which has the usual files and `devices` alone.
+    read-only, but for /dev, which has the usual files and `devices` alone. `fresh` is a folder for
+    what is its own where nothing can be mounted in another's place.
     """
 
     hidden: tuple[str, ...] = ()
@@ -26,6 +28,7 @@ class View:
     writable: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     network: bool = False
+    fresh: str = ""
 
     def with_folders(self, readable: Sequence[str], writable: Sequence[str]) -> "View":
         """Return this view with more to be seen."""

@@ -14,27 +14,21 @@ import signal
 import socket
 import struct
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-# From linux/sched.h, linux/mount.h, linux/prctl.h and linux/capability.h.
+if TYPE_CHECKING or __package__:
+    from .system_calls import FILES, call, drop_capabilities, libc
+else:  # as a program it stands alone
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from system_calls import FILES, call, drop_capabilities, libc
+
+# From linux/sched.h, linux/mount.h and linux/prctl.h.
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH, AT_RECURSIVE, AT_FDCWD, ATTR_RDONLY = 2, 0x8000, -100, 1
 MOUNT_SETATTR, PIVOT_ROOT = 442, {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
-CAPABILITIES, CAP_VERSION_3 = 64, 0x20080522
-FILES = ("null", "zero", "full", "random", "urandom", "tty")
+PR_SET_PDEATHSIG = 1
 BASE = "/tmp"  # there on every Linux; what is in it is hidden in any case
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def call(name: str, *words: Any) -> None:
-    """Call a function of libc that returns 0; paths are texts."""
-    given = [word.encode() if isinstance(word, str) else word for word in words]
-    if getattr(libc, name)(*given) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}", str(words[0]))
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
@@ -132,10 +126,7 @@ def settle(cwd: str) -> None:
     pivot(".", ".")
     call("umount2", ".", MNT_DETACH)
     os.chdir(cwd)
-    for number in range(CAPABILITIES):
-        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # fails beyond the last one there is
-    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    call("capset", struct.pack("Ii", CAP_VERSION_3, 0), struct.pack("6I", *(0,) * 6))
+    drop_capabilities()
 
 
 def status_of(pid: int) -> int:

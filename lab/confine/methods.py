@@ -1,4 +1,4 @@
-"""How a run is held to its view: `bwrap`, our own namespaces, or not at all, and why not."""
+"""How a run is held to its view: `bwrap`, our own namespaces, Landlock, or not, and why not."""
 
 import functools
 import json
@@ -7,18 +7,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from . import View
+from . import View, landlock
 
-Kind = Literal["bwrap", "unshare", "none"]
+Kind = Literal["bwrap", "unshare", "landlock", "none"]
 # Where a system's own programs lie. Never PATH: whoever asks for a run could put their own there.
 PLACES = ("/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin")
 ENTER = Path(__file__).with_name("enter.py")
+LANDLOCK = Path(landlock.__file__)
 PROBE_LIMIT_S = 20  # a namespace is there within 30 ms
-CHOICE = "LAB_CONFINE"  # bwrap, unshare or none: to try one out; each run records what it was
+CHOICE = "LAB_CONFINE"  # a kind: to try one out; each run records what it was
 _NOWHERE = View(hidden=("/home",), own=("/tmp",))
 
 
@@ -38,6 +39,11 @@ class Method:
         """Return whether a run is confined by it at all."""
         return self.kind != "none"
 
+    @property
+    def has_namespaces(self) -> bool:
+        """Return whether a run has processes, shared memory and temporary folders to itself."""
+        return self.kind in ("bwrap", "unshare")
+
     def wrapped(self, argv: Sequence[str], cwd: Path, view: View) -> list[str]:
         """Return the command that runs `argv` with that view, or `argv` where nothing confines."""
         if self.kind == "bwrap":
@@ -45,15 +51,20 @@ class Method:
         if self.kind == "unshare":
             told = {"steps": view.steps(), "devices": view.devices, "network": view.network}
             return [*self.words, json.dumps({**told, "cwd": str(cwd)}), *argv]
+        if self.kind == "landlock":
+            return [*self.words, *_allowances(view), "--chdir", str(cwd), "--", *argv]
         return list(argv)
 
     def as_text(self) -> str:
         """Return in words what this machine can do."""
         return f"{self.kind} ({self.why})" if self.why else self.kind
 
-    def as_record(self) -> dict[str, str]:
+    def as_record(self) -> dict[str, str | int]:
         """Return what a run's record says of it."""
-        return {"confined": self.kind} | ({"unconfined_because": self.why} if self.why else {})
+        if self.kind == "landlock":
+            return {"confined": self.kind, "landlock_abi": landlock.version()}
+        told = {"unconfined_because": self.why} if self.why else {}
+        return {"confined": self.kind, **told}
 
 
 def _options(view: View) -> list[str]:
@@ -76,6 +87,14 @@ def _options(view: View) -> list[str]:
     return words
 
 
+def _allowances(view: View) -> list[str]:
+    """Return the options of `landlock` for a view."""
+    words = [word for what, path in view.steps() for word in (f"--{what}", path)]
+    words += [word for path in view.devices for word in ("--device", path)]
+    words += ["--fresh", view.fresh] if view.fresh else []
+    return [*words, "--network"] if view.network else words
+
+
 def best(environ: Mapping[str, str] = os.environ) -> Method:
     """Return the best method that this machine has, each tried once in a process.
 
@@ -91,12 +110,12 @@ def _best(choice: str) -> Method:
         return Method("none", why=f"{sys.platform} has no namespaces")
     if choice == "none":
         return Method("none", why=f"{CHOICE}=none")
-    faults = []
+    faults: list[str] = []
     for one in _candidates():
         if choice in ("", one.kind):
             fault = _fault(one)
             if not fault:
-                return one
+                return replace(one, why=_short_of(one, faults))
             faults.append(f"{one.kind}: {fault}")
     return Method("none", why="; ".join(faults) or "no bwrap here")
 
@@ -109,7 +128,16 @@ def _candidates() -> list[Method]:
     if program:
         found.append(Method("bwrap", (program, "--unshare-user")))
         found += [Method("bwrap", (program,))] if os.getuid() == 0 else []
-    return [*found, Method("unshare", (sys.executable, "-I", "-S", str(ENTER)))]
+    alone = (sys.executable, "-I", "-S")
+    found.append(Method("unshare", (*alone, str(ENTER))))
+    return [*found, Method("landlock", (*alone, str(LANDLOCK)))]
+
+
+def _short_of(method: Method, faults: Sequence[str]) -> str:
+    """Return what a method lacks, and why there is no better one; "" for namespaces."""
+    if method.has_namespaces:
+        return ""
+    return "; ".join(filter(None, [landlock.lacking(landlock.version()), *faults]))
 
 
 def _fault(method: Method) -> str:

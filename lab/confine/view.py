@@ -39,6 +39,7 @@ def base(
     environ: Mapping[str, str],
     network: bool,
     gpu: bool,
+    fresh: str = "",
 ) -> View:
     """Return what every command of a run sees, before the folders of its stage.
 
@@ -62,6 +63,7 @@ def base(
         writable=tuple(_unless_private(caches, secret) if network else ()),
         devices=tuple(path for sign in GPUS for path in sorted(glob.glob(sign))) if gpu else (),
         network=network,
+        fresh=fresh,
     )
 
 

@@ -35,7 +35,7 @@ class Replicate(TypedDict):
     load: Chance | None  # the share of its time that it waited for a core; null where nobody tells
     seconds: Seconds | None  # from its start to its record, without the wait for a device
     device: str | None  # on which it ran
-    confined: str | None  # bwrap, unshare, rented or none; null where nobody knows
+    confined: str | None  # bwrap, unshare, landlock, rented or none; null where nobody knows
     status: Stage  # how far it is
     failure: str | None  # the class of failure, where it failed
 

@@ -114,3 +114,20 @@ def restarts(book: Notebook, job: int) -> int:
 def ever_remote(book: Notebook) -> bool:
     """Return whether any run was ever in a sandbox."""
     return book.one("select 1 from runs where remote_id is not null limit 1") is not None
+
+
+GONE, COMMIT = "gone", "commit"  # an event, and what it says of an experiment, or `run 7`
+
+
+def made_here(book: Notebook, folder: str) -> list[sqlite3.Row]:
+    """Return the runs that this notebook recorded itself and whose log lay below a folder."""
+    query = """
+        select r.id, r.experiment, e."commit" from runs r join experiments e on e.id = r.experiment
+        where substr(r.log, 1, ?) = ? and r.id in
+        (select row from chain where part = 'runs' and line = 0) order by r.id"""
+    return book.all(query, len(folder), folder)
+
+
+def known_gone(book: Notebook) -> set[tuple[str, str]]:
+    """Return what a person knows to be lost: an experiment, and its commit or a run of it."""
+    return {(*row,) for row in book.all("select subject, detail from events where verb = ?", GONE)}

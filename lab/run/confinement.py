@@ -12,6 +12,7 @@ from ..confine import View, environment, methods, view
 from ..errors import Environment
 from ..leaf.model import Settings
 from ..slots import Device, shared_folder
+from .exports import fresh
 from .failures import Failure
 from .spawn import own_paths
 from .stages import Stages
@@ -63,9 +64,10 @@ class Confinement:
                 seen = base.with_folders([*map(str, read)], [*map(str, write)])
                 return self.method.wrapped(argv, cwd, seen)
 
-            stages.confine = confine
+            stages.confine, stages.wrapped = confine, self.method.has_namespaces
 
     def _base(self, device: Device) -> View:
+        order = self.order
         return view.base(
             python=self.python,
             private=self._private(),
@@ -74,6 +76,7 @@ class Confinement:
             environ=os.environ,
             network=bool(self.settings.network),
             gpu=device.kind == "gpu",
+            fresh="" if self.method.has_namespaces else str(fresh(order.home, order.job["id"])),
         )
 
     def _private(self) -> list[Path]:
@@ -96,7 +99,12 @@ class Confinement:
             return None
         named = PATH.search(failure.last)
         path = named[1] if named else ""
-        if "[Errno 30]" in failure.last:
+        if "[Errno 13]" in failure.last and path and not self.method.has_namespaces:
+            says = f"{path} is none of a run's: it sees no home folder or checkout, and writes to"
+            says += " folders of its own."
+            hint = "Write below LAB_RUN_DIR or $TMPDIR; to read it, in leaf.toml: [sandbox] "
+            hint += f'read = ["{os.path.dirname(path)}"]'
+        elif "[Errno 30]" in failure.last:
             says = f"A run writes to folders of its own, not to {path or 'other ones'}."
             hint = "Write below LAB_RUN_DIR; what all runs need is for `prepare` to make"
         elif "[Errno 2]" in failure.last and os.path.exists(path):

@@ -128,7 +128,7 @@ class Execution:
                     self._seal(stages)
                 return found
             finally:
-                if not confinement.method.confines:
+                if not confinement.method.has_namespaces:
                     shared_memory.remove_left(before)
 
     @property

@@ -1,4 +1,4 @@
-"""Shared memory that an unconfined run left behind: found by what came there while it ran."""
+"""Shared memory that a run without one of its own left: found by what came while it ran."""
 
 import contextlib
 import os

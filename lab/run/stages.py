@@ -75,6 +75,7 @@ class Stages:
         self.device: dict[str, str] = {}  # what shows the leased device to a child
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
         self.confine: Confine | None = None  # None: a rented sandbox is itself all there is to see
+        self.wrapped = False  # whether what confines stays, and holds what it started
         self.warm: Path | None = None  # what the incumbent's run left, to begin from
         self.scratch: Path | None = None  # where kernels that were compiled stay for the next run
 
@@ -214,7 +215,7 @@ class Stages:
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
-            wrapped=confine is not None,
+            wrapped=confine is not None and self.wrapped,
         )
         outcome = self.runner.run(job, self.stop)
         if outcome.stopped:

@@ -9,6 +9,7 @@ from ..text import num, plain, shorten, span
 from .mechanism_text import mechanism_text
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
+LESS = {"none": ", not confined", "landlock": ", by Landlock"}  # than namespaces confine
 METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
 
 
@@ -98,8 +99,9 @@ def _run(run: RunRecord) -> str:
     value = f" {num(run['value'])}" if run["value"] is not None else ""
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
-    words += ", not confined" if '"confined": "none"' in (run["machine"] or "") else ""
-    words += ", warm start" if '"warm_start"' in (run["machine"] or "") else ""
+    machine = json.loads(run["machine"] or "{}")
+    words += LESS.get(machine.get("confined"), "")
+    words += ", warm start" if "warm_start" in machine else ""
     return shorten(words, WIDTH)
 
 
