@@ -5,8 +5,8 @@
 
 A leaf of constants, each with four values whose worth is drawn by the night, and luck of one
 deviation a run. An agent tries one value of one constant at a time and forgets everything every six
-experiments, some sessions in the middle of one. *Reads*: it does what `Next:` says and asks
-`lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow `next:`.
+experiments, some sessions in the middle of one. *Reads*: it begins with what `Next:` says and
+asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow `next:`.
 Nights are paired: the same worths, the same number of runs. Prints what the branch truly gained,
 in deviations of a run, with the error of the mean difference; dead ends that were tried again; what
 was left open; and how much of `lab`'s output was read, in tokens of four characters.
@@ -19,6 +19,7 @@ import shlex
 import statistics
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,23 +95,23 @@ class Agent:
 
     def __init__(self, night: Night, seed: int, reads: bool) -> None:
         self.night, self.reads, self.chance = night, reads, random.Random(seed)
-        self.tokens = 0.0
+        self.tokens: Counter[str] = Counter()  # read, by command
         self.tried: list[str] = []  # for the figures alone; the agent does not look at it
         self.again = 0
 
     def lab(self, *words: str) -> str:
         """Type a command; return what it says, with the hint of a refusal."""
         done = self.night.toy.lab(*words, cwd=self.night.where, code=None)
-        self.tokens += len(done.out + done.err) / 4
+        self.tokens[words[0]] += len(done.out + done.err) // 4
         return f"{done.out}\n{done.err}".strip()
 
     def work(self, experiments: int) -> None:
         """Do so many experiments, in sessions that know nothing of each other."""
         while self.done() < experiments:
             cut = self.chance.random() < CUT
+            if self.reads:
+                self.go_on()
             for number in range(SESSION):
-                if self.reads:
-                    self.go_on()
                 if self.done() >= experiments:
                     return
                 if not self.experiment(cut and number == SESSION - 1):
@@ -198,7 +199,8 @@ def one_night(seed: int, experiments: int, constants: int, reads: bool) -> tuple
         left = night.toy.here("context", "--json", cwd=night.where).json["mine"]
         gained, runs = night.gained(), agent.done()
         kind = "reads" if reads else "blind"
-        figures = [runs, f"{gained:.2f}", agent.again, len(left), f"{agent.tokens / runs:.0f}"]
+        read = sum(agent.tokens.values())
+        figures = [runs, f"{gained:.2f}", agent.again, len(left), f"{read / runs:.0f}"]
         print("|", " | ".join(map(str, [seed, kind, *figures])), "|", flush=True)
         return agent, gained
 
@@ -213,7 +215,7 @@ def main() -> None:
     print("| night | agent | experiments | gained | dead ends again | left open | tokens each |")
     print("|---|---|---|---|---|---|---|")
     if asked.what == "long":
-        one_night(0, asked.experiments or 100, 40, reads=True)
+        print(dict(one_night(0, asked.experiments or 100, 40, reads=True)[0].tokens))
         return
     apart = []
     for seed in range(asked.nights):
