@@ -1,12 +1,13 @@
 """What the notebook's memory is worth to an agent that has none of its own.
 
-    python benchmarks/bench_memory.py yield --nights 6      # who reads `lab context` and `failures`
+    python benchmarks/bench_memory.py yield --nights 8      # who reads `lab context` and `failures`
     python benchmarks/bench_memory.py long --experiments 100
 
 A leaf of constants, each with four values whose worth is drawn by the night, and luck of one
 deviation a run. An agent tries one value of one constant at a time and forgets everything every six
 experiments, some sessions in the middle of one. *Reads*: it begins with what `Next:` says and
-asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow `next:`.
+asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow the
+line that `lab` tells next.
 Nights are paired: the same worths, the same number of runs. Prints what the branch truly gained,
 in deviations of a run, with the error of the mean difference; dead ends that were tried again; what
 was left open; and how much of `lab`'s output was read, in tokens of four characters.
@@ -209,7 +210,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=["yield", "long"])
-    parser.add_argument("--nights", type=int, default=6)
+    parser.add_argument("--nights", type=int, default=8)
     parser.add_argument("--experiments", type=int, default=0, help="of each night")
     asked = parser.parse_args()
     print("| night | agent | experiments | gained | dead ends again | left open | tokens each |")
@@ -219,7 +220,7 @@ def main() -> None:
         return
     apart = []
     for seed in range(asked.nights):
-        gains = [one_night(seed, asked.experiments or 30, 10, reads)[1] for reads in (True, False)]
+        gains = [one_night(seed, asked.experiments or 40, 12, reads)[1] for reads in (True, False)]
         apart.append(gains[0] - gains[1])
     if len(apart) > 1:
         error = statistics.stdev(apart) / len(apart) ** 0.5
