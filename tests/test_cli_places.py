@@ -89,3 +89,11 @@ def test_at_the_root_log_and_board_cover_all_leaves(quick: Quick) -> None:
 
 def test_python_dash_m_lab_is_the_same_program(toy: Toy) -> None:
     assert toy.lab("--version").out.startswith("lab, version ")
+
+
+def test_an_idea_names_its_leaf_at_the_root_of_several(toy: Toy) -> None:
+    toy.leaf("other")
+    toy.commit("two leaves")
+    idea = toy.idea()
+    refused = toy.here("run", idea, code=4).err
+    assert 'cd "$(lab worktree toy' in refused

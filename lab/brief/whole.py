@@ -66,6 +66,8 @@ def facts(workspace: Workspace) -> str:
             "- you stand in no campaign's worktree; before you edit: "
             f'cd "$(lab worktree {leaf.name} NAME)"'
         )
+        names = ", ".join(name for name in leaf.profiles if name != settings.profile)
+        lines += [f"- other profiles: {names}; a campaign keeps to one"] if names else []
     if settings.constraints:
         lines.append(f"- constraints: {', '.join(one.text for one in settings.constraints)}")
     if leaf.knobs:

@@ -79,7 +79,7 @@ def run(
     limit = waiting.seconds(wait_s, detach)
     if workspace.runner != "local" and not workspace.is_rented:
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
-    if what is None or what[:1].lower() == "h":
+    if what is None:
         say_profile(workspace)
     with workspace.open(write=True) as book:
         if baseline:
@@ -90,9 +90,10 @@ def run(
             started = Trial(again_desk, book, seeds, max_cost).again(row)
         else:
             assert what is not None
-            started = Trial(workspace, book, seeds, max_cost).hypothesis(
-                book.need(what, "h"), again=again
-            )
+            idea = book.need(what, "h")
+            desk = _desk_for(workspace, idea)
+            say_profile(desk)
+            started = Trial(desk, book, seeds, max_cost).hypothesis(idea, again=again)
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
         if started.left_out:
@@ -115,6 +116,14 @@ def _goes_without(workspace: Workspace, files: Sequence[str]) -> str:
         f"note: the run goes without {named}{more}: new, and not mutable. If it needs one, "
         f"a person names it in {prefix}leaf.toml: mutable = [..., {named}]"
     )
+
+
+def _desk_for(workspace: Workspace, idea: sqlite3.Row) -> Workspace:
+    """Return the workspace for a hypothesis: at the root of several leaves that of its own."""
+    if workspace.known_leaf() is not None:
+        return workspace
+    asked = {"profile": workspace.asked_profile, "runner": workspace.runner}
+    return Workspace(workspace.cwd, leaf=idea["leaf"], **asked)
 
 
 def _desk_of(workspace: Workspace, row: sqlite3.Row) -> Workspace:

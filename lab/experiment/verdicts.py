@@ -226,7 +226,8 @@ class Worktree:
         return True
 
     def _next(self, asked: Asked) -> str:
-        if asked.verdict == "keep" and not self.at_tip and self.row["commit"]:
+        is_change = self.row["kind"] != "baseline" and self.row["commit"]
+        if asked.verdict == "keep" and not self.at_tip and is_change:
             return f"lab apply e{self.row['id']}"
         return "lab context"
 
