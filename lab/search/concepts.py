@@ -469,8 +469,20 @@ def alike(one: Sequence[str], other: Sequence[str]) -> float:
     mine, theirs = _meaning(one), _meaning(other)
     total = sum(mine.values()) + sum(theirs.values())
     shared = 2 * sum(min(mine[name], theirs[name]) for name in mine.keys() & theirs)
-    against = any({a} <= mine.keys() - theirs and {b} <= theirs.keys() - mine for a, b in OPPOSITES)
-    return round(shared / total * (0.7 if against else 1.0), 4) if total else 0.0
+    return round(shared / total * (0.7 if _against(mine, theirs) else 1.0), 4) if total else 0.0
+
+
+def opposite(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Return whether two texts, given as `words`, want opposite directions.
+
+    >>> opposite(words("a larger batch"), words("BATCH 64 to 32"))
+    True
+    """
+    return _against(_meaning(one), _meaning(other))
+
+
+def _against(mine: dict[str, float], theirs: dict[str, float]) -> bool:
+    return any({a} <= mine.keys() - theirs and {b} <= theirs.keys() - mine for a, b in OPPOSITES)
 
 
 def _meaning(tokens: Sequence[str]) -> dict[str, float]:
