@@ -27,7 +27,10 @@ from lab.search import concepts
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
 QUESTIONS = (
     "recall.jsonl",
-    *(f"recall/{which}.jsonl" for which in ("first", "second", "third", "fourth", "fifth")),
+    *(
+        f"recall/{which}.jsonl"
+        for which in ("first", "second", "third", "fourth", "fifth", "sixth")
+    ),
 )
 QUERIES = (
     "lower the learning rate",  # every word in a large share of the rows

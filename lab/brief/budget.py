@@ -9,6 +9,7 @@ from ..text import CHARACTERS_A_TOKEN, shorten
 
 SENTENCES = (400, 240, 160, 110, 80, 60)  # characters that a sentence may keep, roomiest first
 SHORTEST = 40  # characters that an item takes at the very least
+WHOLE = ("suggestion",)  # what to do next is worth nothing by half
 LEAST = 300  # tokens below which not even the names of the fields fit
 
 
@@ -45,7 +46,7 @@ def _cut(found: Any, limit: int) -> Any:
     if isinstance(found, str):
         return found if len(found) <= limit else shorten(found, limit)
     if isinstance(found, dict):
-        return {key: _cut(value, limit) for key, value in found.items()}
+        return {key: value if key in WHOLE else _cut(value, limit) for key, value in found.items()}
     if isinstance(found, list | tuple):
         return [_cut(value, limit) for value in found]
     return found

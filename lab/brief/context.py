@@ -24,6 +24,7 @@ from ..run.assessment import audit_due, paired, policy_of, reference
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..views.board_text import gains
 from ..workspace import Workspace
+from . import moves
 from .budget import SENTENCES, fit_json
 from .failures import entry
 
@@ -55,12 +56,11 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
-    since = read.since_keep(book, leaf.name, campaign)
+    since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     policy = policy_of(leaf.judge)
     stands = _standing(book, incumbent, noise, policy)
     bag = ledger.bag(book, stands.tip) if stands else []
-    names = {"near_misses": _names(near), "kept": _names(kept)}
-    move = stagnation.propose(since, axes=axes, knobs=list(leaf.knobs), **names)
+    move = moves.due(workspace, book, since, axes, near, kept)
     counts: Comparable = {
         **read.counts(book, leaf.name),
         "incomparable": read.incomparable(book, scope.leaf, *key),
@@ -100,10 +100,6 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     }
     fitted: Context = fit_json(found, tokens, GIVE_WAY)
     return fitted
-
-
-def _names(rows: list[sqlite3.Row]) -> list[str]:
-    return [f"e{row['experiment']}" for row in rows]
 
 
 def _failures(book: Notebook, leaf: str, about: str | None) -> list[Loss]:

@@ -190,7 +190,7 @@ class Context(TypedDict):
     unsettled: list[Failure]  # what says too little to be called a dead end
     lessons: list[Lesson]  # findings, newest first
     axes: list[Axis]  # directions tried, those that gave most first
-    since_keep: int  # experiments judged since the last keep
+    since_keep: int  # experiments judged since the last keep, bugs and lost runs aside
     suggestion: str | None  # the move that is due
     suggest: Literal["baseline", "audit", "combine"] | None  # the same in a word, where it has one
     recent: list[Recent]  # the newest experiments, newest first

@@ -95,3 +95,28 @@ def _names(node: ast.AST) -> set[str]:
             case ast.alias(name=name):
                 found.add(name)
     return found
+
+
+def all_constants(files: Mapping[str, bytes]) -> set[str]:
+    """Return the constants at the top of Python files, read or not."""
+    return {
+        name
+        for path, data in files.items()
+        if path.endswith(".py")
+        for name in _constants(path, data)
+        if name.isupper()
+    }
+
+
+def missing(before: bytes, after: bytes) -> set[str]:
+    """Return the names that a file reads and defines no more; all it had, where it is no Python.
+
+    >>> missing(b"A = 1\\nB = 2\\nprint(A)", b"B = 2\\nprint(A)")
+    {'A'}
+    """
+    old, new = _tree("a.py", before), _tree("a.py", after)
+    had = {name for node in (old.body if old else ()) for name in _bound(node)}
+    if new is None:
+        return had
+    has = {name for node in new.body for name in _bound(node)}
+    return (had - has) & _names(new)
