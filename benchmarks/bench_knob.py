@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import bench_noop  # noqa: E402 (the same way to drive a run)
 import toy as toys  # noqa: E402 (the tests' repository, reused)
 
-from lab.agents import knobs  # noqa: E402 (writes a constant as the tuner does)
+from lab.leaf import knobs  # noqa: E402 (writes a constant as the tuner does)
 
 
 def mutable(toy: toys.Toy, leaf: str) -> str:

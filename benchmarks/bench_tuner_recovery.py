@@ -63,7 +63,7 @@ class Clone:
     def spoil(self, knob: str, value: Any) -> None:
         """Commit a bad value of one knob."""
         from lab import leaf as leaves
-        from lab.agents import knobs
+        from lab.leaf import knobs
 
         one = leaves.read(self.root, self.leaf)
         for name in one.settings(self.profile).mutable:

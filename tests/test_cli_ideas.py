@@ -1,6 +1,7 @@
 """Writing down: hypotheses, experiments that run elsewhere, verdicts, lessons."""
 
 import json
+from pathlib import Path
 
 import pytest
 from toy import Answer, Quick, Toy, slope
@@ -37,7 +38,7 @@ def test_the_same_claim_not_yet_run_keeps_its_id(quick: Quick) -> None:
     first = quick.idea("halve the lr")
     again = quick.lab("hypothesis", "halve the lr", "-m", "another reason")
     assert again.out.strip() == first
-    assert again.err == ""
+    assert again.err == "none near this\n"
     quick.lab("experiment", first)
     later = quick.lab("hypothesis", "halve the lr", "-m", "another reason")
     assert later.out == "h2\n"
@@ -173,6 +174,67 @@ def refused(answer: Answer) -> str:
     """Return the refusal's first line, once it is sure that nothing was printed as data."""
     assert answer.out == ""
     return answer.err.splitlines()[0]
+
+
+@pytest.fixture
+def halved(toy: Toy, campaign: Path) -> Path:
+    """A campaign that halved SLOPE and said so in no word of its claim, and lost."""
+    toy.idea("a gentler start", "--axis", "start", cwd=campaign)
+    slope(campaign, 0.5)
+    toy.lab("run", "h1", cwd=campaign)
+    toy.lab("result", "e2", "-v", "discard", cwd=campaign)
+    return campaign
+
+
+def near(toy: Toy, claim: str, cwd: Path) -> list[str]:
+    """Return what is told beside a new claim."""
+    return toy.here("hypothesis", claim, "-m", "to see", cwd=cwd).err.splitlines()
+
+
+def test_an_idea_is_near_by_what_was_changed_whatever_was_said(toy: Toy, halved: Path) -> None:
+    (told,) = near(toy, "halve the slope", halved)
+    assert told.startswith("near: h1 e2 (discard, gain -")
+    assert told.endswith("a gentler start [SLOPE 1.0 -> 0.5]")
+    (found,) = toy.here("failures", "halve the slope", "--json", cwd=halved).json
+    assert found["experiment"] == "e2"
+
+
+def test_the_same_constant_at_the_same_value_is_as_near_as_can_be(toy: Toy, halved: Path) -> None:
+    claim = "SLOPE at 0.5, since all else failed and nobody knows any better what to do about it"
+    answer = toy.here("hypothesis", claim, "-m", "why", "--json", cwd=halved)
+    (found,) = answer.json["near_duplicates"]
+    assert (found["hypothesis"], found["score"], found["opposite"]) == ("h1", 1.0, False)
+    assert found["changed"] == [["SLOPE", 1.0, 0.5]]
+
+
+def test_the_opposite_direction_is_told_as_such(toy: Toy, halved: Path) -> None:
+    (told,) = near(toy, "a larger slope", halved)
+    assert told.startswith("near, the other way: h1 e2 (discard")
+    assert near(toy, "a smaller slope", halved)[0].startswith("near: h")
+
+
+def test_what_was_kept_is_told_as_well(toy: Toy, campaign: Path) -> None:
+    toy.idea("a steeper line", cwd=campaign)
+    slope(campaign, 2.0)
+    toy.lab("run", "h1", "--seeds", "3", cwd=campaign)
+    toy.lab("result", "e2", "-v", "keep", "--because", "it fits", cwd=campaign)
+    (told,) = near(toy, "double the slope", campaign)
+    assert told.startswith("near: h1 e2 (keep, gain +")
+
+
+def test_what_another_campaign_has_not_finished_is_being_tried(quick: Quick) -> None:
+    here, there = quick.campaign("ada"), quick.campaign("bob")
+    quick.idea("halve the learning rate", cwd=here)
+    assert near(quick, "smaller step size", there) == [
+        "near: h1 (being tried by toy/ada): halve the learning rate"
+    ]
+
+
+def test_at_most_two_are_told_and_nothing_far(quick: Quick) -> None:
+    for rate in ("0.1", "0.2", "0.3"):
+        quick.idea(f"learning rate {rate}")
+    assert len(near(quick, "another learning rate", quick.root / "toy")) == 2
+    assert near(quick, "paint the plots green", quick.root / "toy") == ["none near this"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.agents import knobs
 from lab.errors import Refused
+from lab.leaf import knobs
 
 SOURCE = b'''"""LR = 9 in a docstring."""
 import os  # LR = 8 in a comment

@@ -200,3 +200,12 @@ def test_a_bar_that_no_number_reaches_is_said_to_be_out_of_reach(toy: Toy) -> No
     assert any("which no number reaches" in hint for hint in found["hints"])
     assert toy.here("context", "--json", cwd=campaign).json["out_of_reach"]
     assert "lower the noise first" in toy.here("context", cwd=campaign).out
+
+
+def test_the_brief_lists_no_knob_that_the_code_has_no_more(toy: Toy, campaign: Path) -> None:
+    assert "NOISE: 0.001 to 0.1" in toy.here("brief", cwd=campaign).out
+    text = (campaign / "train.py").read_text().replace("gauss(0, NOISE)", "gauss(0, 0.01)")
+    (campaign / "train.py").write_text(text)
+    brief = toy.here("brief", cwd=campaign).out
+    assert "SLOPE: 0.5 to 5" in brief
+    assert "NOISE: 0.001 to 0.1" not in brief

@@ -26,8 +26,8 @@ from nights import Idea, Ideas, Night
 from rules import Playing, Rule
 
 from lab import leaf as leaves
-from lab.agents import knobs  # writes a constant as the tuner does
 from lab.judge import SIGN
+from lab.leaf import knobs  # writes a constant as the tuner does
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks"))

@@ -15,10 +15,10 @@ from typing import Any
 from nights import Idea, Ideas
 
 from lab import leaf
-from lab.agents import knobs
 from lab.agents.history import Change, PastTrial
 from lab.agents.proposals import Proposer, position
 from lab.judge import stagnation
+from lab.leaf import knobs
 
 ROOT = Path(__file__).resolve().parents[2]
 NEAR = 0.08  # of a knob's range: how far its best value lies from the committed one

@@ -7,10 +7,9 @@ from typing import Any
 
 from .. import repo
 from ..errors import LabError
-from ..leaf import Knob
+from ..leaf import Knob, knobs
 from ..notebook import Notebook, campaigns, state
 from ..workspace import Workspace
-from . import knobs
 
 NEWEST = 400  # experiments told to Optuna: more changes no suggestion and costs 1 ms each
 

@@ -22,13 +22,13 @@ from ..experiment import combination, verdicts
 from ..experiment.start import Trial
 from ..judge import together
 from ..judge.stagnation import Move
-from ..leaf import Knob
+from ..leaf import Knob, knobs
 from ..notebook import campaigns, ideas, ledger, read, record
 from ..notebook.replicates import SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
-from . import knobs, proposals
+from . import proposals
 from .history import Change, History, PastTrial
 
 LOOKS = 6  # at one experiment: the incumbent's repeats, where its noise is unknown, then its own

@@ -27,6 +27,7 @@ from ..notebook import Notebook, campaigns, ideas, ledger, measurements, read
 from ..run.assessment import paired, policy_of, reference
 from ..views.experiment_text import changed_lines
 from ..workspace import Workspace
+from . import moves
 from .budget import fit_json
 from .next_step import Situation, next_step
 
@@ -63,13 +64,12 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     axes = read.axes(book, leaf.name)
     near = read.near_misses(book, leaf.name, MANY)
     kept = read.kept(book, leaf.name, MANY)
-    since = read.since_keep(book, leaf.name, campaign)
+    since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     policy = policy_of(leaf.judge)
     line = set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
     stands = _standing(book, incumbent, noise, policy)
     bag = ledger.bag(book, stands.tip) if stands else []
-    names = {"near_misses": _names(near), "kept": _names(kept)}
-    move = stagnation.propose(since, axes=axes, knobs=list(leaf.knobs), **names)
+    move = moves.due(workspace, book, since, axes, near, kept)
     counts: Comparable = {
         **read.counts(book, leaf.name),
         "incomparable": read.incomparable(book, scope.leaf, *key),
@@ -122,10 +122,6 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     }
     fitted: Context = fit_json(found, tokens, GIVE_WAY, UNCUT)
     return fitted
-
-
-def _names(rows: list[sqlite3.Row]) -> list[str]:
-    return [f"e{row['experiment']}" for row in rows]
 
 
 def _failures(book: Notebook, leaf: str, about: str | None, line: set[int]) -> list[Loss]:

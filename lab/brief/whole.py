@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from ..leaf import Knob
+from ..leaf import Knob, live
 from ..notebook import Notebook, ideas
 from ..text import CHARACTERS_A_TOKEN, block, span
 from ..workspace import Workspace
@@ -70,10 +70,19 @@ def facts(workspace: Workspace) -> str:
         lines += [f"- other profiles: {names}; a campaign keeps to one"] if names else []
     if settings.constraints:
         lines.append(f"- constraints: {', '.join(one.text for one in settings.constraints)}")
-    if leaf.knobs:
+    knobs = _turnable(workspace)
+    if knobs:
         lines.append("- knobs, with the reason for each:")
-        lines += [f"  - {knob.name}: {_range(knob)}; {knob.why}" for knob in leaf.knobs.values()]
+        lines += [f"  - {knob.name}: {_range(knob)}; {knob.why}" for knob in knobs]
     return "\n".join(lines)
+
+
+def _turnable(workspace: Workspace) -> list[Knob]:
+    """Return the knobs that the files as they are still read."""
+    top = workspace.place.top
+    files = {path: top / path for path in workspace.mutable_paths if path.endswith(".py")}
+    alive = live.constants({path: f.read_bytes() for path, f in files.items() if f.is_file()})
+    return [knob for knob in workspace.leaf.knobs.values() if knob.name in alive or not files]
 
 
 def _range(knob: Knob) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..agents import knobs
 from ..errors import LabError
-from ..leaf import Knob
+from ..leaf import Knob, knobs
 from ..text import num
 from .case import Case, why_failed
 from .finding import Broken, Noted

@@ -7,8 +7,8 @@ import click
 
 from ..campaign import sessions
 from ..errors import Refused, Usage
-from ..experiment import verdicts
-from ..leaf import Condition, nearest
+from ..experiment import edits, verdicts
+from ..leaf import Condition, live, nearest
 from ..notebook import Notebook, ideas, measurements, read, record
 from ..run.mechanism import AND
 from ..text import num, shorten
@@ -41,7 +41,8 @@ def hypothesis(
 ) -> None:
     """Write down a CLAIM and why it should work, before anything runs.
 
-    Prints the id; ideas that say nearly the same, with what came of them, go to standard error.
+    Prints the id; the two nearest ideas of all campaigns, with what came of them, go to standard
+    error: kept ones too, and those that turned the same constant, whatever they said.
 
     Examples:
 
@@ -72,9 +73,11 @@ def hypothesis(
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
             campaign=workspace.place.campaign,
         )
-        near = ideas.near_duplicates(book, leaf, claim, made)
-    for found in near:
-        click.echo(_near(found), err=True)
+        asked = _asked(workspace, claim)
+        said = " ".join(edits.as_words(one) for one in asked)
+        near = ideas.near(book, leaf, claim, made, asked, said)
+    for line in [_near(found, workspace.place.campaign) for found in near] or ["none near this"]:
+        click.echo(line, err=True)
     if json_:
         emit({"hypothesis": f"h{made}", "leaf": leaf, "near_duplicates": near})
     else:
@@ -119,9 +122,20 @@ def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -
         click.echo(f"note: {words}", err=True)
 
 
-def _near(found: read.Found) -> str:
-    """Return one line on an earlier idea that says nearly the same."""
+def _asked(workspace: Workspace, claim: str) -> list[edits.Turned]:
+    """Return which constants of the files as they are the claim would turn."""
+    top = workspace.place.top
+    files = {path: top / path for path in workspace.mutable_paths}
+    present = {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+    return edits.asked(claim, live.constants(present))
+
+
+def _near(found: read.Found, mine: str | None) -> str:
+    """Return one line on an earlier idea that says or did nearly the same."""
     outcome = found["verdict"] or found["status"]
+    theirs = found["campaign"] if found["campaign"] != mine else None
+    if theirs and not found["verdict"]:
+        outcome = "being tried"
     if found["failure"]:
         outcome = f"{outcome}, {found['failure']}"
     if found["gain"] is not None:
@@ -129,7 +143,10 @@ def _near(found: read.Found) -> str:
     on = f" on {found['parent'][:9]}" if found["parent"] else ""
     who = f" by {found['campaign']}" if found["campaign"] else ""
     ids = " ".join(word for word in (found["hypothesis"], found["experiment"]) if word)
-    return f"near: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}"
+    way = "near, the other way" if found["opposite"] else "near"
+    turned = [f"{name} {old} -> {new}" for name, old, new in found["changed"][:2]]
+    done = f" [{shorten(', '.join(turned), 80)}]" if turned else ""
+    return f"{way}: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}{done}"
 
 
 @click.command(cls=TakesText)

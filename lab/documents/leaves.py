@@ -216,7 +216,7 @@ class Context(TypedDict):
     lessons: list[Lesson]  # findings, those of the program as it stands first
     lessons_more: int  # how many there are beside these
     axes: list[Axis]  # directions tried, those that gave most first
-    since_keep: int  # experiments judged since the last keep
+    since_keep: int  # experiments judged since the last keep, bugs and lost runs aside
     suggestion: str | None  # the move that is due
     suggest: Suggest | None  # the same in a word, where it has one
     recent: list[Recent]  # the newest experiments, newest first

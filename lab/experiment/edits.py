@@ -1,6 +1,22 @@
-"""The axis of an edit: the constant or function that it touches."""
+"""What an edit is about: the constant or function that it touches, and the words it changes."""
 
 import ast
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import Refused
+from ..leaf import knobs
+
+NAMED = 60  # different words of one edit that are looked for: more is a rewrite, about everything
+_WORD = re.compile(r"[^\W\d_]{2,}[^\W_]*")
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
+_APART = r"[^\d.;]{0,15}?(?<![\d.])"  # "at", "=", "from", "lowered to"
+_TO = r"\s*(?:to|->|\u2192|=>)\s*"
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of batchSize
+
+Turned = tuple[str, Any, Any]  # a constant, its value before and after
 
 
 def axis(old: str | None, new: str | None) -> str | None:
@@ -34,3 +50,64 @@ def _parts(source: str) -> dict[str, str]:
         else:
             found["script"] = found.get("script", "") + ast.dump(node)
     return found
+
+
+def turned(old: str | None, new: str | None) -> list[Turned]:
+    """Return the constants whose value differs, each with both.
+
+    >>> turned("LR = 1\\nDEPTH = 2\\n", "LR = 1\\nDEPTH = 3\\n")
+    [('DEPTH', 2, 3)]
+    """
+    try:
+        before, after = (knobs.constants((text or "").encode()) for text in (old, new))
+    except Refused:
+        return []
+    return [
+        (name, before[name].value, after[name].value)
+        for name in after
+        if name in before and before[name].value != after[name].value
+    ]
+
+
+def words(old: str | None, new: str | None) -> list[str]:
+    """Return the words that an edit brings in or takes out, those it says most often first.
+
+    >>> words("x = relu(x)", "x = swish(layerNorm(x))")
+    ['swish', 'layer', 'norm', 'relu']
+    """
+    before, after = (Counter(_WORD.findall(_HUMP.sub(" ", text or ""))) for text in (old, new))
+    found = [*(after - before).most_common(), *(before - after).most_common()]
+    return list(dict.fromkeys(word.lower() for word, _ in found))[:NAMED]
+
+
+def asked(claim: str, constants: Mapping[str, Any]) -> list[Turned]:
+    """Return what a claim would turn: constants it names with a number, and what they are now.
+
+    >>> asked("BATCH_X at 0.5, more updates", {"BATCH_X": 1.0, "LR": 0.1})
+    [('BATCH_X', 1.0, 0.5)]
+    >>> asked("LR 0.1 -> 0.3", {"LR": 0.1})
+    [('LR', 0.1, 0.3)]
+    """
+    found = []
+    for name, value in constants.items():
+        said = re.search(rf"\b{re.escape(name)}\b{_APART}{_NUMBER}(?:{_TO}{_NUMBER})?", claim)
+        if said and _is_number(value):
+            new = float(said[2] or said[1])
+            found += [(name, value, new)] if new != value else []
+    return found
+
+
+def as_words(change: Turned) -> str:
+    """Return one constant's change as it would be said: "BATCH_X 1.0 to 0.5 halve".
+
+    >>> as_words(("BATCH_X", 1.0, 0.5)), as_words(("ACT", "relu", "gelu"))
+    ('BATCH_X 1.0 to 0.5 halve', 'ACT relu to gelu')
+    """
+    name, old, new = change
+    ratio = new / old if _is_number(old) and _is_number(new) and old else None
+    said = {0.5: " halve", 2: " double"}.get(ratio or 0, "")
+    return f"{name} {old} to {new}{said}"[:200]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -169,7 +169,7 @@ class Trial:
             "lines_changed": self._net_lines(),
             **self._scope_columns(),
         }
-        uid = new_uid()
+        uid, edited = new_uid(), self._edited(paths)
         with _held(place.home, uid) as lock:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
@@ -183,6 +183,7 @@ class Trial:
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
+                self._note_change(number, edited)
                 record.tip(self.book, place.campaign, commit)
             spawn_supervisor(place.home, job, lock)
         return Started(number, attached=False)
@@ -363,6 +364,24 @@ class Trial:
     def _axis(self) -> str | None:
         found = (edits.axis(*texts) for texts in self._texts)
         return next((name for name in found if name), None)
+
+    def _edited(self, paths: Sequence[str]) -> list[tuple[str | None, str | None]]:
+        """Return each mutable text that differs, as it was committed and as it is now."""
+        found = []
+        for path in paths:
+            file = self.top / path
+            new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
+            old = repo.show_file(self.top, str(self.place.head), path)
+            if old != new:
+                found.append((old, new))
+        return found
+
+    def _note_change(self, number: int, edited: Sequence[tuple[str | None, str | None]]) -> None:
+        """Record what the edit changes: constants with both values, and the words of the rest."""
+        turned = [one for texts in edited for one in edits.turned(*texts)]
+        words = [word for texts in edited for word in edits.words(*texts)]
+        said = [edits.as_words(one) for one in turned]
+        record.change(self.book, number, turned, "\n".join([*said, " ".join(words)]))
 
     def _net_lines(self) -> int:
         """Return statements added less those removed."""

@@ -6,6 +6,8 @@ from typing import Any
 
 STALE = 5  # experiments without a keep before the search is called stuck
 PATIENCE = 3  # experiments that each move is given before the next one is proposed
+AXES, NAME = 4, 24  # axes named in one move, and their letters: a move is read whole, or not at all
+SILENT = ("bug", "infra", "interrupted", "lost", "no_metric")  # failures that say nothing of it
 ESCALATION = ("axis", "combine", "ablate", "structure", "pivot", "stop")
 
 
@@ -45,8 +47,8 @@ def propose(
         return _another_axis(tried, axes, knobs)
     if step == "combine":
         pair = tuple(near_misses[:2])
-        text = f"{tried}: combine the near-misses {pair[0]} and {pair[1]} in one experiment."
-        return Move(step, f"{text} Look: lab diff {pair[0]}; lab diff {pair[1]}", pair)
+        text = f"{tried}: combine the near-misses {pair[0]} and {pair[1]}"
+        return Move(step, f"{text}: lab apply {pair[0]} {pair[1]} --edit", pair)
     if step == "ablate":
         text = f"{tried}: take the kept change {kept[0]} out again, to see if it still carries."
         return Move(step, text, (kept[0],))
@@ -66,9 +68,15 @@ def _another_axis(tried: str, axes: Sequence[Mapping[str, Any]], knobs: Sequence
     fresh = [knob for knob in knobs if knob not in seen]
     rare = sorted(seen, key=lambda axis: (seen[axis], axis))
     names = tuple((fresh or rare)[:3])
-    known = ", ".join(f"{axis} x{seen[axis]}" for axis in sorted(seen)[:8]) or "none recorded"
-    toward = f"; not yet tried: {', '.join(names)}" if fresh else ""
-    return Move("axis", f"{tried}: change direction. Axes so far: {known}{toward}.", names)
+    word = "not yet tried" if fresh else "least tried"
+    toward = f"; {word}: {', '.join(_short(name) for name in names)}" if names else ""
+    most = sorted(seen, key=lambda axis: (-seen[axis], axis))[:AXES]
+    known = ", ".join(f"{_short(axis)} x{seen[axis]}" for axis in most) or "none recorded"
+    return Move("axis", f"{tried}: change direction{toward}. Axes so far: {known}.", names)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _structural(tried: str, step: str) -> str:

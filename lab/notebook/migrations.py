@@ -121,6 +121,19 @@ def m011_sealed(db: "Database") -> None:
     db.execute(f"create trigger sealed_stays before delete on sealed {never}")
 
 
+def m012_changes(db: "Database") -> None:
+    """What an experiment changed: constants with both values as JSON, and words for the index."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table changes (id integer primary key, uid text not null unique, experiment "
+        "integer not null references experiments (id), constants text not null check "
+        "(json_valid(constants)), words text not null, at text not null) strict"
+    )
+    db.execute("create index changes_experiment on changes (experiment)")
+    db.execute(f"create trigger changes_kept before update on changes {never}")
+    db.execute(f"create trigger changes_stays before delete on changes {never}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -143,5 +156,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m009_chain,
     m010_repeats,
     m011_sealed,
+    m012_changes,
 )
 REDERIVED = 8  # notebooks older than this step hold derived tables of another rule

@@ -1,6 +1,8 @@
 """Queries of `lab context`, `failures`, `log`: each answered by an index at any size."""
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from ..documents.experiments import Entry, Event
@@ -10,6 +12,7 @@ from .lookup import SCOPED, Key
 from .replicates import SAYS_NOTHING
 
 Found = dict[str, Any]
+TURNED = 200  # experiments asked which constants they turned: older ones the axes remember
 LOOK_BACK = 1000  # experiments counted one by one before "1000 or more" is said
 ENTRY = """
     select s.*, e.kind as made, e."commit", e.parent, e.at, e.profile, e.platform, e.yardstick,
@@ -244,10 +247,23 @@ def axes(book: Notebook, leaf: str) -> list[Axis]:
     return [{"axis": row["axis"], "tried": row["tried"], "kept": row["kept"]} for row in rows]
 
 
-def since_keep(book: Notebook, leaf: str, campaign: str | None) -> int:
+def turned(book: Notebook, leaf: str) -> set[str]:
+    """Return the constants that the newest judged experiments of a leaf turned, by their edits."""
+    rows = book.all(
+        "select c.constants from (select experiment from state where leaf = ? and verdict is not "
+        "null order by experiment desc limit ?) s join changes c on c.experiment = s.experiment",
+        *(leaf, TURNED),
+    )
+    return {name for row in rows for name, _, _ in json.loads(row["constants"])}
+
+
+def since_keep(
+    book: Notebook, leaf: str, campaign: str | None, silent: Sequence[str] = SAYS_NOTHING
+) -> int:
     """Return how many judged experiments there were since the last keep (at most LOOK_BACK).
 
-    Within a campaign when there is one, over the whole leaf otherwise.
+    Within a campaign when there is one, over the whole leaf otherwise. What failed for one of
+    the `silent` reasons is not counted.
     """
     mine = "campaign = ? and leaf = ?" if campaign else "? is null and leaf = ?"
     rows = book.db.execute(
@@ -260,5 +276,5 @@ def since_keep(book: Notebook, leaf: str, campaign: str | None) -> int:
     for row in rows:
         if row["verdict"] == "keep":
             break
-        count += row["failure"] not in ("infra", "interrupted", "lost")
+        count += row["failure"] not in silent
     return count

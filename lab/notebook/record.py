@@ -258,6 +258,16 @@ def combination(
         )
 
 
+def change(
+    book: Notebook, experiment: int, constants: Sequence[tuple[str, Any, Any]], words: str
+) -> None:
+    """Note what an experiment changed, so that it is found by what was done, not only said."""
+    with book.write():
+        told = json.dumps([list(one) for one in constants], default=repr)
+        book.insert("changes", experiment=experiment, constants=told, words=words)
+        refresh(book, experiment, words=True)
+
+
 def refresh(book: Notebook, experiment: int, *, words: bool = False) -> None:
     """Bring the derived state and the full-text index up to date with an experiment's records."""
     old = book.one("select kind from state where experiment = ?", experiment)
@@ -267,15 +277,20 @@ def refresh(book: Notebook, experiment: int, *, words: bool = False) -> None:
 
 
 def index(book: Notebook, *hypotheses: int) -> None:
-    """Put hypotheses (at most state.CHUNK) into the full-text index with what was learned."""
+    """Put hypotheses (at most state.CHUNK) into the full-text index, with what came of them.
+
+    That is what was learned and what was changed: the index has one column for both.
+    """
     marks = ", ".join("?" * len(hypotheses))
     learned = book.db.execute(
         "select e.hypothesis, r.theory_revision from experiments e join results r "
         "on r.experiment = e.id and r.theory_revision is not null "
         f"where e.hypothesis in ({marks}) union all select e.hypothesis, l.text "
         "from experiments e join evidence v on v.experiment = e.id join lessons l "
-        f"on l.id = v.lesson where e.hypothesis in ({marks})",
-        (*hypotheses, *hypotheses),
+        f"on l.id = v.lesson where e.hypothesis in ({marks}) union all "
+        "select e.hypothesis, c.words from experiments e join changes c on c.experiment = e.id "
+        f"where e.hypothesis in ({marks})",
+        (*hypotheses, *hypotheses, *hypotheses),
     )
     lessons: dict[int, list[str]] = {}
     for number, words in learned:

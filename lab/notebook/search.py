@@ -126,11 +126,18 @@ class _Pool:
         self.db = db
         self.held: dict[int, int] = {}  # idea -> bit mask of the concepts it is known to hold
         self.asked = [f"({concept.match()})" for concept in query]
+        self.loosely = [f"({concept.loosely()})" for concept in query]
         self.tag = f'"{tag}"'
         newest = db.execute("SELECT rowid FROM ideas ORDER BY rowid DESC LIMIT 1").fetchone()
         self.span = newest[0] if newest else 0
-        total = self._estimate(self._read([], SAMPLE))
+        everything = self._read([], SAMPLE)
+        total = self._estimate(everything)
         holders = [self._sample(i) for i in range(len(query))]
+        if total <= POOL:  # a small notebook: compare all, whatever words the index knows
+            self.held = dict.fromkeys(everything, 0) | self.held
+        if len(self.held) < SAMPLE:  # few say it: look for those that only suggest it as well
+            self.asked = self.loosely
+            holders = [self._sample(i) for i in range(len(query))]
         self.weights = [
             concept.weight * concepts.rarity(held, total)
             for concept, held in zip(query, holders, strict=True)

@@ -5,14 +5,15 @@
 two claims are the same idea. Texts come in as the tokens that `words` makes of them.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from . import vocabulary
-from .tokens import words
+from . import fields, glossary, related, vocabulary
+from .tokens import stem, words
 
 Form = tuple[str, ...]
 
@@ -22,10 +23,15 @@ CONCEPTS = 8  # a question asks for a handful of things; each costs one or two i
 DENIED = 100  # longer than any spelling
 GAP = 2  # words that may stand between the words of a spelling: "no (learning rate) decay"
 
+SET_ASIDE = tuple(tuple(words(said)) for said in ("rather than", "instead of", "in place of"))
+ASIDE = 0.4  # what was there before still says what the change is about
+
 # How much a concept counts: a term of the field, a hint of one, a word nobody listed, a number,
 # a kind of change ("higher", "remove"), a word that says nothing by itself.
 TERM, HINT, WORD, NUMBER, CHANGE, QUIET = 1.0, 0.3, 0.8, 0.45, 0.3, 0.04
-SAME, SYNONYM, APART, HINTED = 1.0, 0.92, 0.45, 0.4  # how well a text says it
+SAME, SYNONYM, FAMILY, APART, HINTED, FAR = 1.0, 0.92, 0.75, 0.45, 0.4, 0.1  # how well it is said
+ROOT = 4  # letters that words of one family share at least, and so large a part of the longer one
+KIN = 0.6
 OPPOSITES = (("higher", "lower"), ("lower", "higher"))  # raising is not a repeat of lowering
 FIELDS = (1.0, 0.6, 0.8)  # the claim is the idea; mechanism and lesson talk about it
 
@@ -41,25 +47,32 @@ class Concept:
     said: tuple[Form, ...]  # as this text said it
     forms: tuple[Form, ...] = ()  # as others say it
     hints: tuple[Form, ...] = ()
+    far: tuple[Form, ...] = ()  # what a part of it means by itself
+    root: str = ""  # how words of its family begin; "" where the vocabulary knows better
     _singles: frozenset[str] = field(init=False, repr=False, compare=False)
     _hinted: frozenset[str] = field(init=False, repr=False, compare=False)
-    _phrases: tuple[Form, ...] = field(init=False, repr=False, compare=False)
+    _far: frozenset[str] = field(init=False, repr=False, compare=False)
+    _phrases: dict[str, list[Form]] = field(init=False, repr=False, compare=False)
+    _suggested: dict[str, list[Form]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Set aside the one-word spellings, which are most and cheapest to look for."""
         put = object.__setattr__
-        put(self, "_singles", frozenset(f[0] for f in self.forms if len(f) == 1))
-        put(self, "_hinted", frozenset(f[0] for f in self.hints if len(f) == 1))
-        put(self, "_phrases", tuple(f for f in self.forms if len(f) > 1))
+        put(self, "_singles", _single(self.forms))
+        put(self, "_hinted", _single(self.hints))
+        put(self, "_far", _single(self.far))
+        put(self, "_phrases", _phrases(self.forms))
+        put(self, "_suggested", _phrases(self.hints))
 
     def match(self) -> str:
-        """Return the FTS5 expression for a row that may speak of this concept."""
-        kept: list[frozenset[str]] = []
-        for form in sorted((*self.said, *self.forms, *self.hints), key=len):
-            bag = frozenset(form)
-            if not any(k <= bag for k in kept):
-                kept.append(bag)
-        return " OR ".join("(" + " AND ".join(f'"{w}"' for w in sorted(bag)) + ")" for bag in kept)
+        """Return the FTS5 expression for a row that says this; of a mere hint, for the hint."""
+        ways = _expression((*self.said, *self.forms) or self.hints)
+        return f'{ways} OR "{self.root}"*' if self.root else ways
+
+    def loosely(self) -> str:
+        """Return the FTS5 expression for a row that says this or suggests it."""
+        more = _expression((*self.hints, *self.far))
+        return f"{self.match()} OR {more}" if more else self.match()
 
     def strength(self, tokens: Sequence[str], bag: frozenset[str]) -> float:
         """Return how well a text of these tokens says it: 0 not at all, 1 in the same words."""
@@ -71,12 +84,69 @@ class Concept:
                 best = APART
         if not self._singles.isdisjoint(bag):
             return SYNONYM
-        for form in self._phrases:
+        if self._phrases:
+            best = max(best, _says(self._phrases, tokens, bag) * SYNONYM)
+        if self.root and any(_kin(self.name, token) for token in bag):
+            best = max(best, FAMILY)
+        return best or self._suggests(tokens, bag)
+
+    def _suggests(self, tokens: Sequence[str], bag: frozenset[str]) -> float:
+        """Return how strongly a text suggests it without saying it."""
+        if not self._hinted.isdisjoint(bag) or _says(self._suggested, tokens, bag) == SAME:
+            return HINTED
+        return FAR if not self._far.isdisjoint(bag) else 0.0
+
+
+def _single(forms: Iterable[Form]) -> frozenset[str]:
+    return frozenset(form[0] for form in forms if len(form) == 1)
+
+
+def _phrases(forms: Iterable[Form]) -> dict[str, list[Form]]:
+    """Return the spellings of several words by their first word."""
+    found: dict[str, list[Form]] = {}
+    for form in forms:
+        if len(form) > 1:
+            found.setdefault(form[0], []).append(form)
+    return found
+
+
+def _says(phrases: dict[str, list[Form]], tokens: Sequence[str], bag: frozenset[str]) -> float:
+    """Return 1 where one of the phrases stands in a text, less where only its words do."""
+    best = 0.0
+    for first in phrases.keys() & bag:
+        for form in phrases[first]:
             if bag.issuperset(form):
                 if _span(tokens, form) is not None:
-                    return SYNONYM
+                    return SAME
                 best = APART
-        return best or (HINTED if not self._hinted.isdisjoint(bag) else 0.0)
+    return best
+
+
+def _expression(forms: Iterable[Form]) -> str:
+    """Return the FTS5 expression for a row with all words of one of the forms."""
+    kept: list[frozenset[str]] = []
+    for form in sorted(forms, key=len):
+        bag = frozenset(form)
+        if not any(k <= bag for k in kept):
+            kept.append(bag)
+    return " OR ".join("(" + " AND ".join(f'"{w}"' for w in sorted(bag)) + ")" for bag in kept)
+
+
+def _kin(one: str, other: str) -> bool:
+    """Return whether two words are of one family: they share most of their letters in a row.
+
+    >>> _kin("popularity", "popular"), _kin("infill", "fill"), _kin("inact", "interact")
+    (True, True, False)
+    """
+    shorter, longer = sorted((one, other), key=len)
+    shared = max(ROOT, math.ceil(KIN * len(longer)))
+    return len(shorter) >= shared and (shorter[:shared] == longer[:shared] or shorter in longer)
+
+
+def _root(word: str) -> str:
+    """Return how the words of a word's family begin, or "" where it is too short to tell."""
+    length = max(ROOT, math.ceil(KIN * len(word)))
+    return word[:length] if word.isalpha() and word.isascii() and len(word) > ROOT else ""
 
 
 def _span(tokens: Sequence[str], form: Form, start: int = 0) -> list[int] | None:
@@ -107,23 +177,57 @@ def _follow(tokens: Sequence[str], form: Form, first: int) -> list[int] | None:
 class Lexicon:
     """The vocabulary, compiled: each concept's spellings, and each spelling by its first word."""
 
-    def __init__(self, tables: Iterable[str], changes: str, quiet: str) -> None:
+    def __init__(
+        self, tables: Iterable[str], changes: str, quiet: str, groups: Iterable[str]
+    ) -> None:
         self.forms: dict[str, tuple[Form, ...]] = {}
         self.hints: dict[str, tuple[Form, ...]] = {}
         self.changes: set[str] = set()
         self.starts: dict[str, list[tuple[Form, str, bool]]] = {}
+        self.related: dict[Form, dict[Form, None]] = {}
+        self.openings: dict[str, list[Form]] = {}  # what is related, by its first word
         self.quiet = frozenset(words(quiet, limit=len(quiet)))
         for table in tables:
-            for line in re.sub(r"\n +", " ", table).splitlines():
+            for line in _lines(table):
                 name, colon, spellings = line.partition(":")
                 if colon:
                     self._add(name.strip(), spellings, is_change=table is changes)
+        self._hint_at_own_words()
+        for line in (line for table in groups for line in _lines(table)):
+            terms, colon, meaning = line.partition(":")
+            forms = [form for word in terms.split(",") if (form := _form(word))]
+            if colon:
+                plain = dict.fromkeys(words(meaning))
+                explained = [(word,) for word in plain if word not in self.quiet and len(word) > 2]
+                self._relate(forms, explained)
+                self._relate(explained, forms)
+            else:
+                self._relate(forms, forms)
+
+    def _hint_at_own_words(self) -> None:
+        """Let a word that only one concept's spellings hold hint at it: "json" of "json mode"."""
+        owners: dict[str, set[str]] = {}
+        for name, forms in self.forms.items():
+            for word in {word for form in forms for word in form}:
+                owners.setdefault(word, set()).add(name)
+        for word, (name, *others) in ((word, tuple(names)) for word, names in owners.items()):
+            telling = not others and word not in self.quiet and len(word) > 2
+            if telling and name not in self.changes and (word,) not in self.forms[name]:
+                self.hints[name] = (*self.hints[name], (word,))
+                self.starts.setdefault(word, []).append(((word,), name, False))
+
+    def _relate(self, some: Sequence[Form], others: Sequence[Form]) -> None:
+        """Note that each of `some` suggests all `others`."""
+        for form in some:
+            if form not in self.related:
+                self.openings.setdefault(form[0], []).append(form)
+            self.related.setdefault(form, {}).update(dict.fromkeys(others))
 
     def _add(self, name: str, spellings: str, is_change: bool) -> None:
         """Take in one line of the vocabulary."""
         strong, _, weak = spellings.partition("~")
-        forms = dict.fromkeys(tuple(words(s)) for s in (name, *strong.split(",")))
-        hints = dict.fromkeys(tuple(words(s)) for s in weak.split(",") if s.strip())
+        forms = dict.fromkeys(_form(s) for s in (name, *strong.split(",")))
+        hints = dict.fromkeys(_form(s) for s in weak.split(",") if s.strip())
         self.forms[name] = tuple(form for form in forms if form)
         self.hints[name] = tuple(form for form in hints if form and form not in forms)
         if is_change:
@@ -134,15 +238,70 @@ class Lexicon:
             self.starts.setdefault(form[0], []).append((form, name, False))
 
 
+def _form(spelling: str) -> Form:
+    """Return a spelling as tokens: what `words` says of it, more quickly where it is plain."""
+    parts = spelling.split()
+    plain = all(part.isalpha() and part.isascii() and part.islower() for part in parts)
+    if plain and len(parts) < 2:  # "1 sixth" is one token, so several words are read together
+        return tuple(stem(part) for part in parts)
+    return tuple(words(spelling))
+
+
+def _lines(table: str) -> list[str]:
+    """Return a table's lines; an indented one goes on with the one above."""
+    return re.sub(r"\n +", " ", table).splitlines()
+
+
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """Compile the vocabulary, once, when a question is first asked."""
-    return Lexicon(vocabulary.TABLES, vocabulary.CHANGES, vocabulary.QUIET)
+    tables = (*vocabulary.TABLES, *fields.TABLES)
+    return Lexicon(
+        tables, vocabulary.CHANGES, vocabulary.QUIET, (*related.TABLES, *glossary.TABLES)
+    )
 
 
 def parse(text: str) -> list[Concept]:
     """Return what a question asks for, weightiest first; [] when it says nothing."""
-    return concepts(words(text, limit=QUESTION_CHARS)[:QUESTION_WORDS])[:CONCEPTS]
+    tokens = words(text, limit=QUESTION_CHARS)[:QUESTION_WORDS]
+    set_aside = _set_aside(tokens)
+    asked = _merged(concepts(tokens))
+    asked = [_lessened(concept, set_aside) for concept in asked]
+    return sorted(asked, key=lambda c: -c.weight)[:CONCEPTS]
+
+
+def _merged(found: Sequence[Concept]) -> list[Concept]:
+    """Make one of the senses of the same words: a row that means any of them is an answer."""
+    by_words: dict[tuple[Form, ...], list[Concept]] = {}
+    for concept in found:
+        by_words.setdefault(concept.said or ((concept.name,),), []).append(concept)
+    return [_union(senses) if len(senses) > 1 else senses[0] for senses in by_words.values()]
+
+
+def _union(senses: Sequence[Concept]) -> Concept:
+    """Return one concept with all the spellings of several, as weighty as one of them alone."""
+    forms = dict.fromkeys(form for sense in senses for form in sense.forms)
+    hints = dict.fromkeys(form for sense in senses for form in sense.hints)
+    weight = max(sense.weight for sense in senses) * math.sqrt(len(senses))
+    name = " or ".join(sense.name for sense in senses)
+    far = dict.fromkeys(form for sense in senses for form in sense.far)
+    return Concept(name, weight, senses[0].said, tuple(forms), tuple(hints), tuple(far))
+
+
+def _set_aside(tokens: Sequence[str]) -> set[str]:
+    """Return the words after "rather than" or "instead of": what is not wanted any more."""
+    for opening in SET_ASIDE:
+        for first in range(1, len(tokens) - len(opening)):
+            if tuple(tokens[first : first + len(opening)]) == opening:
+                return set(tokens[first + len(opening) :]) - set(tokens[:first])
+    return set()
+
+
+def _lessened(concept: Concept, aside: set[str]) -> Concept:
+    """Return the concept, lighter where it stands only among the words set aside."""
+    if not aside or not concept.said or not all(aside.issuperset(form) for form in concept.said):
+        return concept
+    return dataclasses.replace(concept, weight=concept.weight * ASIDE)
 
 
 def concepts(tokens: Sequence[str]) -> list[Concept]:
@@ -153,18 +312,54 @@ def concepts(tokens: Sequence[str]) -> list[Concept]:
     for places, _, _, strong in spans:
         if strong:
             senses[tuple(places)] = senses.get(tuple(places), 0) + 1
-    found: dict[str, tuple[float, list[Form]]] = {}
+    near = _related(tokens)
+    found: dict[str, tuple[float, list[Form], dict[Form, None], dict[Form, None]]] = {}
     for places, form, name, strong in spans:
         weight = TERM * (1 + 0.25 * (len(form) - 1)) if strong else HINT
         weight *= CHANGE if name in lexicon().changes else 1.0
         weight /= math.sqrt(senses.get(tuple(places), 1))  # a word of two senses is half of each
-        before, said = found.get(name, (0.0, []))
-        found[name] = (max(before, weight), [*said, form] if strong else said)
+        before, said, more, far = found.get(name, (0.0, [], {}, {}))
+        if strong:
+            said, more = [*said, form], more | near.pop(tuple(places), {})
+            if len(places) > 1:  # whoever wrote the row may have said a part of it
+                far = far | _parts(tokens, places)
+        found[name] = (max(before, weight), said, more, far)
     terms = [
-        Concept(name, weight, tuple(said), lexicon().forms[name], lexicon().hints[name])
-        for name, (weight, said) in found.items()
+        Concept(
+            name,
+            weight,
+            tuple(said),
+            lexicon().forms[name],
+            tuple(more | dict.fromkeys(lexicon().hints[name])),
+            tuple(far),
+        )
+        for name, (weight, said, more, far) in found.items()
     ]
-    return sorted([*terms, *_literals(tokens, known)], key=lambda c: -c.weight)
+    return sorted([*terms, *_literals(tokens, known, near)], key=lambda c: -c.weight)
+
+
+def _parts(tokens: Sequence[str], places: Sequence[int]) -> dict[Form, None]:
+    """Return what the single words of a phrase say by themselves, and in other words."""
+    found: dict[Form, None] = {}
+    for word in (tokens[place] for place in places):
+        if word not in lexicon().quiet and len(word) > 2:
+            found[(word,)] = None
+            found |= lexicon().related.get((word,), {})
+            for form, name, strong in lexicon().starts.get(word, ()):
+                if strong and form == (word,) and name not in lexicon().changes:
+                    found |= dict.fromkeys(lexicon().forms[name])
+    return found
+
+
+def _related(tokens: Sequence[str]) -> dict[tuple[int, ...], dict[Form, None]]:
+    """Return what goes together with the words at each place, phrases too."""
+    found: dict[tuple[int, ...], dict[Form, None]] = {}
+    for first, token in enumerate(tokens):
+        for form in lexicon().openings.get(token, ()):
+            places = _follow(tokens, form, first)
+            if places is not None:
+                found[tuple(places)] = lexicon().related[form]
+    return found
 
 
 def _spans(tokens: Sequence[str]) -> list[tuple[list[int], Form, str, bool]]:
@@ -198,8 +393,13 @@ def _reach(form: Form) -> int:
     return DENIED if len(form) > 1 and form[0] in ("no", "without", "never") else len(form)
 
 
-def _literals(tokens: Sequence[str], known: set[int]) -> list[Concept]:
-    """Return the words and numbers the vocabulary does not know, quiet ones only if alone."""
+def _literals(
+    tokens: Sequence[str], known: set[int], near: dict[tuple[int, ...], dict[Form, None]]
+) -> list[Concept]:
+    """Return the words and numbers the vocabulary does not know, quiet ones only if alone.
+
+    Each suggests what goes together with it, `near` by place.
+    """
     quiet = lexicon().quiet
     loud: dict[str, Concept] = {}
     for place, token in enumerate(tokens):
@@ -213,7 +413,9 @@ def _literals(tokens: Sequence[str], known: set[int]) -> list[Concept]:
             for a, b in ((token, _at(tokens, place + 1)), (_at(tokens, place - 1), token))
             if a and b and not is_quiet and (a + b).isalpha()
         ]
-        loud[token] = Concept(token, weight, ((token,),), tuple(joined))
+        hints = tuple(near.get((place,), ()))
+        root = "" if is_quiet else _root(token)
+        loud[token] = Concept(token, weight, ((token,),), tuple(joined), hints, root=root)
     kept = [c for c in loud.values() if c.weight > QUIET]
     return kept if kept or known else list(loud.values())
 
@@ -267,8 +469,20 @@ def alike(one: Sequence[str], other: Sequence[str]) -> float:
     mine, theirs = _meaning(one), _meaning(other)
     total = sum(mine.values()) + sum(theirs.values())
     shared = 2 * sum(min(mine[name], theirs[name]) for name in mine.keys() & theirs)
-    against = any({a} <= mine.keys() - theirs and {b} <= theirs.keys() - mine for a, b in OPPOSITES)
-    return round(shared / total * (0.7 if against else 1.0), 4) if total else 0.0
+    return round(shared / total * (0.7 if _against(mine, theirs) else 1.0), 4) if total else 0.0
+
+
+def opposite(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Return whether two texts, given as `words`, want opposite directions.
+
+    >>> opposite(words("a larger batch"), words("BATCH 64 to 32"))
+    True
+    """
+    return _against(_meaning(one), _meaning(other))
+
+
+def _against(mine: dict[str, float], theirs: dict[str, float]) -> bool:
+    return any({a} <= mine.keys() - theirs and {b} <= theirs.keys() - mine for a, b in OPPOSITES)
 
 
 def _meaning(tokens: Sequence[str]) -> dict[str, float]:

@@ -26,7 +26,7 @@ restart: warm restart, cyclic, cyclical, one cycle, onecycle
 epochs: epoch, ep, n epochs, num epochs, train longer, longer training, more passes, passes over
     the data, max steps, more steps, training steps, train steps, num steps, training duration,
     number of steps, longer run, extend training, shorter training, fewer steps, train for longer,
-    more iterations ~ iteration, longer, duration
+    more iterations ~ iteration, longer, duration, steps
 early stopping: early stop, stop early, patience, best checkpoint
 batch size: batch, total batch, global batch, tokens per step, tokens per batch, tokens per update,
     device batch, bs, mini batch, minibatch, microbatch, micro batch, bsz
