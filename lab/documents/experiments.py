@@ -127,6 +127,7 @@ class Standing(TypedDict):
     train_wall_s: Seconds | None  # how long its newest run trained
     setup_s: Seconds | None  # how long exporting and preparing took before
     waited_s: Seconds | None  # how long it waited for a device
+    curve: str | None  # its step log beside its incumbent's; null where one left none, or too short
 
 
 # -- lab audit ----------------------------------------------------------------
