@@ -19,7 +19,7 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, ideas, ledger, measurements, read
+from ..notebook import Notebook, campaigns, ideas, ledger, measurements, pace, read
 from ..run.assessment import audit_due, paired, policy_of, reference
 from ..text import CHARACTERS_A_TOKEN, num, shorten, span
 from ..views.board_text import gains
@@ -225,6 +225,7 @@ def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Mine]:
             "status": row["status"],
             "value": row["value"],
             "gain": row["gain"],
+            "pace": pace.mark(book, row["experiment"]),
         }
         for row in read.undecided(book, leaf, campaign)
     ]
@@ -265,6 +266,7 @@ def _kept(book: Notebook, row: sqlite3.Row, policy: judging.Policy) -> Win:
         "gain": audited[0] if audited else row["gain"],
         "gain_status": ledger.gain_status(book, row, policy),
         "mechanism": row["mechanism"],
+        "pace": pace.mark(book, row["experiment"]),
     }
 
 
@@ -374,7 +376,12 @@ def _noise(noise: Noise | None) -> str:
 
 def _open(one: Mine, limit: int) -> str:
     ids = " ".join(filter(None, (one.get("experiment"), one["hypothesis"])))
-    return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}"
+    return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}" + _paced(one)
+
+
+def _paced(one: Mine | Win) -> str:
+    """Return on a line of its own that an experiment's machine was not as its incumbent's."""
+    return f"\n  {one['pace']}" if one.get("pace") else ""
 
 
 def _running(one: Flight, limit: int) -> str:
@@ -393,7 +400,7 @@ def _won(one: Win, profile: str, limit: int) -> str:
     gain = num(one["gain"], sign=True)
     status = f" {one['gain_status'].replace('_', ' ')}" if one["gain_status"] else ""
     claim = shorten(one["claim"] or "baseline", limit)
-    return f"{one['experiment']} gain {gain}{status}{elsewhere}{outcome}: {claim}"
+    return f"{one['experiment']} gain {gain}{status}{elsewhere}{outcome}: {claim}" + _paced(one)
 
 
 def _recently(one: Recent, limit: int) -> str:

@@ -111,7 +111,7 @@ class Standing(TypedDict):
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
-    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
+    marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     hints: list[str]  # the leaf's hints on its newest run
     lines_changed: int | None  # statements added less those removed, docstrings aside
     log: str | None  # the file its newest run printed into
@@ -294,7 +294,7 @@ class Experiment(Entry):
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict
-    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
+    marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 

@@ -37,6 +37,7 @@ class Mine(TypedDict):
     status: Stage | Literal["not run"]  # how far it is
     value: NotRequired[Metric | None]  # the mean over its runs
     gain: NotRequired[Metric | None]  # against its incumbent; positive is better
+    pace: NotRequired[str | None]  # how its runs' machine differed from its incumbent's
 
 
 class Best(Reference):
@@ -89,6 +90,7 @@ class Win(TypedDict):
     gain: Metric  # above its incumbent's level; positive is better
     gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
+    pace: str | None  # how its runs' machine differed from its incumbent's
 
 
 class Bagged(TypedDict):
@@ -219,7 +221,7 @@ class Row(TypedDict):
     warm_start: bool  # whether it was trained on from its incumbent's artefact
     se: Metric | None  # the standard error of the gain, as it was kept
     gain_status: GainStatus | None  # of what was kept: on which ledger its gain is
-    marks: list[str]  # of what was kept: load, aborted runs
+    marks: list[str]  # of what was kept: load, pace, aborted runs
 
 
 class Leader(Best):

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..system import processes
-from ..system.tree_time import TreeTime
-from . import TAIL_BYTES, Command, Outcome, memory
+from ..system.tree_time import LOOK_S, TreeTime
+from . import TAIL_BYTES, Command, Moment, Outcome, memory
 from .output import CappedLog, StepWatch, Tail
 
 CHECK_S = 0.1  # between two looks at the stop request and the step log
@@ -64,6 +64,8 @@ class _Child:
         )
 
         self.tree = TreeTime(self.process.pid)
+        self.first: Moment | None = None
+        self.last: Moment | None = None
 
     def __enter__(self) -> "_Child":
         """Watch both pipes and, on Linux, the end of the child."""
@@ -117,11 +119,25 @@ class _Child:
                 if ends_itself_by > now + OWN_END_S and self.steps.look():
                     ends_itself_by = now + OWN_END_S
                 self._collect_orphans()
-                self.tree.look()
+                self._note()
                 next_check = now + CHECK_S
             self._read(max(0.0, min(next_check, deadline, ends_itself_by) - now))
             if self._ended():
                 return Outcome()
+
+    def _note(self) -> None:
+        """Read the CPU seconds used so far; where the step log has grown, note the moment."""
+        reached, before = self.steps.reached(), self.last or self.first
+        wall_s = time.monotonic() - self.started
+        grown = bool(reached) and (before is None or reached["step"] > before["step"])
+        noted = grown and (before is None or wall_s - before["wall_s"] >= LOOK_S)
+        if not self.tree.look(at_once=noted) or not noted:
+            return
+        now = {**reached, "wall_s": wall_s, "cpu_s": self.tree.seconds}
+        if before is None:
+            self.first = now
+        else:
+            self.last = now
 
     def _read(self, wait_s: float) -> None:
         """Take in what has been printed; wait for it at most `wait_s`."""
@@ -180,6 +196,8 @@ class _Child:
             signal=-status if status is not None and status < 0 else None,
             cpu_s=max(_cpu_s() - self.cpu_before, self.tree.seconds),
             delayed=self.tree.delayed,
+            first=self.first,
+            last=self.last,
             diverged=seen.diverged or self.steps.look_at_all(),
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),
