@@ -1,9 +1,12 @@
 """`lab curve`: step logs at equal steps and equal time, the same seed, whatever runs left there."""
 
+import random
 from typing import Any
 
 import pytest
 from toy import TRAIN, Toy
+
+from lab.judge.curve import side_by_side
 
 # A training that logs as many steps as its seconds allow; its loss scatters by the seed.
 LOGGED = TRAIN.replace(
@@ -141,6 +144,20 @@ def test_two_experiments_are_compared_that_are_not_each_others_incumbent(logged:
     both = logged.here("curve", numbers[0], "--json").json
     assert (both["seeds"], both["their_seeds"]) == ([0, 1], [0, 1])
     assert "mean of seeds 0, 1" in both["line"]
+
+
+def test_equal_programs_are_seldom_told_apart() -> None:
+    draw = random.Random(0)
+
+    def curve(gap: float) -> list[tuple[float, float]]:
+        return [(n, 3 + 2 / (1 + n / 30) + gap + draw.gauss(0, 0.1)) for n in range(300)]
+
+    def apart(gap: float) -> list[int]:
+        tables = (side_by_side([(curve(gap), curve(0.0))]) for _ in range(100))
+        return [sum(row.apart for row in rows) for rows in tables]
+
+    assert sum(rows > 0 for rows in apart(0.0)) <= 12  # one in twenty, and what chance adds
+    assert sum(apart(0.1)) > 600  # of a thousand rows, a gap as wide as one line scatters
 
 
 def test_a_baseline_has_nothing_to_be_compared_with(logged: Toy) -> None:

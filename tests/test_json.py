@@ -142,6 +142,7 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
         "lab apply e34 --edit": [typed("apply", kept(log), "--edit")],
         "lab curve e34": [typed("curve", *discarded(log))],
+        "lab timing e34": [typed("timing", "e1"), typed("timing", discarded(log)[0])],
         "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
         "lab failures": [typed("failures"), typed("failures", "a slope")],
         "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],

@@ -15,6 +15,7 @@ PRINTED: dict[str, object] = {
     "lab apply e34 --edit": experiments.Edited,
     "lab audit": experiments.Audit,
     "lab curve e34": trainings.Curve,
+    "lab timing e34": trainings.Timing,
     "lab context": leaves.Context,
     "lab failures": list[leaves.Failure],
     "lab board LEAF": leaves.Board,

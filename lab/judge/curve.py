@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 ROWS = 10  # as many as one takes in at a glance
 CELLS = 5  # of a row: what lies between neighbours says how far curves scatter
-SURE = 3.0  # standard errors of a row: one in forty tables has a row apart by chance
+SURE = 3.0  # standard errors of a row: by chance one table in twenty has a row apart
 WANDER = 2.0  # what lies between neighbouring rows, which no scatter within one tells
-NORMAL = 0.6745 * math.sqrt(2)  # median distance of two normal numbers, in standard deviations
+NORMAL = 0.6745 * math.sqrt(6)  # median bend of three normal numbers, in standard deviations
 
 Point = tuple[float, float]
 Pair = tuple[Sequence[Point], Sequence[Point]]  # of one seed: this one's curve, the other's
@@ -105,18 +105,21 @@ def _row(cells: Sequence[Point], heights: Sequence[Sequence[Point]]) -> Row:
 def _judged(rows: list[Row], heights: Sequence[Sequence[Point]]) -> list[Row]:
     """Say of each row whether its curves lie further apart than they scatter and wander."""
     between = [statistics.fmean(a - b for a, b in cell) for cell in heights]
-    scatter = _step(between) / math.sqrt(CELLS)
-    wander = _step([row.difference for row in rows])
+    scatter = _scatter(between) / math.sqrt(CELLS)
+    wander = _scatter([row.difference for row in rows])
     least = max(SURE * scatter, SURE * _luck(heights), WANDER * wander)
     return [
         Row(row.start, row.end, row.mine, row.theirs, abs(row.difference) > least) for row in rows
     ]
 
 
-def _step(values: Sequence[float]) -> float:
-    """Return the scatter of a series by its neighbours, whatever way it goes as a whole."""
-    steps = [abs(b - a) for a, b in itertools.pairwise(values)]
-    return statistics.median(steps) / NORMAL if steps else 0.0
+def _scatter(values: Sequence[float]) -> float:
+    """Return the scatter of a series: how far each lies from the middle of its neighbours.
+
+    Which way it goes as a whole, and how steeply, adds nothing.
+    """
+    bends = [abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return statistics.median(bends) / NORMAL if bends else 0.0
 
 
 def _luck(heights: Sequence[Sequence[Point]]) -> float:

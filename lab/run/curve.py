@@ -8,9 +8,9 @@ from ..documents.trainings import Curve, Reached, Stretch
 from ..errors import LabError, NotFound, Refused
 from ..judge.curve import Row, side_by_side
 from ..notebook import Notebook, lookup
-from ..notebook.replicates import counted
+from ..notebook.replicates import one_a_seed
 from ..system.home import Home
-from ..text import num, plain
+from ..text import count, plain
 from ..views import curve_text
 from ..views.curve_text import Better
 from . import step_log
@@ -88,13 +88,10 @@ def line(book: Notebook, home: Home, experiment: sqlite3.Row) -> str | None:
 
 
 def _side(book: Notebook, home: Home, row: sqlite3.Row) -> _Side:
-    """Return an experiment with a log for each seed: of the run that counts, else of the newest."""
-    made = lookup.runs(book, row["id"])
-    chosen = {run["seed"]: run["id"] for run in made}
-    chosen |= {run["seed"]: run["id"] for run in counted(made)}
+    """Return an experiment with a log for each seed that left one."""
+    chosen = list(one_a_seed(lookup.runs(book, row["id"])).items())[: 2 * SEEDS]
     logs = {
-        seed: step_log.read(home.run(row["id"], chosen[seed]) / "steps.jsonl")
-        for seed in sorted(chosen)[: 2 * SEEDS]
+        seed: step_log.read(home.run(row["id"], run["id"]) / "steps.jsonl") for seed, run in chosen
     }
     return _Side(row, {seed: log for seed, log in logs.items() if log})
 
@@ -133,7 +130,7 @@ def _lost(side: _Side, name: str) -> list[str]:
     """Return for whom the series ends in what is no number."""
     found = {seed: step_log.lost_at(log, name) for seed, log in side.logs.items()}
     return [
-        f"{side.name} seed {seed}: {plain(name)} is no number from step {num(step)} on"
+        f"{side.name} seed {seed}: {plain(name)} is no number from step {count(step)} on"
         for seed, step in found.items()
         if step is not None
     ]
@@ -171,10 +168,13 @@ def _common(side: _Side) -> list[str]:
 
 
 def _better(name: str, row: sqlite3.Row) -> Better | None:
-    """Return which way a series is better: as the leaf says of its metric, else by its name."""
-    from ..importers.names import by_name  # loaded where there is a curve, not by every command
+    """Return which way a series is better: by its name, else as the metric that shares a word."""
+    from ..importers import names  # loaded where there is a curve, not by every command
 
-    way = row["direction"] if name == row["metric"] else by_name(name)
+    way: str | None = row["direction"] if name == row["metric"] else names.by_name(name)
+    shared = names.words(name) & names.words(row["metric"] or "")
+    if way is None and shared - names.GENERIC - names.HELD_OUT:
+        way = row["direction"]
     ways: dict[str, Better] = {"minimize": "lower", "maximize": "higher"}
     return ways.get(way or "")
 

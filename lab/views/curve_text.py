@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Literal
 
 from ..documents.trainings import Curve, Reached, Stretch
-from ..text import num, plain, span
+from ..text import count, plain, span
 
 GAP = "    "  # between the two tables
 SAME_LENGTH = 0.02  # of the steps: then equal time says what equal steps say
@@ -27,7 +27,7 @@ def text(found: Curve) -> str:
 
 def _ended(reached: Reached, name: str) -> str:
     after = f" after {span(reached['elapsed_s'])}" if reached["elapsed_s"] is not None else ""
-    return f"{name} ends at step {num(round(reached['step']))}{after}"
+    return f"{name} ends at step {count(reached['step'])}{after}"
 
 
 def _tables(found: Curve) -> list[str]:
@@ -75,7 +75,7 @@ def line(found: Curve) -> str:
         return words
     if found["by_time"]:
         words += f"; at equal time {where(found['by_time'], found['better'], by_step=False)}"
-    return f"{words}; {num(round(mine))} steps, {found['against']} {num(round(theirs))}"
+    return f"{words}; {count(mine)} steps, {found['against']} {count(theirs)}"
 
 
 def where(rows: Sequence[Stretch], better: Better | None, by_step: bool) -> str:
@@ -122,4 +122,4 @@ def _amount(row: Stretch) -> str:
 
 
 def _place(at: float, by_step: bool) -> str:
-    return f"step {at:.0f}" if by_step else f"{at:.3g} s"
+    return f"step {count(at)}" if by_step else f"{at:.3g} s"
