@@ -80,6 +80,15 @@ def num(value: float | None, sign: bool = False) -> str:
     return f"{value:+.4g}" if sign else f"{value:.6g}"
 
 
+def count(number: float) -> str:
+    """Return a large number as a person counts.
+
+    >>> count(1300500.0), count(314)
+    ('1,300,500', '314')
+    """
+    return f"{number:,.0f}"
+
+
 def span(seconds: float | None) -> str:
     """Return seconds as a person says them.
 

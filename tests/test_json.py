@@ -13,6 +13,9 @@ from lab.documents import PRINTED
 from lab.documents.action import Action
 
 SLOW = TRAIN.replace('    print("trained")', '    import time; time.sleep(60); print("trained")')
+STEP = """    with (run / "steps.jsonl").open("a") as log:
+        log.write(json.dumps({"step": 2, "elapsed_s": 0.2, "loss": 0.5}) + "\\n")
+"""
 UNJUDGED = "commit\tloss\tmemory_gb\tstatus\tdescription\nabc1234\t0.5\t4.0\t\tof a log\n"
 IDLE = ("--agent", "sh -c 'exit 0'", "--name", "idle")
 
@@ -88,7 +91,7 @@ def runs(toy: Toy, audits: list[Any]) -> list[Any]:
     found.append(attempt(toy, ada, 2.001))  # a hair better at the same seed: into the bag
     toy.lab("result", found[-1]["experiment"], "-v", "discard", cwd=ada)
     audits.append(toy.lab("audit", "--json", cwd=ada).json)
-    for words, more in (("discard", ""), ("crash", "    raise ValueError(SLOPE)\n")):
+    for words, more in (("discard", STEP), ("crash", "    raise ValueError(SLOPE)\n")):
         found.append(attempt(toy, ada, 1.0 + len(words) / 100, more=more))
         revised = ("--theory-revision", "the slope matters")
         toy.lab("result", found[-1]["experiment"], "-v", words, *revised, cwd=ada)
@@ -105,7 +108,7 @@ def runs(toy: Toy, audits: list[Any]) -> list[Any]:
     return [*found, *(detached(toy, name) for name in ("bea", "cy"))]
 
 
-def attempt(toy: Toy, where: Path, value: float, *words: str, more: str = "") -> Any:
+def attempt(toy: Toy, where: Path, value: float, *words: str, more: str = STEP) -> Any:
     """Run an idea; return what is printed of it."""
     idea = toy.idea(f"a slope of {value}", *words, cwd=where)
     slope(where, value, more)
@@ -139,6 +142,8 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         "lab show e34": [typed("show", one["experiment"]) for one in log],
         "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
         "lab apply e34 --edit": [typed("apply", kept(log), "--edit")],
+        "lab curve e34": [typed("curve", *discarded(log))],
+        "lab timing e34": [typed("timing", "e1"), typed("timing", discarded(log)[0])],
         "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
         "lab failures": [typed("failures"), typed("failures", "a slope")],
         "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
@@ -150,6 +155,12 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
 def kept(log: list[Any]) -> str:
     """Return a change that was kept, on a branch that has it already."""
     return next(str(one["experiment"]) for one in log if one["verdict"] == "keep" and one["gain"])
+
+
+def discarded(log: list[Any]) -> list[str]:
+    """Return two changes that ran to their ends and lost."""
+    tried = [one for one in log if one["hypothesis"] and one["commit"] and one["value"]]
+    return [one["experiment"] for one in tried if one["verdict"] == "discard"][:2]
 
 
 @pytest.mark.parametrize("command", PRINTED)

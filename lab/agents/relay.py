@@ -23,7 +23,7 @@ TAKEN_S = 30.0  # a driver looks twenty times a second; after half a minute ther
 OPEN = {
     *("context", "failures", "hypothesis", "experiment", "run", "wait", "result", "samples"),
     *("diff", "show", "lesson", "move", "apply", "status", "stop", "board", "log", "leaves"),
-    *("brief", "doctor", "output", "check", "reproduce"),
+    *("brief", "doctor", "output", "check", "reproduce", "curve", "timing"),
 }
 
 

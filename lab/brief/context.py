@@ -23,7 +23,7 @@ from ..documents.leaves import (
     Win,
 )
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, ideas, ledger, measurements, read
+from ..notebook import Notebook, campaigns, ideas, ledger, measurements, pace, read
 from ..run.assessment import paired, policy_of, reference
 from ..views.experiment_text import changed_lines
 from ..workspace import Workspace
@@ -201,8 +201,8 @@ def _best(row: sqlite3.Row) -> Best:
 
 def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Mine]:
     """What this campaign has in flight, without a verdict, lost, or written down and never run."""
-    tried = [_tried(row, row["status"]) for row in read.undecided(book, leaf, campaign)]
-    lost = [_tried(row, "lost") for row in read.lost(book, leaf, campaign)]
+    tried = [_tried(book, row, row["status"]) for row in read.undecided(book, leaf, campaign)]
+    lost = [_tried(book, row, "lost") for row in read.lost(book, leaf, campaign)]
     ideas: list[Mine] = [
         {"hypothesis": f"h{row['id']}", "claim": row["claim"], "status": "not run"}
         for row in read.open_ideas(book, leaf, campaign)
@@ -210,7 +210,7 @@ def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Mine]:
     return tried + lost + ideas
 
 
-def _tried(row: sqlite3.Row, status: Stage | Literal["lost"]) -> Mine:
+def _tried(book: Notebook, row: sqlite3.Row, status: Stage | Literal["lost"]) -> Mine:
     return {
         "experiment": f"e{row['experiment']}",
         "hypothesis": read.h(row["hypothesis"]),
@@ -218,6 +218,7 @@ def _tried(row: sqlite3.Row, status: Stage | Literal["lost"]) -> Mine:
         "status": status,
         "value": row["value"],
         "gain": row["gain"],
+        "pace": pace.mark(book, row["experiment"]),
     }
 
 
@@ -265,6 +266,7 @@ def _win(book: Notebook, row: sqlite3.Row, policy: judging.Policy, change: str) 
         "gain_status": ledger.gain_status(book, row, policy),
         "mechanism": row["mechanism"],
         "change": " | ".join(lines[:LINES]) + more if lines else None,
+        "pace": pace.mark(book, row["experiment"]),
     }
 
 

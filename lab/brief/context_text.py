@@ -175,7 +175,12 @@ def _noise(noise: Noise | None) -> str:
 
 def _open(one: Mine, limit: int) -> str:
     ids = " ".join(filter(None, (one.get("experiment"), one["hypothesis"])))
-    return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}"
+    return f"{ids} {one['status']}: {shorten(one['claim'] or 'baseline', limit)}" + _paced(one)
+
+
+def _paced(one: Mine | Win) -> str:
+    """Return on a line of its own that an experiment's machine was not as its incumbent's."""
+    return f"\n  {one['pace']}" if one.get("pace") else ""
 
 
 def _running(one: Flight, limit: int) -> str:
@@ -195,7 +200,7 @@ def _won(one: Win, profile: str, limit: int) -> str:
     status = f" {one['gain_status'].replace('_', ' ')}" if one["gain_status"] else ""
     claim = shorten(one["claim"] or "baseline", limit)
     words = f"{one['experiment']} gain {gain}{status}{elsewhere}{outcome}: {claim}"
-    return words + (f"\n  {shorten(one['change'], limit)}" if one["change"] else "")
+    return words + (f"\n  {shorten(one['change'], limit)}" if one["change"] else "") + _paced(one)
 
 
 def _recently(one: Recent, limit: int) -> str:

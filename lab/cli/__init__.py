@@ -29,6 +29,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "audit": ("tree", "run the branch against what was confirmed: what it truly gained"),
         "result": ("ideas", "give the verdict: keep, discard or crash"),
         "samples": ("tree", "what the trained model says: best, worst, random"),
+        "curve": ("trainings", "the training beside its incumbent's, step by step"),
+        "timing": ("trainings", "where a run's time went, beside its incumbent's"),
         "show": ("look", "everything about one experiment, or several"),
         "diff": ("tree", "what an experiment changed"),
         "lesson": ("ideas", "keep a finding, with its evidence"),

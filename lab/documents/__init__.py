@@ -3,7 +3,7 @@
 Each is made in one place, by the room that knows; `docs/json.md` is made from what stands here.
 """
 
-from . import campaigns, experiments, leaves
+from . import campaigns, experiments, leaves, trainings
 
 # What each command prints; a list where it prints a list of them.
 PRINTED: dict[str, object] = {
@@ -14,6 +14,8 @@ PRINTED: dict[str, object] = {
     "lab log --events": list[experiments.Event],
     "lab apply e34 --edit": experiments.Edited,
     "lab audit": experiments.Audit,
+    "lab curve e34": trainings.Curve,
+    "lab timing e34": trainings.Timing,
     "lab context": leaves.Context,
     "lab failures": list[leaves.Failure],
     "lab board LEAF": leaves.Board,
@@ -22,4 +24,4 @@ PRINTED: dict[str, object] = {
     "lab loop": campaigns.Summary,
 }
 
-__all__ = ["PRINTED", "campaigns", "experiments", "leaves"]
+__all__ = ["PRINTED", "campaigns", "experiments", "leaves", "trainings"]

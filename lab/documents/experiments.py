@@ -125,7 +125,7 @@ class Standing(TypedDict):
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
-    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
+    marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     hints: list[str]  # the leaf's hints on its newest run
     lines_changed: int | None  # statements added less those removed, docstrings aside
     log: str | None  # the file its newest run printed into
@@ -141,6 +141,7 @@ class Standing(TypedDict):
     train_wall_s: Seconds | None  # how long its newest run trained
     setup_s: Seconds | None  # how long exporting and preparing took before
     waited_s: Seconds | None  # how long it waited for a device
+    curve: str | None  # its step log beside its incumbent's; null where one left none, or too short
 
 
 # -- lab audit ----------------------------------------------------------------
@@ -307,7 +308,7 @@ class Experiment(Entry):
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict
-    marks: list[str]  # what to bear in mind of its numbers: load, aborted runs
+    marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 

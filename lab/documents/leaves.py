@@ -39,6 +39,7 @@ class Mine(TypedDict):
     status: Stage | Literal["not run", "lost"]  # how far it is; lost: it says nothing, run it again
     value: NotRequired[Metric | None]  # the mean over its runs
     gain: NotRequired[Metric | None]  # against its incumbent; positive is better
+    pace: NotRequired[str | None]  # how its runs' machine differed from its incumbent's
 
 
 class Best(Reference):
@@ -107,6 +108,7 @@ class Win(TypedDict):
     gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
     change: str | None  # the first lines it took away and added, of the largest gains
+    pace: str | None  # how its runs' machine differed from its incumbent's
 
 
 class Bagged(TypedDict):
@@ -245,7 +247,7 @@ class Row(TypedDict):
     warm_start: bool  # whether it was trained on from its incumbent's artefact
     se: Metric | None  # the standard error of the gain, as it was kept
     gain_status: GainStatus | None  # of what was kept: on which ledger its gain is
-    marks: list[str]  # of what was kept: load, aborted runs
+    marks: list[str]  # of what was kept: load, pace, aborted runs
 
 
 class Leader(Best):

@@ -145,6 +145,11 @@ def is_confirmed(book: Notebook, number: int) -> bool:
     return _audited(book, number) == "confirmed"
 
 
+def is_audited(book: Notebook, number: int) -> bool:
+    """Return whether an audit measured a kept change in turn, whatever it said."""
+    return _audited(book, number) is not None
+
+
 def audited_gain(book: Notebook, number: int) -> tuple[float, float] | None:
     """Return what an audit measured of this change alone, with its error; None where none did."""
     for audit in _audits_beyond(book, number):

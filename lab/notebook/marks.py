@@ -2,24 +2,19 @@
 
 from typing import Any
 
-from . import Notebook, lookup, measurements, runs
+from . import Notebook, lookup, measurements, pace, runs
 
 Machine = dict[str, Any]  # what a run's record says of where and how it ran
 
-LOADED = 0.15  # of a run's time spent waiting for a core: more than its own threads make
-
 
 def marks(book: Notebook, number: int) -> list[str]:
-    """Return what an experiment's numbers suffered: aborted runs, load, its incumbent's load."""
+    """Return what an experiment's numbers suffered: aborted runs, load, another pace."""
     aborted = measurements.endings(book, number).aborted
     found = [f"{aborted} aborted run{'s' * (aborted != 1)}"] if aborted else []
     found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
     ours, theirs = runs.machines(book, number), runs.machines(book, against)
-    for machines, whose in ((ours, ""), (theirs, f"its incumbent e{against} was ")):
-        most = max((one.get("delayed") or 0.0 for one in machines), default=0.0)
-        if most > LOADED:
-            found.append(f"{whose}measured under load ({most:.0%} of its time waiting for a core)")
+    found += pace.marks(book, number, ours, theirs)
     return [*found, *_otherwise(ours, theirs, against)]
 
 

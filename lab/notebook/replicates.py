@@ -26,6 +26,13 @@ def counted(runs: Sequence[Run]) -> list[Run]:
     return list(found.values())
 
 
+def one_a_seed(runs: Sequence[Run]) -> dict[int, Run]:
+    """Return a run for each seed, in their order: the one that counts, else the newest."""
+    chosen = {run["seed"]: run for run in runs}
+    chosen |= {run["seed"]: run for run in counted(runs)}
+    return dict(sorted(chosen.items()))
+
+
 def record(kind: str, runs: Sequence[Run], kept_at: str | None) -> Record:
     """Return the runs an experiment is known by; `kept_at` is when it first was kept.
 

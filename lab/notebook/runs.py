@@ -74,13 +74,13 @@ def took(book: Notebook, experiment: int | None) -> dict[str, float]:
 
 
 def machines(book: Notebook, experiment: int | None) -> list[dict[str, Any]]:
-    """Return where and how each finished run of an experiment ran, as far as it was recorded."""
+    """Return where and how each finished run of an experiment ran, and its seed, as recorded."""
     rows = book.all(
-        "select machine from runs where experiment = ? and status = 'finished' "
+        "select seed, machine from runs where experiment = ? and status = 'finished' "
         "and machine is not null",
         experiment,
     )
-    return [json.loads(row["machine"]) for row in rows]
+    return [{**json.loads(row["machine"]), "seed": row["seed"]} for row in rows]
 
 
 def printed(book: Notebook, run: int, source: str) -> dict[str, float]:

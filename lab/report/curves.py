@@ -1,21 +1,13 @@
 """Data of loss curves: which runs, which number, few enough points to draw."""
 
-import itertools
-import json
-import math
-from pathlib import Path
 from typing import Any
 
 from ..notebook.read import Found
-from ..system import left
+from ..run.step_log import CLOCK, SERIES, finite, read
 from ..system.home import Home
 
 POINTS = 160  # a curve is at most some 900 pixels wide
-WHOLE = 4 << 20  # bytes; of a longer log only some lines are read, evenly spaced
-LINES = 4000  # of it
 CURVES = 6  # the eye tells no more apart
-SERIES = ("loss", "train_loss", "reward")  # what is drawn, the first that is there
-CLOCK = ("step", "elapsed_s")
 
 
 def curves(home: Home, runs: list[Found], first: int | None) -> Found | None:
@@ -36,51 +28,14 @@ def curves(home: Home, runs: list[Found], first: int | None) -> Found | None:
     return {"series": series, "lines": lines, "best": first} if lines else None
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the steps of a log, or evenly spaced ones of a long log; torn lines are skipped."""
-    try:
-        with left.opened(path) as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            if size <= WHOLE:
-                raw = list(itertools.islice(file, 200_000))
-            else:
-                raw = [_line_at(file, place * size // LINES) for place in range(LINES)]
-    except OSError:
-        return []
-    return [step for step in map(_step, raw) if step is not None]
-
-
-def _line_at(file: Any, place: int) -> bytes:
-    file.seek(place)
-    if place:
-        file.readline(1 << 16)  # the rest of a line
-    return bytes(file.readline(1 << 16))
-
-
-def _step(raw: bytes) -> dict[str, Any] | None:
-    try:
-        step = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(step, dict) or not _finite(step.get("step")):
-        return None
-    return step
-
-
-def _finite(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and abs(value) < 1e300  # type: ignore[arg-type]
-
-
 def names(steps: list[dict[str, Any]]) -> list[str]:
     """Return the series of a log, the one to draw first."""
-    there = [name for name in steps[-1] if name not in CLOCK and _finite(steps[-1][name])]
+    there = [name for name in steps[-1] if name not in CLOCK and finite(steps[-1][name])]
     return [name for name in SERIES if name in there] or there[:1]
 
 
 def _line(run: Found, series: str) -> Found:
-    pairs = [(s["step"], s[series]) for s in run["steps"] if _finite(s.get(series))]
+    pairs = [(s["step"], s[series]) for s in run["steps"] if finite(s.get(series))]
     known = {name: run[name] for name in ("experiment", "seed", "status", "failure", "value")}
     return known | {"points": thinned(pairs)}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..leaf.model import Settings
-from ..notebook.marks import LOADED
+from ..notebook.pace import LOADED
 from ..runner import Outcome
 
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the

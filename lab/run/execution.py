@@ -256,6 +256,7 @@ class Execution:
         """Return why training gave nothing to evaluate, if so, and what it claims."""
         self.outcome = outcome
         self.artefacts = seeds.artefacts(self.dir)
+        self.machine |= machine.pace(outcome, self.settings.clock)
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
         failure = self._classify(outcome, self.log, tampered=tampered)

@@ -11,7 +11,7 @@ from typing import Any
 from shared import reference
 from shared import run as child
 
-from ..runner import Outcome
+from ..runner import Moment, Outcome
 from ..slots import Device, driver
 from ..system import left, processes, tree_time
 from .stages import locked
@@ -35,6 +35,17 @@ def load(outcome: Outcome, before: int | None) -> dict[str, float]:
     if before is not None and after is not None and outcome.seconds > 0:
         found["pressure"] = round(min(1.0, (after - before) / 1e6 / outcome.seconds), 3)
     return found
+
+
+def pace(outcome: Outcome, clock: str) -> dict[str, Any]:
+    """Return by which clock a training counts, and its first and last moment that was seen."""
+    seen = {"first": outcome.first, "last": outcome.last}
+    known = {name: _rounded(moment) for name, moment in seen.items() if moment}
+    return {"pace": {"clock": clock, **known}} if known else {}
+
+
+def _rounded(moment: Moment) -> Moment:
+    return {name: round(value, 3) for name, value in moment.items()}
 
 
 def versions(run_dir: Path, python: str) -> dict[str, str]:

@@ -60,8 +60,12 @@ def as_json(
     experiment: sqlite3.Row,
     policy: judging.Policy,
     queued: slots.Entry | None = None,
+    curve: str | None = None,
 ) -> Standing:
-    """Return the JSON of `lab run` and `lab wait` for one experiment; `queued`: in the queue."""
+    """Return the JSON of `lab run` and `lab wait` for one experiment.
+
+    `queued` is its place in the queue, `curve` its training beside its incumbent's in a line.
+    """
     number = experiment["id"]
     standing = assess(book, experiment, policy)
     known = _known(book, experiment, policy, standing)
@@ -115,6 +119,7 @@ def as_json(
         "train_wall_s": last.get("train_wall_s"),
         "setup_s": last.get("setup_s"),
         "waited_s": last.get("waited_s"),
+        "curve": curve,
     }
 
 
@@ -232,6 +237,8 @@ def as_text(found: Standing) -> str:
             f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
             f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
         )
+    if found["curve"]:
+        lines.append(f"curve: {found['curve']}")
     if found["mechanism"]:
         lines.append(mechanism_text(found["mechanism"]))
     lines += _remarks(found)
@@ -284,4 +291,6 @@ def _told_failure(found: Standing) -> str:
     lines += [f"  {plain(words)}" for words in said if words]
     if found["log"]:
         lines.append(f"  log: {detail.get('log') or found['log']}")
+    if found["curve"]:
+        lines.append(f"curve: {found['curve']}")
     return "\n".join([*lines, f"next: {found['next']}"])

@@ -15,7 +15,7 @@ from ..notebook import Notebook, lookup
 from ..system import locks
 from ..system.home import Home
 from ..text import span
-from . import queue_status, recovery, standing
+from . import curve, queue_status, recovery, standing
 from .assessment import policy_for
 from .watch import Watch
 
@@ -123,8 +123,8 @@ def stop(home: Home, experiment: int, job: int, who: str = "") -> None:
 def outcome(book: Notebook, home: Home, experiment: int) -> Standing:
     """Return the JSON of `lab run`, with the place in the queue while it is not done."""
     row = lookup.experiment(book, experiment)
-    policy = policy_for(book, experiment)
-    return standing.as_json(book, row, policy, _queued(book, home, experiment))
+    policy, queued = policy_for(book, experiment), _queued(book, home, experiment)
+    return standing.as_json(book, row, policy, queued, curve.line(book, home, row))
 
 
 def _queued(book: Notebook, home: Home, experiment: int) -> slots.Entry | None:

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Protocol, Self
 
 LOG_CAP_BYTES = 4 << 20  # a night of 100 runs keeps at most 400 MB of logs
+# A moment of a training: `step`, its newest; `wall_s` and `cpu_s`, what it had taken by then; and
+# `clock_s`, what its own clock said, where its step log tells.
+Moment = dict[str, float]
 TAIL_BYTES = 1 << 20  # a block of 3,000 metrics is 120 kB, and a page of text may come after it
 
 
@@ -72,7 +75,8 @@ class Outcome:
     kept of both, None where only a file has it; `left` are processes that even SIGKILL did not
     end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
     they waited for a core, `start_cpu_s` what they used before the step log's own clock began, None
-    without a log.
+    without a log. `first` and `last` are the moments at which its step log was seen to have grown,
+    where the system tells CPU seconds of who still runs.
     """
 
     exit_code: int | None = None
@@ -90,6 +94,8 @@ class Outcome:
     stderr_tail: str = ""
     log: str | None = None
     left: tuple[int, ...] = ()
+    first: Moment | None = None
+    last: Moment | None = None
 
 
 class Runner(Protocol):

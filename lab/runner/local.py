@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..system import processes
-from ..system.tree_time import TreeTime
-from . import TAIL_BYTES, Command, Outcome, memory
+from ..system.tree_time import LOOK_S, TreeTime
+from . import TAIL_BYTES, Command, Moment, Outcome, memory
 from .output import CappedLog, StepWatch, Tail
 
 CHECK_S = 0.1  # between two looks at the stop request and the step log
@@ -64,7 +64,8 @@ class _Child:
         )
 
         self.tree = TreeTime(self.process.pid)
-        self.start_cpu_s: float | None = None
+        self.first: Moment | None = None
+        self.last: Moment | None = None
 
     def __enter__(self) -> "_Child":
         """Watch both pipes and, on Linux, the end of the child."""
@@ -118,17 +119,30 @@ class _Child:
                 if ends_itself_by > now + OWN_END_S and self.steps.look():
                     ends_itself_by = now + OWN_END_S
                 self._collect_orphans()
-                self.tree.look()
-                self._note_start()
+                self._note()
                 next_check = now + CHECK_S
             self._read(max(0.0, min(next_check, deadline, ends_itself_by) - now))
             if self._ended():
                 return Outcome()
 
-    def _note_start(self) -> None:
-        """Note what was used before training's clock began, as the first line of the log tells."""
-        if self.start_cpu_s is None and self.steps.began_s is not None:
-            self.start_cpu_s = max(0.0, self.tree.seconds - self.steps.began_s)
+    def _note(self) -> None:
+        """Read the CPU seconds used so far; where the step log has grown, note the moment."""
+        reached, before = self.steps.reached(), self.last or self.first
+        wall_s = time.monotonic() - self.started
+        grown = bool(reached) and (before is None or reached["step"] > before["step"])
+        noted = grown and (before is None or wall_s - before["wall_s"] >= LOOK_S)
+        if not self.tree.look(at_once=noted) or not noted:
+            return
+        now = {**reached, "wall_s": wall_s, "cpu_s": self.tree.seconds}
+        if before is None:
+            self.first = now
+        else:
+            self.last = now
+
+    def _start_cpu_s(self, cpu_s: float) -> float | None:
+        """Return what was used before training's clock began; `cpu_s`: by the end."""
+        seen = self.first or {**self.steps.reached(), "cpu_s": cpu_s}  # it ended between two looks
+        return max(0.0, seen["cpu_s"] - seen.get("clock_s", 0.0)) if "step" in seen else None
 
     def _read(self, wait_s: float) -> None:
         """Take in what has been printed; wait for it at most `wait_s`."""
@@ -184,8 +198,6 @@ class _Child:
             self.steps.look_at_all(),
             max(_cpu_s() - self.cpu_before, self.tree.seconds),
         )
-        if self.start_cpu_s is None and self.steps.began_s is not None:  # ended between two looks
-            self.start_cpu_s = max(0.0, cpu_s - self.steps.began_s)
         killed = by_itself and status in (-signal.SIGKILL, 128 + signal.SIGKILL)
         return replace(
             seen,
@@ -193,7 +205,9 @@ class _Child:
             signal=-status if status is not None and status < 0 else None,
             cpu_s=cpu_s,
             delayed=self.tree.delayed,
-            start_cpu_s=self.start_cpu_s,
+            start_cpu_s=self._start_cpu_s(cpu_s),
+            first=self.first,
+            last=self.last,
             diverged=seen.diverged or diverged,
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),

@@ -5,11 +5,12 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 FINITE = re.compile(rb'"([^"\\]*loss[^"\\]*)"\s*:\s*-?\d')
 OWN_LOSS = {"loss", "train_loss", "training_loss", "train/loss"}  # of training, each step
 NO_LOSS = re.compile(r"scal(e|er|ing)|best|(^|[\W_])min([\W_]|$)")  # loss_scale, best_val_loss
+MOST_STEPS = 10**15  # beyond it a float no longer counts one by one
 DROPPED = "\n[... {:>15,} bytes of output dropped here ...]\n"
 
 
@@ -83,7 +84,7 @@ class StepWatch:
 
     def __init__(self, path: Path | None) -> None:
         self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
-        self.began_s: float | None = None  # training seconds at the first line; None before it
+        self.newest = b""  # whole line
         self.finite: set[str] = set()  # names of losses that were numbers once
 
     def look(self) -> bool:
@@ -102,10 +103,20 @@ class StepWatch:
         self.offset += len(new)
         *lines, rest = (self.rest + new).split(b"\n")
         self.rest = rest[-self.PIECE :]
-        if lines and self.began_s is None:
-            self.began_s = _elapsed_s(lines[0])
+        self.newest = lines[-1] if lines else self.newest
         self.diverged = any(_diverged(line, self.finite) for line in lines)
         return self.diverged
+
+    def reached(self) -> dict[str, float]:
+        """Return the newest step and its seconds, as far as its line tells; {} without any."""
+        try:
+            row = json.loads(self.newest)
+        except (ValueError, RecursionError):
+            return {}
+        found = row if isinstance(row, dict) else {}
+        named = {"step": found.get("step"), "clock_s": found.get("elapsed_s")}
+        known = {name: float(value) for name, value in named.items() if _is_number(value)}
+        return known if "step" in known else {}
 
     def look_at_all(self) -> bool:
         """Read to the end of the log."""
@@ -114,19 +125,6 @@ class StepWatch:
             before = self.offset
             self.look()
         return self.diverged
-
-
-def _elapsed_s(line: bytes) -> float:
-    """Return the training seconds that a line of the log tells, 0 where it tells none.
-
-    >>> _elapsed_s(b'{"step": 10, "elapsed_s": 1.5}'), _elapsed_s(b'{"step": 1}'), _elapsed_s(b"[")
-    (1.5, 0.0, 0.0)
-    """
-    try:
-        told = json.loads(line)["elapsed_s"]
-    except (ValueError, KeyError, TypeError):
-        return 0.0
-    return float(told) if isinstance(told, int | float) and math.isfinite(told) else 0.0
 
 
 def _diverged(line: bytes, finite: set[str]) -> bool:
@@ -150,6 +148,12 @@ def _diverged(line: bytes, finite: set[str]) -> bool:
         return False
     bad = [name for name in _nonfinite(row) if "loss" in name and not NO_LOSS.search(name)]
     return any(name in OWN_LOSS or name in finite for name in bad)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value counts something; a script may write whatever it likes."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -MOST_STEPS < value < MOST_STEPS  # type: ignore[operator]
 
 
 def _nonfinite(row: dict[str, Any]) -> list[str]:

@@ -23,10 +23,10 @@ class TreeTime:
         self.used: dict[tuple[int, bytes], float] = {}  # seconds, by process id and start
         self.queued: dict[int, tuple[int, int]] = {}  # ns on a core and waiting for one, by id
 
-    def look(self) -> None:
-        """Read what each of them has used, unless that was done a moment ago."""
-        if time.monotonic() < self.next or not PROC.is_dir():
-            return
+    def look(self, at_once: bool = False) -> bool:
+        """Read what each of them has used, unless that was done a moment ago; return whether."""
+        if (time.monotonic() < self.next and not at_once) or not PROC.is_dir():
+            return False
         rows = dict(_rows())
         for pid in _below(self.root, rows):
             started, seconds = rows[pid][1:]
@@ -35,6 +35,7 @@ class TreeTime:
                 ran, waited, *_ = (PROC / str(pid) / "schedstat").read_text().split()
                 self.queued[pid] = int(ran), int(waited)
         self.next = time.monotonic() + LOOK_S
+        return True
 
     @property
     def seconds(self) -> float:
