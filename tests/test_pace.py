@@ -52,17 +52,16 @@ def test_dearer_steps_on_a_wall_clock_are_told_wherever_the_run_is(toy: Toy) -> 
     assert "measure both in turn: lab audit\n" in toy.here("context", cwd=where).out
 
 
-def night(toy: Quick, clock: str, mine: dict[str, float], theirs: dict[str, float]) -> list[str]:
-    """Import a baseline and an idea whose runs had these machines; return the idea's marks.
-
-    Both machines say how long 100 steps took between two looks, and how long the run waited.
-    """
-    records = list(nights.records([Idea(verdict=None)], "toy", baseline=True))
+def night(
+    toy: Quick, clock: str, mine: dict[str, float], idea: Idea, *more: dict[str, Any]
+) -> list[str]:
+    """Import a baseline and an idea whose runs had these machines; return the idea's marks."""
+    records = [*nights.records([idea], "toy", baseline=True), *more]
     for row in (row for row in records if row["table"] == "runs"):
-        row["machine"] = json.dumps(
-            machine(clock, theirs if row["experiment"].endswith("base") else mine)
-        )
-    records.sort(key=lambda row: nights.TABLES.index(row["table"]))
+        took = {} if row["experiment"] == "toy-base" else mine
+        row["machine"] = json.dumps(machine(clock, took))
+    tables = (*nights.TABLES, "audits")
+    records.sort(key=lambda row: tables.index(row["table"]))
     file = toy.root.parent / "night.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in records))
     toy.lab("import", str(file))
@@ -79,7 +78,6 @@ def machine(clock: str, took: dict[str, float]) -> dict[str, Any]:
     return {"delayed": delayed, "pace": {"clock": clock, "first": first, "last": last}}
 
 
-ALIKE: dict[str, float] = {}
 DEAR = {"cpu_s": 12.5, "wall_s": 12.5}  # 0.8 of the steps for a CPU second
 BUSY = {"wall_s": 15.0, "delayed": 0.3}
 LOAD = ["measured under load (30% of its time waiting for a core)"]
@@ -125,7 +123,25 @@ TOLD = {
 @pytest.mark.parametrize("name", TOLD)
 def test_what_a_pace_can_come_of_is_told_by_its_clock(quick: Quick, name: str) -> None:
     clock, mine, said = TOLD[name]
-    assert night(quick, clock, mine, ALIKE) == said
+    assert night(quick, clock, mine, Idea(verdict=None)) == said
+
+
+def test_what_was_kept_is_audited_and_once_it_was_nothing_is_asked(quick: Quick) -> None:
+    kept = Idea(gain=0.5, verdict="keep")
+    (told,) = night(quick, "wall", DEAR, kept)
+    assert told.endswith(": measure both in turn: lab audit")
+    sides = {"tip": "toy-1", "base": "toy-base", "campaign": "toy/ada", "leaf": "toy", "by": "ada"}
+    times = {"at": nights.stamp(nights.START), "ended": nights.stamp(nights.START)}
+    audit = {
+        "table": "audits",
+        "uid": "a-1",
+        "seeds": "[7]",
+        "conclusion": "open",
+        **sides,
+        **times,
+    }
+    (told,) = night(quick, "wall", DEAR, kept, audit)
+    assert told == f"{STEPS} (dearer steps or a slower machine)"
 
 
 def test_runs_of_before_have_no_pace(quick: Quick) -> None:
