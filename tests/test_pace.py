@@ -1,6 +1,7 @@
 """Pace: a run is told apart by how quick its machine was, and by what that can have done to it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def test_dearer_steps_on_a_wall_clock_are_told_wherever_the_run_is(toy: Toy) -> 
     (told,) = (mark for mark in found["marks"] if mark.startswith("pace: "))
     assert 0.1 < float(told.split()[1]) < 0.4  # a fifth, on a machine that has other work
     assert told.endswith(IN_TURN)
-    assert told in toy.here("wait", "e2", cwd=where).out
-    assert told[:40] in toy.here("show", "e2", cwd=where).out
+    for command in ("wait", "show"):
+        assert f"\nbear in mind: {told}\n" in toy.here(command, "e2", cwd=where).out
     assert f"  e2 h1 finished: raise the slope\n    {told}\n" in toy.here("context", cwd=where).out
     toy.lab("run", "e1", "--seeds", "1", cwd=where)  # as one is told to
     toy.lab("run", "e2", "--seeds", "1", cwd=where)
@@ -53,13 +54,12 @@ def test_dearer_steps_on_a_wall_clock_are_told_wherever_the_run_is(toy: Toy) -> 
 
 
 def night(
-    toy: Quick, clock: str, mine: dict[str, float], idea: Idea, *more: dict[str, Any]
+    toy: Quick, clock: str, took: Sequence[dict[str, float]], idea: Idea, *more: dict[str, Any]
 ) -> list[str]:
     """Import a baseline and an idea whose runs had these machines; return the idea's marks."""
     records = [*nights.records([idea], "toy", baseline=True), *more]
     for row in (row for row in records if row["table"] == "runs"):
-        took = {} if row["experiment"] == "toy-base" else mine
-        row["machine"] = json.dumps(machine(clock, took))
+        row["machine"] = json.dumps(machine(clock, took[row["experiment"] == "toy-base"]))
     tables = (*nights.TABLES, "audits")
     records.sort(key=lambda row: tables.index(row["table"]))
     file = toy.root.parent / "night.jsonl"
@@ -98,6 +98,10 @@ TOLD = {
         *("wall", {"wall_s": 15.0}),
         [f"pace: {WALL} (no neighbour: it waited for a core as long as e1){IN_TURN}"],
     ),
+    "busier, where both are": (
+        *("wall", {"wall_s": 22.4, "delayed": 0.55}, {"wall_s": 20.0, "delayed": 0.50}),
+        [f"pace: 1.12 {WALL[5:]} (waiting for a core 55% of its time, e1 50%){IN_TURN}"],
+    ),
     "both": (
         *("wall", {**DEAR, "wall_s": 18.75, "delayed": 0.3}),
         [f"{STEPS} and {WALL} (waiting for a core 30% of its time, e1 0%){IN_TURN}"],
@@ -122,13 +126,13 @@ TOLD = {
 
 @pytest.mark.parametrize("name", TOLD)
 def test_what_a_pace_can_come_of_is_told_by_its_clock(quick: Quick, name: str) -> None:
-    clock, mine, said = TOLD[name]
-    assert night(quick, clock, mine, Idea(verdict=None)) == said
+    clock, mine, *theirs, said = TOLD[name]
+    assert night(quick, clock, (mine, *theirs, {})[:2], Idea(verdict=None)) == said
 
 
 def test_what_was_kept_is_audited_and_once_it_was_nothing_is_asked(quick: Quick) -> None:
     kept = Idea(gain=0.5, verdict="keep")
-    (told,) = night(quick, "wall", DEAR, kept)
+    (told,) = night(quick, "wall", (DEAR, {}), kept)
     assert told.endswith(": measure both in turn: lab audit")
     sides = {"tip": "toy-1", "base": "toy-base", "campaign": "toy/ada", "leaf": "toy", "by": "ada"}
     times = {"at": nights.stamp(nights.START), "ended": nights.stamp(nights.START)}
@@ -140,7 +144,7 @@ def test_what_was_kept_is_audited_and_once_it_was_nothing_is_asked(quick: Quick)
         **sides,
         **times,
     }
-    (told,) = night(quick, "wall", DEAR, kept, audit)
+    (told,) = night(quick, "wall", (DEAR, {}), kept, audit)
     assert told == f"{STEPS} (dearer steps or a slower machine)"
 
 
