@@ -1,6 +1,7 @@
 """Pace: a run is told apart by how quick its machine was, and by what that can have done to it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def test_dearer_steps_on_a_wall_clock_are_told_wherever_the_run_is(toy: Toy) -> 
     (told,) = (mark for mark in found["marks"] if mark.startswith("pace: "))
     assert 0.1 < float(told.split()[1]) < 0.4  # a fifth, on a machine that has other work
     assert told.endswith(IN_TURN)
-    assert told in toy.here("wait", "e2", cwd=where).out
-    assert told[:40] in toy.here("show", "e2", cwd=where).out
+    for command in ("wait", "show"):
+        assert f"\nbear in mind: {told}\n" in toy.here(command, "e2", cwd=where).out
     assert f"  e2 h1 finished: raise the slope\n    {told}\n" in toy.here("context", cwd=where).out
     toy.lab("run", "e1", "--seeds", "1", cwd=where)  # as one is told to
     toy.lab("run", "e2", "--seeds", "1", cwd=where)
@@ -52,17 +53,15 @@ def test_dearer_steps_on_a_wall_clock_are_told_wherever_the_run_is(toy: Toy) -> 
     assert "measure both in turn: lab audit\n" in toy.here("context", cwd=where).out
 
 
-def night(toy: Quick, clock: str, mine: dict[str, float], theirs: dict[str, float]) -> list[str]:
-    """Import a baseline and an idea whose runs had these machines; return the idea's marks.
-
-    Both machines say how long 100 steps took between two looks, and how long the run waited.
-    """
-    records = list(nights.records([Idea(verdict=None)], "toy", baseline=True))
+def night(
+    toy: Quick, clock: str, took: Sequence[dict[str, float]], idea: Idea, *more: dict[str, Any]
+) -> list[str]:
+    """Import a baseline and an idea whose runs had these machines; return the idea's marks."""
+    records = [*nights.records([idea], "toy", baseline=True), *more]
     for row in (row for row in records if row["table"] == "runs"):
-        row["machine"] = json.dumps(
-            machine(clock, theirs if row["experiment"].endswith("base") else mine)
-        )
-    records.sort(key=lambda row: nights.TABLES.index(row["table"]))
+        row["machine"] = json.dumps(machine(clock, took[row["experiment"] == "toy-base"]))
+    tables = (*nights.TABLES, "audits")
+    records.sort(key=lambda row: tables.index(row["table"]))
     file = toy.root.parent / "night.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in records))
     toy.lab("import", str(file))
@@ -79,7 +78,6 @@ def machine(clock: str, took: dict[str, float]) -> dict[str, Any]:
     return {"delayed": delayed, "pace": {"clock": clock, "first": first, "last": last}}
 
 
-ALIKE: dict[str, float] = {}
 DEAR = {"cpu_s": 12.5, "wall_s": 12.5}  # 0.8 of the steps for a CPU second
 BUSY = {"wall_s": 15.0, "delayed": 0.3}
 LOAD = ["measured under load (30% of its time waiting for a core)"]
@@ -99,6 +97,10 @@ TOLD = {
     "waiting of its own": (
         *("wall", {"wall_s": 15.0}),
         [f"pace: {WALL} (no neighbour: it waited for a core as long as e1){IN_TURN}"],
+    ),
+    "busier, where both are": (
+        *("wall", {"wall_s": 22.4, "delayed": 0.55}, {"wall_s": 20.0, "delayed": 0.50}),
+        [f"pace: 1.12 {WALL[5:]} (waiting for a core 55% of its time, e1 50%){IN_TURN}"],
     ),
     "both": (
         *("wall", {**DEAR, "wall_s": 18.75, "delayed": 0.3}),
@@ -124,8 +126,26 @@ TOLD = {
 
 @pytest.mark.parametrize("name", TOLD)
 def test_what_a_pace_can_come_of_is_told_by_its_clock(quick: Quick, name: str) -> None:
-    clock, mine, said = TOLD[name]
-    assert night(quick, clock, mine, ALIKE) == said
+    clock, mine, *theirs, said = TOLD[name]
+    assert night(quick, clock, (mine, *theirs, {})[:2], Idea(verdict=None)) == said
+
+
+def test_what_was_kept_is_audited_and_once_it_was_nothing_is_asked(quick: Quick) -> None:
+    kept = Idea(gain=0.5, verdict="keep")
+    (told,) = night(quick, "wall", (DEAR, {}), kept)
+    assert told.endswith(": measure both in turn: lab audit")
+    sides = {"tip": "toy-1", "base": "toy-base", "campaign": "toy/ada", "leaf": "toy", "by": "ada"}
+    times = {"at": nights.stamp(nights.START), "ended": nights.stamp(nights.START)}
+    audit = {
+        "table": "audits",
+        "uid": "a-1",
+        "seeds": "[7]",
+        "conclusion": "open",
+        **sides,
+        **times,
+    }
+    (told,) = night(quick, "wall", (DEAR, {}), kept, audit)
+    assert told == f"{STEPS} (dearer steps or a slower machine)"
 
 
 def test_runs_of_before_have_no_pace(quick: Quick) -> None:

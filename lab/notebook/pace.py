@@ -21,7 +21,7 @@ LOADED = 0.15  # of a run's time spent waiting for a core: more than its own thr
 APART = 0.10  # of the incumbent's pace: the CPU clock's own runs differ by 2.4 %, and four times as
 # much is no chance (docs/benchmarks.md)
 SHORTEST_S = 2.0  # CPU seconds that a pace is told from: either end is seen up to 0.1 s late
-LIKE = 0.05  # of the time spent waiting for a core, which explains no tenth more of wall seconds
+MOST = 0.99  # of the time spent waiting for a core: what is left ran at all
 OWN = 0.01  # a clock as near as that to CPU seconds is those, and no reference loop
 
 
@@ -172,7 +172,8 @@ def _waits(found: Beside, against: str) -> str:
     if found.waited is None:
         return "the machine, or other waiting of its own"
     mine, theirs = found.waited
-    if abs(mine - theirs) < LIKE:
+    told = (1 - min(theirs, MOST)) / (1 - min(mine, MOST))  # wall seconds by those shares alone
+    if not _is_apart(told) and _is_apart(found.wall / told):
         return f"no neighbour: it waited for a core as long as {against}"
     return f"waiting for a core {mine:.0%} of its time, {against} {theirs:.0%}"
 

@@ -267,8 +267,7 @@ def _remarks(found: Standing) -> list[str]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
     if any(run["confined"] == "none" for run in found["runs"]):
         lines.append("not confined: its runs had your rights and saw all your files (lab doctor)")
-    if found["marks"]:
-        lines.append(f"bear in mind: {'; '.join(found['marks'])}")
+    lines += [f"bear in mind: {mark}" for mark in found["marks"]]
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]

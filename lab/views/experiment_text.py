@@ -114,8 +114,8 @@ def _judged(found: Experiment) -> Iterator[str]:
         gain = f"gain {num(last['gain'], sign=True)}{error}{sure}; " if last["gain"] else ""
         yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
-    if found["marks"]:
-        yield shorten(f"bear in mind: {'; '.join(found['marks'])}", 2 * WIDTH)
+    for mark in found["marks"]:
+        yield shorten(f"bear in mind: {mark}", 3 * WIDTH)
     if found["outside_noise"]:
         yield "its runs spread unlike the others': the noise of the leaf is without them"
     for given in found["results"]:
