@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("what", choices=["yield", "long"])
     parser.add_argument("--nights", type=int, default=8)
     parser.add_argument("--experiments", type=int, default=0, help="of each night")
+    parser.add_argument("--constants", type=int, default=12, help="of the leaf")
     asked = parser.parse_args()
     print("| night | agent | experiments | gained | dead ends again | left open | tokens each |")
     print("|---|---|---|---|---|---|---|")
@@ -220,7 +221,10 @@ def main() -> None:
         return
     apart = []
     for seed in range(asked.nights):
-        gains = [one_night(seed, asked.experiments or 40, 12, reads)[1] for reads in (True, False)]
+        gains = [
+            one_night(seed, asked.experiments or 40, asked.constants, reads)[1]
+            for reads in (True, False)
+        ]
         apart.append(gains[0] - gains[1])
     if len(apart) > 1:
         error = statistics.stdev(apart) / len(apart) ** 0.5
