@@ -72,6 +72,11 @@ OTHERS = ("rewrite the loader", "colour of the plots", "swap the base image", "r
         ("boxed answers get +0.1", "format reward"),
         ("Newton-Schulz 5 -> 3", "ns_steps"),
         ("dedup the corpus", "filter the data"),
+        ("z-loss 1e-4", "penalise large logits"),  # what a term does
+        ("kicks of 12 cities", "size of the perturbation"),
+        ("heat 0.4 when accepting", "simulated annealing acceptance criterion"),
+        ("harmonic popularity term", "correct for popular items"),  # one family
+        ("output as JSON", "structured output"),  # a word that only one concept's spellings hold
     ],
 )
 def test_an_idea_is_found_in_other_words(db, said, asked):
@@ -82,6 +87,17 @@ def test_an_idea_is_found_in_other_words(db, said, asked):
 def test_a_denial_does_not_ask_for_what_it_denies(db):
     fill(db, "warmdown 0.5 to 0.7", "constant LR throughout", "cosine lr decay")
     assert best(db, "no learning-rate decay") == 2
+
+
+def test_what_is_replaced_counts_less_than_what_replaces_it(db):
+    fill(db, "LoRA alpha 16 to 32", "adapter rank 8", "all weights trained")
+    assert best(db, "train all weights rather than an adapter") == 3
+
+
+def test_what_an_idea_only_suggests_comes_after_what_it_says(db):
+    fill(db, "cutout of 8 pixels", "augmentation", "rename a flag")
+    found = [idea for idea, _ in search.search(db, "data augmentation", leaf=LEAF, failed=True)]
+    assert found == [2, 1]
 
 
 def test_the_direction_of_a_change_breaks_ties(db):

@@ -194,15 +194,19 @@ class Lexicon:
                     self._add(name.strip(), spellings, is_change=table is changes)
         self._hint_at_own_words()
         for line in (line for table in groups for line in _lines(table)):
-            terms, colon, meaning = line.partition(":")
-            forms = [form for word in terms.split(",") if (form := _form(word))]
-            if colon:
-                plain = dict.fromkeys(words(meaning))
-                explained = [(word,) for word in plain if word not in self.quiet and len(word) > 2]
-                self._relate(forms, explained)
-                self._relate(explained, forms)
-            else:
-                self._relate(forms, forms)
+            self._add_group(line)
+
+    def _add_group(self, line: str) -> None:
+        """Take in words that go together, or terms and, after a colon, what they are."""
+        terms, colon, meaning = line.partition(":")
+        forms = [form for word in terms.split(",") if (form := _form(word))]
+        if not colon:
+            self._relate(forms, forms)
+            return
+        plain = dict.fromkeys(words(meaning))
+        explained: list[Form] = [(w,) for w in plain if w not in self.quiet and len(w) > 2]
+        self._relate(forms, explained)
+        self._relate(explained, forms)
 
     def _hint_at_own_words(self) -> None:
         """Let a word that only one concept's spellings hold hint at it: "json" of "json mode"."""
