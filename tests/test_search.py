@@ -90,8 +90,8 @@ def test_a_denial_does_not_ask_for_what_it_denies(db):
 
 
 def test_what_is_replaced_counts_less_than_what_replaces_it(db):
-    fill(db, "LoRA alpha 16 to 32", "adapter rank 8", "all weights trained")
-    assert best(db, "train all weights rather than an adapter") == 3
+    fill(db, "label smoothing 0.1", "dropout 0.2", "rename a flag")
+    assert best(db, "dropout rather than label smoothing") == 2
 
 
 def test_what_an_idea_only_suggests_comes_after_what_it_says(db):
