@@ -4,8 +4,9 @@
     python benchmarks/bench_memory.py long --experiments 100
 
 A leaf of constants, each with four values whose worth is drawn by the night, and luck of one
-deviation a run. An agent tries one value of one constant at a time and forgets everything every six
-experiments, some sessions in the middle of one. *Reads*: it begins with what `Next:` says and
+deviation a run. An agent tries one value of one constant at a time, its favourites first (an idea's
+weight is one by its rank, as agents without memory propose the same again), and forgets everything
+every six experiments, some sessions in the middle of one. *Reads*: it begins with what `Next:` says and
 asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow the
 line that `lab` tells next.
 Nights are paired: the same worths, the same number of runs. Prints what the branch truly gained,
@@ -69,6 +70,8 @@ class Night:
         self.worth = {
             name: [0.0, *(chance.gauss(-1.0, 2.0) for _ in range(VALUES - 1))] for name in names
         }
+        self.favourites = [(name, value) for name in names for value in range(VALUES)]
+        chance.shuffle(self.favourites)
         self.toy = toys.make(folder)
         self.toy.leaf(
             toml=toys.LEAF.partition("[knobs")[0],
@@ -129,6 +132,10 @@ class Agent:
         """Do what `Next:` says, as long as it is something of one's own that is open."""
         for _ in range(5):
             text = self.lab("context")
+            several = re.search(r"^Next: (lab apply e[\de ]+--edit)", text, re.M)
+            if several is not None:
+                self.combine(several[1])
+                continue
             said = re.search(r"^Next: (lab (?:result|wait|run h\d+)[^:(]*)", text, re.M)
             if said is None:
                 return
@@ -137,6 +144,13 @@ class Agent:
             if open_one:
                 self.write(open_one[1], int(open_one[2]))
             self.obey(self.lab(*words))
+
+    def combine(self, command: str) -> None:
+        """Try near misses together, as the context says."""
+        self.lab(*command.split()[1:])
+        together = command.removeprefix("lab apply ").removesuffix(" --edit")
+        made = self.lab("hypothesis", f"{together} together", "-m", "each a little above the level")
+        self.obey(self.lab("run", made.splitlines()[0]))
 
     def experiment(self, cut: bool) -> bool:
         """Try one idea to its verdict; False where the session ends in the middle."""
@@ -165,14 +179,18 @@ class Agent:
     def idea(self) -> tuple[str, int]:
         """Return a value that the file does not have, and that is no dead end if one asks."""
         now = self.night.values()
-        ideas = [(name, v) for name in now for v in range(VALUES) if v != now[name]]
-        self.chance.shuffle(ideas)
+        drawn = {idea: self.chance.random() ** (1 + n) for n, idea in self.ranked()}
+        ideas = sorted((one for one in drawn if now[one[0]] != one[1]), key=drawn.__getitem__)[::-1]
         for name, value in ideas:
             claim = f"{name} = {value}"
             asked = self.lab("failures", claim, "-n", "2") if self.reads else ""
             if not re.search(rf"dead end.*: {claim}$", asked, re.M):
                 return name, value
         return ideas[0]
+
+    def ranked(self) -> list[tuple[int, tuple[str, int]]]:
+        """Return the ideas with their ranks, the favourite first."""
+        return list(enumerate(self.night.favourites))
 
     def write(self, name: str, value: int) -> None:
         """Set a constant in the file."""
