@@ -4,14 +4,14 @@
     python benchmarks/bench_memory.py long --experiments 100
 
 A leaf of constants, each with four values whose worth is drawn by the night, and luck of one
-deviation a run. An agent tries one value of one constant at a time, its favourites first (an idea's
-weight is one by its rank, as agents without memory propose the same again), and forgets everything
-every six experiments, some sessions in the middle of one. *Reads*: it begins with what `Next:` says and
-asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all. Both follow the
-line that `lab` tells next.
-Nights are paired: the same worths, the same number of runs. Prints what the branch truly gained,
-in deviations of a run, with the error of the mean difference; dead ends that were tried again; what
-was left open; and how much of `lab`'s output was read, in tokens of four characters.
+deviation a run. An agent tries one value of one constant at a time, its favourites first (an
+idea's weight is one by its rank: agents without memory propose the same again), and forgets
+everything every six experiments, some sessions in the middle of one. *Reads*: it begins with what
+`Next:` says and asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all.
+Both follow the line that `lab` tells next. Nights are paired: the same worths, the same number of
+runs. Prints what the branch truly gained, in deviations of a run, with the error of the mean
+difference; dead ends that were tried again; what was left open; and how much of `lab`'s output was
+read, in tokens of four characters.
 """
 
 import argparse
