@@ -54,6 +54,7 @@ def test_a_withdrawn_idea_is_open_no_longer_here_and_after_an_import(
 ) -> None:
     toy.idea("for later", cwd=campaign)
     toy.here("drop", "h1", cwd=campaign)
+    assert "withdrawn: no reason given" in toy.here("show", "h1", cwd=campaign).out
     assert toy.here("context", "--json", cwd=campaign).json["mine"] == []
     assert toy.here("doctor", "--json").json["ok"]
     toy.here("export", "-o", str(tmp_path / "all.jsonl"))
@@ -209,3 +210,17 @@ def test_the_brief_lists_no_knob_that_the_code_has_no_more(toy: Toy, campaign: P
     brief = toy.here("brief", cwd=campaign).out
     assert "SLOPE: 0.5 to 5" in brief
     assert "NOISE: 0.001 to 0.1" not in brief
+
+
+def test_no_kept_change_is_told_as_a_dead_end(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("up", "--observe", "steps > 5", cwd=campaign)
+    slope(campaign, 2.0)
+    toy.lab("run", idea, cwd=campaign)
+    settle(toy, campaign, "e2", "keep")
+    assert toy.here("show", "e2", "--json", cwd=campaign).json["mechanism_outcome"] == "refuted"
+    assert toy.here("context", "--json", cwd=campaign).json["failures"] == []
+
+
+def test_in_a_campaign_nobody_mends_the_notebook(toy: Toy, campaign: Path) -> None:
+    refused = toy.here("doctor", "--fix", cwd=campaign, code=4).err
+    assert "only a person in the main checkout" in refused

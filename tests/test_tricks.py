@@ -210,6 +210,16 @@ def test_an_observable_that_held_before_is_trivial(toy: Toy, campaign: Path) -> 
     assert run(toy, campaign, idea)["mechanism"]["outcome"] == "trivial"  # type: ignore[index]
 
 
+PREPARES = 'prepare = ["python", "-S", "prepare.py"]\nbudget_s = 5'
+PREPARE = """import os
+from pathlib import Path
+(Path(os.environ["LAB_CACHE_DIR"]) / "data.txt").write_text("prepared")
+"""
+CARRIES = """    left = Path(os.environ["LAB_CACHE_DIR"]) / "weights.txt"
+    print(f"---\\nfound: {int(left.exists())}\\n---")
+    left.write_text("for the next run")
+"""
+
 # -- Bought by training longer --------------------------------------------------------
 
 BURN = "until = time.process_time() + {}\nwhile time.process_time() < until: pass\n"
@@ -245,6 +255,36 @@ def test_work_before_the_clock_begins_breaks_the_budget(toy: Toy, campaign: Path
     told = re.search(r"before its clock began ([\d.]+) s", str(found["constraints"]))
     assert told
     assert float(told[1]) > 3
+
+
+def test_a_run_without_the_step_log_that_its_baseline_has_breaks_the_budget(
+    toy: Toy, campaign: Path
+) -> None:
+    text = TRAIN.replace("SLOPE = 1.0", "SLOPE = 2.0")
+    silent = re.sub(r"    with .run . .steps.jsonl.*?\n.*?\n", "", text)
+    assert silent != text
+    (campaign / "train.py").write_text(silent)
+    found = run(toy, campaign)
+    assert found["suggest"] == "discard"
+    assert "no step log tells when its clock began" in str(found["constraints"])
+
+
+def test_what_training_adds_to_prepared_data_is_gone_for_the_next_run(toy: Toy) -> None:
+    toy.leaf(toml=LEAF.replace("budget_s = 5", PREPARES), train=TRAIN)
+    (toy.root / "toy" / "prepare.py").write_text(PREPARE)
+    toy.commit("a leaf with prepared data")
+    run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
+    campaign = toy.campaign()
+    slope(campaign, 2.0, CARRIES)
+    for seed in range(2):
+        found = (
+            run(toy, campaign)
+            if not seed
+            else toy.lab("run", "e2", "--seeds", "1", "--json", cwd=campaign).json
+        )
+        assert "new_prepared_files" in found["flags"]
+    metrics = [toy.here("show", "e2", "--json", cwd=campaign).json["measured"]["found"]]
+    assert metrics == [0]
 
 
 def test_no_keep_widens_the_budget_of_the_next(toy: Toy) -> None:

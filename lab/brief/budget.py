@@ -19,14 +19,14 @@ def check(tokens: int) -> int:
     return tokens
 
 
-def fit_json(found: Any, tokens: int, give_way: Sequence[str], uncut: Collection[str] = ()) -> Any:
+def fit_json(found: Any, tokens: int, give_way: Sequence[str], uncut: Sequence[str] = ()) -> Any:
     """Return `found` so that its JSON, indented as printed, stays within `tokens`.
 
     Sentences are cut first; then the lists named in `give_way` lose their last items, the first
     list named before the others. Sentences under a key of `uncut` stay whole while they can.
     """
     room = tokens * CHARACTERS_A_TOKEN
-    for kept in (uncut, ()):
+    for kept in (uncut, uncut[:1], ()):  # the first of them is given up last
         fitted = _fit(found, room, give_way, kept)
         if len(dump(fitted)) <= room:
             break
@@ -40,7 +40,7 @@ def _fit(found: Any, room: int, give_way: Sequence[str], uncut: Collection[str])
             return cut
     for name in give_way:
         while cut[name] and len(dump(cut)) > room:
-            cut[name].pop()
+            cut[name].popitem() if isinstance(cut[name], dict) else cut[name].pop()
     return cut
 
 

@@ -40,6 +40,8 @@ GIVE_WAY = (
     "unsettled",
     "queue",
     "others",
+    "metrics",
+    "settles",
     "kept",
     "failures",
     "running",
@@ -58,30 +60,21 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     key = (scope.profile, scope.platform, scope.yardstick)
     number = _scope(book, scope.leaf, *key)
     incumbent = _incumbent(workspace, book)
-    best = read.best(book, number)
     noise, outside = measurements.noise_and_outside(book, number)
     without = [f"e{one}" for one in outside[:MANY]]
-    axes = read.axes(book, leaf.name)
-    near = read.near_misses(book, leaf.name, MANY)
-    kept = read.kept(book, leaf.name, MANY)
+    axes, kept = read.axes(book, leaf.name), read.kept(book, leaf.name, MANY)
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
-    policy = policy_of(leaf.judge)
+    near = read.near_misses(book, leaf.name, MANY)
     line = set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
-    stands = _standing(book, incumbent, noise, policy)
-    bag = ledger.bag(book, stands.tip) if stands else []
-    move = moves.due(workspace, book, since, axes, near, kept)
+    at = _situation(workspace, book, incumbent, noise, number)
+    step = next_step(at, moves.due(workspace, book, since, axes, near, kept))
+    stands, policy = at.stands, at.policy
+    bar = _bar(stands, noise, policy, leaf.direction)
+    lessons = ideas.lessons(book, leaf.name, MANY, line)
     counts: Comparable = {
         **read.counts(book, leaf.name),
         "incomparable": read.incomparable(book, scope.leaf, *key),
     }
-    mine = _mine(book, leaf.name, campaign)
-    shown = None if best is None else _best(best)
-    value = incumbent["value"] if incumbent else None
-    step = next_step(
-        Situation(workspace, book, policy, noise, stands, value, shown, bag, mine, move)
-    )
-    bar = _bar(stands, noise, policy, leaf.direction)
-    lessons = ideas.lessons(book, leaf.name, MANY, line)
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
         "leaf": leaf.name,
@@ -92,17 +85,17 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "yardstick": scope.yardstick,
         "counts": counts,
         "in_campaign": campaign is not None,
-        "mine": mine,
+        "mine": list(at.mine),
         "incumbent": incumbent,
         "level": stands.level if stands else None,
         "bar": bar,
-        "out_of_reach": judging.out_of_reach(bar, [value] if value else [], leaf.direction),
+        "out_of_reach": judging.out_of_reach(bar, [at.value] if at.value else [], leaf.direction),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
         "pairs": paired(measurements.pairs(book, number)),
-        "bag": [_bagged(row) for row in bag[:MANY]],
-        "target": ((campaigns.loop_of(book, campaign) or {}) if campaign else {}).get("target"),
-        "best": shown,
+        "bag": [_bagged(row) for row in at.bag[:MANY]],
+        "target": _target(book, campaign),
+        "best": at.best,
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
         "settles": _settles(noise, incumbent),
         "metrics": _metrics(book, incumbent),
@@ -121,7 +114,34 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "recent": [_recent(row) for row in read.log(book, leaf.name, MANY)],
     }
     fitted: Context = fit_json(found, tokens, GIVE_WAY, UNCUT)
-    return fitted
+    whole = fitted["suggestion"] == found["suggestion"]
+    return fitted if whole else {**fitted, "suggestion": None}  # half a line is nothing to type
+
+
+def _situation(
+    workspace: Workspace,
+    book: Notebook,
+    incumbent: Reference | None,
+    noise: judging.Noise | None,
+    scope: int,
+) -> Situation:
+    """Return what the next step depends on."""
+    policy = policy_of(workspace.leaf.judge)
+    stands = _standing(book, incumbent, noise, policy)
+    best = read.best(book, scope)
+    return Situation(
+        *(workspace, book, policy, noise, stands),
+        value=incumbent["value"] if incumbent else None,
+        best=None if best is None else _best(best),
+        bag=ledger.bag(book, stands.tip) if stands else [],
+        mine=_mine(book, workspace.leaf_name, workspace.place.campaign),
+    )
+
+
+def _target(book: Notebook, campaign: str | None) -> float | None:
+    """Return the number at which a campaign's loop ends, where it was told one."""
+    loop = campaigns.loop_of(book, campaign) if campaign else None
+    return loop.get("target") if loop else None
 
 
 def _failures(book: Notebook, leaf: str, about: str | None, line: set[int]) -> list[Loss]:

@@ -112,7 +112,7 @@ def _standing(found: Context) -> list[str]:
     lines += _ledgers(found)
     if found["settles"]:
         smallest = [f"{num(one['gain'])} by {one['runs']}" for one in found["settles"]]
-        lines.append(f"Smallest gain that runs of a change can show: {', '.join(smallest)}")
+        lines.append(f"Smallest gain shown with 95 %, by so many runs: {', '.join(smallest)}")
     if found["target"] is not None:
         lines.append(f"Target of this campaign: {num(found['target'])}")
     best = found["best"]

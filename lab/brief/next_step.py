@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .. import judge as judging
 from ..documents.leaves import Best, Mine, Suggest
 from ..judge import stagnation
-from ..notebook import Notebook, campaigns, ledger, lookup
+from ..notebook import Notebook, audits, campaigns, ledger, lookup
 from ..run import standing
 from ..run.assessment import audit_due, policy_for
 from ..text import num
@@ -27,7 +27,6 @@ class Situation:
     best: Best | None
     bag: Sequence[sqlite3.Row]
     mine: Sequence[Mine]
-    move: stagnation.Move | None
 
     @property
     def campaign(self) -> str | None:
@@ -43,10 +42,12 @@ class Step:
     word: Suggest | None = None
 
 
-def next_step(at: Situation) -> Step | None:
+def next_step(at: Situation, move: stagnation.Move | None) -> Step | None:
     """Return what comes first: unfinished work, what is due, an idea never run, a move."""
     first = _own_experiment(at) if at.campaign else _unfinished(at)
-    return first or _due(at) or _behind(at) or _own_idea(at) or _moved(at)
+    stops = move is not None and move.kind == "stop"
+    idea = None if stops else _own_idea(at)
+    return first or _due(at) or _behind(at) or idea or _moved(move)
 
 
 def _own_experiment(at: Situation) -> Step | None:
@@ -84,6 +85,8 @@ def _due(at: Situation) -> Step | None:
     """Return what should come before any new idea."""
     if at.stands is None:
         return Step("lab run --baseline --seeds 3: no baseline here yet", "baseline")
+    if at.campaign and audits.unfinished(at.book, at.stands.tip, at.stands.base):
+        return Step("lab audit: it was begun and goes on where it stopped", "audit")
     whose = (at.campaign, at.workspace.leaf_name)
     if audit_due(at.book, *whose, at.stands, at.noise, at.policy):
         above = num(at.stands.provisional_gain, sign=True)
@@ -116,8 +119,8 @@ def _has_begun(at: Situation) -> bool:
 
 
 def _own_idea(at: Situation) -> Step | None:
-    """Return this campaign's newest idea that was never run, unless it is time to stop."""
-    if at.campaign is None or (at.move is not None and at.move.kind == "stop"):
+    """Return this campaign's newest idea that was never run."""
+    if at.campaign is None:
         return None
     ideas = [one["hypothesis"] for one in at.mine if one["status"] == "not run"]
     if not ideas:
@@ -125,7 +128,7 @@ def _own_idea(at: Situation) -> Step | None:
     return Step(f"lab run {ideas[0]}: written down, never run (or: lab drop {ideas[0]})")
 
 
-def _moved(at: Situation) -> Step | None:
-    if at.move is None:
+def _moved(move: stagnation.Move | None) -> Step | None:
+    if move is None:
         return None
-    return Step(at.move.text, "combine" if at.move.kind == "combine" else None)
+    return Step(move.text, "combine" if move.kind == "combine" else None)

@@ -121,6 +121,11 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
     from ..maintenance.doctor import stray_sandboxes, versions
     from ..run import heads
 
+    if fix and not workspace.is_persons:
+        raise Refused(
+            "only a person in the main checkout may mend the notebook.",
+            f"Leave it as it is, or in {workspace.place.main}: lab doctor --fix",
+        )
     with workspace.open() as book:
         if fix:
             proof.rebuild(book)

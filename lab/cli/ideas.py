@@ -134,7 +134,7 @@ def _near(found: read.Found, mine: str | None) -> str:
     """Return one line on an earlier idea that says or did nearly the same."""
     outcome = found["verdict"] or found["status"]
     theirs = found["campaign"] if found["campaign"] != mine else None
-    if theirs and not found["verdict"]:
+    if theirs and not found["verdict"] and found["status"] != "withdrawn":
         outcome = "being tried"
     if found["failure"]:
         outcome = f"{outcome}, {found['failure']}"
@@ -146,7 +146,8 @@ def _near(found: read.Found, mine: str | None) -> str:
     way = "near, the other way" if found["opposite"] else "near"
     turned = [f"{name} {old} -> {new}" for name, old, new in found["changed"][:2]]
     done = f" [{shorten(', '.join(turned), 80)}]" if turned else ""
-    return f"{way}: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}{done}"
+    lesson = f"; learned: {shorten(found['lesson'], 120)}" if found["lesson"] else ""
+    return f"{way}: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}{done}{lesson}"
 
 
 @click.command(cls=TakesText)
@@ -157,7 +158,7 @@ def _near(found: read.Found, mine: str | None) -> str:
 def drop(workspace: Workspace, hypothesis: str, why: str | None, json_: bool) -> None:
     """Withdraw a HYPOTHESIS that was never run, with a word on WHY.
 
-    Its text stays in the notebook, and is found by `lab failures` no less.
+    Its text and the reason stay in the notebook: `lab show h12`.
 
     Examples:
 

@@ -39,7 +39,7 @@ def curve(
         if theirs is None:
             raise Usage(
                 f"{experiment} was judged against nothing.",
-                f"Say with what to compare it: lab curve {experiment} e1",
+                f"Name another to compare it with: lab curve {experiment} e34",
             )
         found = curves.beside(book, workspace.place.home, mine, theirs, metric)
     emit(found) if json_ else click.echo(curve_text.text(found))

@@ -22,7 +22,7 @@ from ..workspace.worktrees import find_again, need_here
 from . import emit
 from .common import as_json, here, here_with_profile, waits
 
-NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM, then run it: lab run h12"
+NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM, then lab run the id that it prints"
 
 
 @click.command()

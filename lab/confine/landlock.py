@@ -47,6 +47,12 @@ CALLS = {
     "aarch64": (0xC00000B7, 198, 261),
     "riscv64": (0xC00000F3, 198, 261),
 }
+# What outlives a process and has no path: System V's shared memory, semaphores and messages, keys.
+OUTLIVING = {
+    "x86_64": (29, 64, 68, 248, 249, 250),
+    "aarch64": (194, 190, 186, 217, 218, 219),
+    "riscv64": (194, 190, 186, 217, 218, 219),
+}
 IO_URING_SETUP, FIRST_OF_X32, AF_UNIX, ITSELF = 425, 0x40000000, 1, 0
 PR_SET_SECCOMP, MODE_FILTER, ALLOW, REFUSE = 22, 2, 0x7FFF0000, 0x50000
 LOAD, IF_EQUAL, IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # from linux/bpf_common.h
@@ -172,7 +178,8 @@ def _allow(rules: int, path: str, rights: int) -> None:
 
 
 def filter_calls(network: bool) -> None:
-    """Refuse by a filter what Landlock does not know: limits for other processes, all sockets.
+    """Refuse by a filter what Landlock does not know: limits for other processes, what outlives
+    its process without a path, all sockets.
 
     But for local ones, and with the words of a machine without a network. Another machine's calls
     are refused as well, and rings through which sockets could be opened unseen.
@@ -186,6 +193,7 @@ def filter_calls(network: bool) -> None:
         (IF_AT_LEAST, 0, 1, FIRST_OF_X32),
         (RETURN, 0, 0, REFUSE | errno.EPERM),
         *_only(prlimit, ITSELF, errno.EPERM),
+        *(line for number in OUTLIVING[os.uname().machine] for line in _never(number, errno.EPERM)),
         *([] if network else _only(socket, AF_UNIX, errno.ENETUNREACH)),
         *([] if network else _never(IO_URING_SETUP, errno.ENETUNREACH)),
         (RETURN, 0, 0, ALLOW),

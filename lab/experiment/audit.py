@@ -313,11 +313,18 @@ def _tries(found: Audit) -> str:
     return f", the {found['tries']}. chance for luck on {found['base']}" if more else ""
 
 
+def _said(found: Audit) -> str:
+    """Return the conclusion in words; where a seed gave no number nothing was compared."""
+    if found["conclusion"] == "back" and found["gain"] is None:
+        return "a seed of it gave no number that counts; the branch goes back"
+    return SAYS[found["conclusion"]]
+
+
 def as_text(found: Audit) -> str:
     """Return the same as two or three lines."""
     lines = [
         f"{found['campaign']}: {found['tip']} against {found['base']}, {found['runs']} runs in "
-        f"turn, {span(found['seconds'])}: {SAYS[found['conclusion']]}"
+        f"turn, {span(found['seconds'])}: {_said(found)}"
     ]
     if found["gain"] is not None:
         lines.append(

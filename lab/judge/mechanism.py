@@ -54,8 +54,10 @@ def moved(wanted: Wanted, ours: Sequence[float], theirs: Sequence[float], luck: 
         return Seen("open")
     if wanted.op not in SIDES:
         return Seen("confirmed" if (value == wanted.bound) == (wanted.op == "==") else "refuted")
-    if luck.noise is None:
-        return Seen("open", value)
+    if luck.noise is None:  # a metric that nobody reported twice: as it stands, its error unknown
+        if wanted.relative:
+            return Seen("open", value)
+        return Seen(_sure(wanted, value, 0.0, 1), value)
     error = luck.of(mean(ours)) / math.sqrt(len(ours))
     if wanted.relative:
         error = math.hypot(error, value * luck.of(base) / math.sqrt(len(theirs))) / abs(base)

@@ -265,7 +265,10 @@ def _unknown(root: Path, name: str) -> errors.NotFound:
 
 
 def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the profile names, `gpu` (the top level) first, each one's table checked."""
+    """Return the profile names, the top level first, each one's table checked.
+
+    The top level is called `gpu`, or `cpu` where it says that a CPU will do.
+    """
     profiles = page.table(table, "profiles")
     for name, own in profiles.items():
         if not re.fullmatch(r"\w[\w.-]*", name):
@@ -275,7 +278,9 @@ def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
             page.refuse(f"profiles.{name}", f"must be a table: [profiles.{name}]{near}")
         page.known(f"profiles.{name}.", own, list(FIELDS))
         page.fields(f"profiles.{name}.", own)
-    return ("gpu", *(name for name in profiles if name != "gpu"))
+    plain = table.get("needs") in ("cpu", "none") and not {"cpu", "gpu"} & set(profiles)
+    whole = "cpu" if plain else "gpu"
+    return (whole, *(name for name in profiles if name != whole))
 
 
 def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:

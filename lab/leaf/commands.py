@@ -23,8 +23,8 @@ ASK_TIMEOUT_S = 60  # an interpreter on a cold network disk takes seconds to sta
 
 
 def default_profile(leaf: Leaf, accelerator: bool) -> str:
-    """Return the profile for a machine: `gpu` (the top level), or `cpu` where there is one."""
-    return "cpu" if not accelerator and "cpu" in leaf.profiles else "gpu"
+    """Return the profile for a machine: the top level, or `cpu` where there is one beside it."""
+    return "cpu" if not accelerator and "cpu" in leaf.profiles else leaf.profiles[0]
 
 
 def interpreter(settings: Settings, root: Path, environ: Mapping[str, str]) -> str:

@@ -73,6 +73,7 @@ def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
         "claim": hypothesis["claim"],
         "mechanism": hypothesis["mechanism"],
         "observe": hypothesis["observe"],
+        "withdrawn": _withdrawn(book, hypothesis["id"]),
         "min_effect": hypothesis["min_effect"],
         "axis": hypothesis["axis"],
         "campaign": hypothesis["campaign"],
@@ -80,6 +81,14 @@ def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
         "at": hypothesis["at"],
         "experiments": tried,
     }
+
+
+def _withdrawn(book: Notebook, hypothesis: int) -> str | None:
+    row = book.one(
+        "select detail from events where subject = ? and verb = 'drop' order by id desc limit 1",
+        f"h{hypothesis}",
+    )
+    return None if row is None else row["detail"] or ""
 
 
 def _unpacked(record: sqlite3.Row) -> dict[str, Any]:

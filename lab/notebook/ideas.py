@@ -188,7 +188,8 @@ def _idea(book: Notebook, number: int, text: str) -> Found:
         "claim": idea["claim"],
         "campaign": idea["campaign"],
         "experiment": e(tried["experiment"]) if tried else None,
-        "status": tried["status"] if tried else "not run",
+        "status": tried["status"] if tried else unrun(book, number),
+        "lesson": lesson_of(book, tried["experiment"]) if tried else None,
         "verdict": tried["verdict"] if tried else None,
         "failure": tried["failure"] if tried else None,
         "gain": tried["gain"] if tried else None,
@@ -196,6 +197,12 @@ def _idea(book: Notebook, number: int, text: str) -> Found:
         "changed": changed,
         "opposite": concepts.opposite(words(text), words(theirs)),
     }
+
+
+def unrun(book: Notebook, hypothesis: int) -> str:
+    """Return how an idea without an experiment stands."""
+    query = "select 1 from events where subject = ? and verb = 'drop'"
+    return "withdrawn" if book.one(query, f"h{hypothesis}") else "not run"
 
 
 def changed_by(book: Notebook, experiment: int) -> list[list[Any]]:

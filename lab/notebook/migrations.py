@@ -158,4 +158,4 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m011_sealed,
     m012_changes,
 )
-REDERIVED = 8  # notebooks older than this step hold derived tables of another rule
+REDERIVED = 12  # notebooks older than this step hold derived tables of another rule

@@ -140,7 +140,7 @@ def _kind(state: State, inconclusive: bool) -> str | None:
     """Dead end (ran and lost, or mechanism refuted), unsettled (says too little), or neither."""
     if state["failure"] in SAYS_NOTHING:
         return None
-    if state["mechanism"] == "refuted" and state["verdict"] is not None:
+    if state["mechanism"] == "refuted" and state["verdict"] not in (None, "keep"):
         return "dead_end"
     if state["verdict"] == "crash":
         return "unsettled"

@@ -121,7 +121,7 @@ class Execution:
                 failure, first = self._trained(trained, stages.tampered())
                 if failure is not None:
                     return failure, {"train": first}
-                self.grown = bool(stages.data.grown())
+                self.grown = stages.data.trim()
                 evaluated = stages.evaluate()
                 found = self._evaluated(first, evaluated, stages.spoiled())
                 if found[0] is None and stages.plan.seal:

@@ -83,6 +83,18 @@ class Prepared:
             if path not in stamps
         ]
 
+    def trim(self) -> bool:
+        """Remove the files that are new; return whether there were any.
+
+        Libraries keep notes there, and so could a run that wants to tell the next one something.
+        """
+        new = self.grown()
+        for path in new:
+            for folder in self.folders:
+                if path not in self._stamps[folder]:
+                    (folder / path).unlink(missing_ok=True)
+        return bool(new)
+
     def forget(self) -> None:
         """Let the next run prepare anew, from nothing."""
         self.ready.unlink(missing_ok=True)

@@ -140,9 +140,16 @@ class _Child:
             self.last = now
 
     def _start_cpu_s(self, cpu_s: float) -> float | None:
-        """Return what was used before training's clock began; `cpu_s`: by the end."""
+        """Return what was used before training's clock began; `cpu_s`: by the end.
+
+        A clock that tells more seconds than have passed is not believed.
+        """
         seen = self.first or {**self.steps.reached(), "cpu_s": cpu_s}  # it ended between two looks
-        return max(0.0, seen["cpu_s"] - seen.get("clock_s", 0.0)) if "step" in seen else None
+        if "step" not in seen:
+            return None
+        passed = seen.get("wall_s", time.monotonic() - self.started)
+        clock_s = seen.get("clock_s", 0.0)
+        return max(0.0, seen["cpu_s"] - (clock_s if clock_s <= passed else 0.0))
 
     def _read(self, wait_s: float) -> None:
         """Take in what has been printed; wait for it at most `wait_s`."""

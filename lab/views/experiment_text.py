@@ -168,6 +168,8 @@ def idea(found: Hypothesis) -> str:
     ]
     if found["observe"]:
         lines.append(shorten(f"to be seen by: {found['observe']}", WIDTH))
+    if found["withdrawn"] is not None:
+        lines.append(shorten(f"withdrawn: {found['withdrawn'] or 'no reason given'}", WIDTH))
     axis = f", axis {found['axis']}" if found["axis"] else ""
     lines.append(f"{found['campaign'] or found['leaf']}{axis}; {found['at'][:16]} UTC")
     lines += [_tried(one) for one in found["experiments"][-RUNS:]]
