@@ -147,7 +147,8 @@ class Agent:
 
     def combine(self, command: str) -> None:
         """Try near misses together, as the context says."""
-        self.lab(*command.split()[1:])
+        if "next:" not in self.lab(*command.split()[1:]):
+            return
         together = command.removeprefix("lab apply ").removesuffix(" --edit")
         made = self.lab("hypothesis", f"{together} together", "-m", "each a little above the level")
         self.obey(self.lab("run", made.splitlines()[0]))

@@ -47,7 +47,7 @@ def next_step(at: Situation, move: stagnation.Move | None) -> Step | None:
     first = _own_experiment(at) if at.campaign else _unfinished(at)
     stops = move is not None and move.kind == "stop"
     idea = None if stops else _own_idea(at)
-    return first or _due(at) or _behind(at) or idea or _moved(move)
+    return first or _due(at) or _behind(at) or idea or _combined(at) or _moved(move)
 
 
 def _own_experiment(at: Situation) -> Step | None:
@@ -84,13 +84,19 @@ def _unfinished(at: Situation) -> Step | None:
 def _due(at: Situation) -> Step | None:
     """Return what should come before any new idea."""
     if at.stands is None:
-        return Step("lab run --baseline --seeds 3: no baseline here yet", "baseline")
+        elsewhere = f" --leaf {at.workspace.asked_leaf}" if at.workspace.asked_leaf else ""
+        return Step(f"lab run --baseline --seeds 3{elsewhere}: no baseline here yet", "baseline")
     if at.campaign and audits.unfinished(at.book, at.stands.tip, at.stands.base):
         return Step("lab audit: it was begun and goes on where it stopped", "audit")
     whose = (at.campaign, at.workspace.leaf_name)
     if audit_due(at.book, *whose, at.stands, at.noise, at.policy):
         above = num(at.stands.provisional_gain, sign=True)
         return Step(f"lab audit: {above} is provisional, and enough to be confirmed", "audit")
+    return None
+
+
+def _combined(at: Situation) -> Step | None:
+    """Return which of the bag to try together: those whose edits touch different places."""
     places = {row["experiment"]: [row["axis"] or f"e{row['experiment']}"] for row in at.bag}
     several = judging.together(places, at.policy.bag)
     if not several:
@@ -122,10 +128,10 @@ def _own_idea(at: Situation) -> Step | None:
     """Return this campaign's newest idea that was never run."""
     if at.campaign is None:
         return None
-    ideas = [one["hypothesis"] for one in at.mine if one["status"] == "not run"]
-    if not ideas:
+    unrun = [one["hypothesis"] for one in at.mine if one["status"] == "not run"]
+    if not unrun:
         return None
-    return Step(f"lab run {ideas[0]}: written down, never run (or: lab drop {ideas[0]})")
+    return Step(f"lab run {unrun[0]}: written down, never run (or: lab drop {unrun[0]})")
 
 
 def _moved(move: stagnation.Move | None) -> Step | None:

@@ -120,7 +120,9 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
             f"{shorten(row['claim'] or 'baseline', 100)}"
         )
     if not found:
-        click.echo("Nothing yet. Begin with: lab run --baseline --seeds 3")
+        leaf = named_leaf(workspace, name)
+        where = f" --leaf {leaf}" if leaf else ""
+        click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
 
 
 def _print_events(found: list[Event], json_: bool) -> None:

@@ -40,7 +40,9 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
         emit(found)
         return
     if not found["shown"]:
-        click.echo("Nothing to draw yet. Begin with: lab run --baseline --seeds 3", err=True)
+        where = f" --leaf {workspace.asked_leaf}" if workspace.asked_leaf else ""
+        words = f"Nothing to draw yet. Begin with: lab run --baseline --seeds 3{where}"
+        click.echo(words, err=True)
     if found["left_out"]:
         words = f"{found['left_out']} experiments of other profiles, platforms or yardsticks"
         click.echo(f"{words} are not comparable and not shown.", err=True)

@@ -207,7 +207,9 @@ class Preflight:
 
     def _was_changed(self, path: str, base: str, state: str = "") -> Refused:
         undo = self.workspace.undo([(state, path)], base[:12])
-        return Refused(f"{path} is frozen and was changed.", f"Restore it: {undo}")
+        where = self.place.main / path
+        page = f"; agents read the one in {where}" if path.endswith("program.md") else ""
+        return Refused(f"{path} is frozen and was changed.", f"Restore it: {undo}{page}")
 
     def incumbent(self) -> sqlite3.Row:
         """Return the incumbent, or say how to measure one."""
