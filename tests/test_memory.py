@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -163,27 +162,13 @@ def test_failures_of_one_profile_alone(toy: Toy, campaign: Path) -> None:
     assert "e2" not in toy.here("failures", "--profile", "smoke", cwd=campaign).out
 
 
-def supervisor_of(toy: Toy) -> int:
-    """Wait for a supervisor of this repository; return its process."""
-    for _ in range(1000):
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_text().split("\0")
-            except OSError:
-                continue
-            if "lab.run.supervisor" in words and str(toy.root / ".lab") in words:
-                return int(folder.name)
-        time.sleep(0.01)
-    raise AssertionError("no supervisor came")
-
-
 @pytest.mark.children
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="found through /proc")
 def test_what_was_lost_stays_open_with_its_edit(toy: Toy, campaign: Path) -> None:
     idea = toy.idea("sleep", cwd=campaign)
     slope(campaign, 2.0, "    import time\n    time.sleep(60)\n")
     toy.lab("run", idea, "--detach", cwd=campaign, code=5)
-    os.kill(supervisor_of(toy), signal.SIGKILL)
+    os.kill(toy.supervisor(), signal.SIGKILL)
     mine = toy.lab("context", "--json", cwd=campaign).json["mine"]
     assert [one["status"] for one in mine] == ["lost"]
     assert "Next: lab run h1: e2 was lost" in toy.here("context", cwd=campaign).out

@@ -1,6 +1,8 @@
 """Tricks of an agent that only wants the number lower, played through the CLI: none works."""
 
+import os
 import re
+import signal
 import sys
 import textwrap
 import time
@@ -285,6 +287,25 @@ def test_what_training_adds_to_prepared_data_is_gone_for_the_next_run(toy: Toy) 
         assert "new_prepared_files" in found["flags"]
     metrics = [toy.here("show", "e2", "--json", cwd=campaign).json["measured"]["found"]]
     assert metrics == [0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a supervisor is found through /proc")
+def test_an_aborted_run_counts_however_the_idea_is_spelled_next(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea("up", cwd=campaign)
+    slope(campaign, 2.0, "    import time\n    time.sleep(60)\n")
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    while not list((toy.root / ".lab" / "runs" / "e2").glob("*/steps.jsonl")):
+        time.sleep(0.05)
+    os.kill(toy.supervisor(), signal.SIGKILL)
+    assert toy.lab("wait", "e2", "--json", cwd=campaign, code=None).json["failure"] == "lost"
+    slope(campaign, 2.0)
+    text = (campaign / "train.py").read_text().replace("SLOPE = 2.0", "SLOPE = 1.0 * 2")
+    (campaign / "train.py").write_text(text)
+    toy.here("result", "e2", "-v", "crash", "--keep-edits", cwd=campaign, code=None)
+    (campaign / "train.py").write_text(text)
+    found = toy.lab("run", idea, "--again", "--json", cwd=campaign, code=None).json
+    assert found["suggest"] == "replicate"
+    assert "aborted" in found["why"]
 
 
 def test_no_keep_widens_the_budget_of_the_next(toy: Toy) -> None:

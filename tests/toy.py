@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,19 @@ class Toy:
             stdin=subprocess.DEVNULL,
             text=True,
         )
+
+    def supervisor(self) -> int:
+        """Wait for a supervisor of this repository; return its process. Where there is a /proc."""
+        for _ in range(1000):
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (folder / "cmdline").read_text().split("\0")
+                except OSError:
+                    continue
+                if "lab.run.supervisor" in words and str(self.root / ".lab") in words:
+                    return int(folder.name)
+            time.sleep(0.01)
+        raise AssertionError("no supervisor came")
 
     def git(self, *words: str, cwd: Path | None = None) -> str:
         """Run git as the person who owns the repository."""

@@ -173,10 +173,25 @@ class Endings:
 
 
 def endings(book: Notebook, experiment: int) -> Endings:
-    """Return how the runs of an experiment, and of others of its code, ended without a number."""
+    """Return how the runs of an experiment, and of others of its code, ended without a number.
+
+    What was aborted counts against the idea, however its code is spelled the next time.
+    """
     runs = _runs_of_code(book, experiment)
-    counts = (failures, unfinished, tampered, aborted, unsteady)
-    return Endings(*(count(runs) for count in counts))
+    tried = _runs_of_idea(book, experiment, runs)
+    counts = (failures(runs), unfinished(runs), tampered(runs), aborted(tried), unsteady(tried))
+    return Endings(*counts)
+
+
+def _runs_of_idea(book: Notebook, experiment: int, known: list[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return runs with those of other experiments for the same hypothesis that come before."""
+    there = {run["id"] for run in known}
+    others = book.all(
+        f"{RUNS} where r.experiment in (select id from experiments where id < ?1 and hypothesis = "
+        "(select hypothesis from experiments where id = ?1)) and j.audit is null order by r.id",
+        experiment,
+    )
+    return [run for run in others if run["id"] not in there] + known
 
 
 def values(book: Notebook, experiment: int) -> dict[int, float]:
