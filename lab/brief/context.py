@@ -64,17 +64,14 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     without = [f"e{one}" for one in outside[:MANY]]
     axes, kept = read.axes(book, leaf.name), read.kept(book, leaf.name, MANY)
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
-    near = read.near_misses(book, leaf.name, MANY)
-    line = set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
+    line = _line(book, incumbent)
     at = _situation(workspace, book, incumbent, noise, number)
-    step = next_step(at, moves.due(workspace, book, since, axes, near, kept))
+    step = next_step(
+        at, moves.due(workspace, book, since, axes, read.near_misses(book, leaf.name, MANY), kept)
+    )
     stands, policy = at.stands, at.policy
     bar = _bar(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)
-    counts: Comparable = {
-        **read.counts(book, leaf.name),
-        "incomparable": read.incomparable(book, scope.leaf, *key),
-    }
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
         "leaf": leaf.name,
@@ -83,7 +80,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "profile": scope.profile,
         "platform": scope.platform,
         "yardstick": scope.yardstick,
-        "counts": counts,
+        "counts": _counts(book, leaf.name, key),
         "in_campaign": campaign is not None,
         "mine": list(at.mine),
         "incumbent": incumbent,
@@ -116,6 +113,16 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     fitted: Context = fit_json(found, tokens, GIVE_WAY, UNCUT)
     whole = fitted["suggestion"] == found["suggestion"]
     return fitted if whole else {**fitted, "suggestion": None}  # half a line is nothing to type
+
+
+def _counts(book: Notebook, leaf: str, key: tuple[str, str, str]) -> Comparable:
+    """Return how many experiments there are, and those of another yardstick."""
+    return {**read.counts(book, leaf), "incomparable": read.incomparable(book, leaf, *key)}
+
+
+def _line(book: Notebook, incumbent: Reference | None) -> set[int]:
+    """Return the experiments that the program as it stands is built on."""
+    return set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
 
 
 def _situation(

@@ -93,8 +93,8 @@ class Detail(TypedDict, total=False):
     hints: list[str]  # the leaf's hints whose condition holds, for a run that finished
 
 
-class Standing(TypedDict):
-    """How one experiment stands."""
+class Begun(TypedDict):
+    """What was run, and what it measured."""
 
     experiment: ExperimentId  # this one
     hypothesis: HypothesisId | None  # for which it was made; null for a baseline
@@ -111,17 +111,29 @@ class Standing(TypedDict):
     runs: list[Replicate]  # its runs, oldest first
     metrics: dict[str, float]  # what its newest run reported, evaluate's numbers before train's
     incumbent: Reference | None  # what it is judged against
+
+
+class Judged(Begun):
+    """What was judged of it; all null before there is a number, and for a baseline."""
+
     gain: Metric | None  # its mean above the level of its incumbent; positive is better
     se: Metric | None  # the standard error of the gain
-    noise: Metric | None  # the standard deviation of one run, from runs nobody selected
     p_better: Chance | None  # how likely the true gain is above the least worth having
-    gain_status: GainStatus | None  # on which ledger its gain is; null where on neither
     level: Metric | None  # what it was compared with: the incumbent's mean, less luck
+    suggest: str | None  # by the numbers: keep, replicate, discard or crash
+    reason: str | None  # better, simpler, bagged, undecided, worse, constraint or failed
+    why: str | None  # the judgement in a sentence
+    bar: Metric | None  # what its mean must reach for a keep
+
+
+class Standing(Judged):
+    """How one experiment stands."""
+
+    noise: Metric | None  # the standard deviation of one run, from runs nobody selected
+    gain_status: GainStatus | None  # on which ledger its gain is; null where on neither
     confirmed_gain: Metric | None  # what audits confirmed of its branch, all together
     provisional_gain: Metric | None  # of its branch, above what was last confirmed
     pairs: Paired | None  # what equal seeds share; null while no audit tells
-    suggest: str | None  # by the numbers: keep, replicate, discard or crash
-    reason: str | None  # better, simpler, bagged, undecided, worse, constraint or failed
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
@@ -135,8 +147,6 @@ class Standing(TypedDict):
     eta_s: Seconds | None  # the wait to expect, or what is left with the device
     next: Action  # the command to type
     verdict: Verdict | None  # what became of it
-    why: str | None  # the judgement in a sentence
-    bar: Metric | None  # what its mean must reach for a keep
     detail: Detail  # more on its newest run
     train_wall_s: Seconds | None  # how long its newest run trained
     setup_s: Seconds | None  # how long exporting and preparing took before

@@ -122,8 +122,7 @@ class Execution:
                 if failure is not None:
                     return failure, {"train": first}
                 self.grown = stages.data.trim()
-                evaluated = stages.evaluate()
-                found = self._evaluated(first, evaluated, stages.spoiled())
+                found = self._evaluated(first, stages.evaluate(), stages.spoiled())
                 if found[0] is None and stages.plan.seal:
                     self._seal(stages)
                 return found

@@ -9,7 +9,7 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Detail, Replicate, Standing
+from ..documents.experiments import Begun, Detail, Judged, Replicate, Standing
 from ..notebook import Notebook, ledger, lookup, measurements, read
 from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
@@ -72,33 +72,14 @@ def as_json(
     state, verdict, stands, last = known.state, known.judgement, known.stands, known.last
     judged = state["status"] in ("finished", "failed") and experiment["kind"] == "run"
     hints = _hints(known, standing, experiment) if judged else known.detail.get("hints", [])
+    begun = _begun(book, experiment, known, standing)
     return {
-        "experiment": f"e{number}",
-        "hypothesis": read.h(experiment["hypothesis"]),
-        "leaf": experiment["leaf"],
-        "profile": experiment["profile"],
-        "platform": experiment["platform"],
-        "yardstick": experiment["yardstick"],
-        "commit": experiment["commit"],
-        "parent": experiment["parent"],
-        "status": state["status"],
-        "failure": state["failure"],
-        "metric": experiment["metric"],
-        "value": None if state["claimed"] else state["value"],
-        "runs": [_run(run) for run in known.runs],
-        "metrics": measurements.run_metrics(book, last["id"]) if last else {},
-        "incumbent": standing.incumbent,
-        "gain": verdict.gain if judged else None,
-        "se": verdict.se if judged else None,
+        **_judged(begun, verdict if judged else None),
         "noise": standing.noise.sd if standing.noise else None,
-        "p_better": verdict.p_better if judged else None,
         "gain_status": ledger.gain_status(book, state, policy),
-        "level": verdict.level if judged else None,
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
         "pairs": paired(standing.pairs),
-        "suggest": verdict.suggest if judged else None,
-        "reason": verdict.reason if judged else None,
         "mechanism": standing.mechanism,
         "constraints": {"broken": list(standing.broken)},
         "flags": sorted({flag for run in known.runs for flag in json.loads(run["flags"] or "[]")}),
@@ -113,13 +94,48 @@ def as_json(
         "next": _of_change(book, number, state, policy)
         or _next(experiment, state, verdict, known.audit),
         "verdict": state["verdict"],
-        "why": verdict.why if judged else None,
-        "bar": verdict.bar if judged else None,
         "detail": known.detail,
         "train_wall_s": last.get("train_wall_s"),
         "setup_s": last.get("setup_s"),
         "waited_s": last.get("waited_s"),
         "curve": curve,
+    }
+
+
+def _begun(book: Notebook, experiment: sqlite3.Row, known: _Known, standing: Assessment) -> Begun:
+    """Return what was run and what it measured."""
+    state, last = known.state, known.last
+    return {
+        "experiment": f"e{experiment['id']}",
+        "hypothesis": read.h(experiment["hypothesis"]),
+        "leaf": experiment["leaf"],
+        "profile": experiment["profile"],
+        "platform": experiment["platform"],
+        "yardstick": experiment["yardstick"],
+        "commit": experiment["commit"],
+        "parent": experiment["parent"],
+        "status": state["status"],
+        "failure": state["failure"],
+        "metric": experiment["metric"],
+        "value": None if state["claimed"] else state["value"],
+        "runs": [_run(run) for run in known.runs],
+        "metrics": measurements.run_metrics(book, last["id"]) if last else {},
+        "incumbent": standing.incumbent,
+    }
+
+
+def _judged(begun: Begun, verdict: judging.Judgement | None) -> Judged:
+    """Return the same with the figures of a judgement; None is none yet."""
+    return {
+        **begun,
+        "gain": verdict.gain if verdict else None,
+        "se": verdict.se if verdict else None,
+        "p_better": verdict.p_better if verdict else None,
+        "level": verdict.level if verdict else None,
+        "suggest": verdict.suggest if verdict else None,
+        "reason": verdict.reason if verdict else None,
+        "why": verdict.why if verdict else None,
+        "bar": verdict.bar if verdict else None,
     }
 
 
