@@ -42,6 +42,13 @@ def _until_begun(toy: Toy, experiment: str, count: int) -> None:
         time.sleep(0.05)
 
 
+def test_an_audit_says_beforehand_how_long_it_takes(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, "raise the slope", 2.0)
+    told = toy.lab("audit", cwd=campaign).err
+    assert "an audit is 6 runs, about" in told
+    assert "goes on when typed again" in told
+
+
 def test_a_true_gain_is_provisional_until_it_was_measured_again(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "raise the slope", 2.0)
     keep(toy, campaign, "raise it more", 2.6)

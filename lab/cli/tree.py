@@ -14,9 +14,10 @@ from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
 from ..experiment.audit import as_text as auditing_text
 from ..notebook import Notebook, lookup
-from ..run import waiting
+from ..notebook.runs import median_seconds
+from ..run import assessment, waiting
 from ..system import left
-from ..text import block
+from ..text import block, span
 from ..workspace import Workspace
 from ..workspace.worktrees import find_again, need_here
 from . import emit
@@ -191,6 +192,8 @@ def audit(
     with workspace.open(write=True) as book:
         own, campaign = _audited(workspace, book, name)
         home = own.place.home
+        if auditing.until_over(home, campaign, 0):
+            click.echo(_lasts(own, book), err=True)
         if limit != math.inf and auditing.until_over(home, campaign, 0):
             log = auditing.start(own, campaign)
             click.echo(f"audit of {campaign} started; it prints into {log}", err=True)
@@ -207,6 +210,14 @@ def audit(
             raise click.exceptions.Exit(5)
         found = auditing.newest(book, campaign, own.leaf_name)
     return _told(found, json_)
+
+
+def _lasts(workspace: Workspace, book: Notebook) -> str:
+    """Return in words how long an audit takes, and that it may be cut off."""
+    runs = 2 * assessment.policy_of(workspace.leaf.judge).audit_runs
+    each = median_seconds(book, workspace.leaf_name, workspace.profile)
+    about = f", about {span(runs * each)}" if each else ""
+    return f"an audit is {runs} runs{about}; cut off, it goes on when typed again"
 
 
 def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Workspace, str]:
