@@ -38,7 +38,7 @@ def two_lines(err: str) -> tuple[str, str]:
         (["result", "e1", "-v", "keep", "--theory-revision", ""], "is empty", "--theory-revision"),
         (["log", "-n", "0"], "not in the range", "lab log --help"),
         (["failures", "-n", "many"], "not a valid integer", "lab failures --help"),
-        (["context", "--tokens", "299"], "too few", "--tokens 300"),
+        (["context", "--tokens", "399"], "too few", "--tokens 400"),
     ],
 )
 def test_words_that_are_off_are_a_usage_error(quick: Quick, words, says: str, hint: str) -> None:

@@ -90,7 +90,7 @@ def test_context_says_how_many_results_a_changed_yardstick_left_behind(
     assert (found["best"], found["incumbent"], found["noise"]) == (None, None, None)
 
 
-@pytest.mark.parametrize("budget", [300, 500, 800, 1500, 4000])
+@pytest.mark.parametrize("budget", [400, 500, 800, 1500, 4000])
 def test_context_and_failures_never_exceed_their_tokens(
     quick: Quick, large: Quick, budget: int
 ) -> None:
@@ -118,15 +118,17 @@ def test_the_default_budgets_hold(quick: Quick) -> None:
 
 
 def test_too_small_a_budget_is_a_usage_error(quick: Quick) -> None:
-    assert "--tokens 300" in quick.lab("context", "--tokens", "10", code=2).err
-    assert "--tokens 300" in quick.lab("failures", "--tokens", "-1", code=2).err
+    assert "--tokens 400" in quick.lab("context", "--tokens", "10", code=2).err
+    assert "--tokens 400" in quick.lab("failures", "--tokens", "-1", code=2).err
 
 
 # -- Failures -------------------------------------------------------------------------
 
 
 def test_failures_keep_dead_ends_and_unsettled_apart(quick: Quick) -> None:
-    for number, verdict in enumerate(("discard", "crash", "keep", "keep"), start=1):
+    for number, verdict in enumerate(
+        ("discard", "crash", "keep", "keep"), start=1
+    ):  # a keep is none, whatever its mechanism
         quick.idea(f"idea {verdict} {number}")
         quick.lab("experiment", f"h{number}")
         flag = ["--mechanism-refuted"] if number == 4 else []
@@ -135,12 +137,10 @@ def test_failures_keep_dead_ends_and_unsettled_apart(quick: Quick) -> None:
     assert {one["experiment"]: one["kind"] for one in found} == {
         "e1": "dead_end",
         "e2": "unsettled",
-        "e4": "dead_end",
     }
     assert all(has(one, FAILURE) for one in found)
-    assert found[0]["mechanism_outcome"] == "refuted"
     context = quick.lab("context", "--json").json
-    assert {one["experiment"] for one in context["failures"]} == {"e1", "e4"}
+    assert {one["experiment"] for one in context["failures"]} == {"e1"}
     assert {one["experiment"] for one in context["unsettled"]} == {"e2"}
 
 

@@ -115,7 +115,7 @@ def test_a_bug_is_no_stagnation(toy: Toy, campaign: Path) -> None:
     assert str(told(toy, campaign)).startswith("5 experiments without a keep: change direction")
 
 
-@pytest.mark.parametrize("tokens", ["300", "1500"])
+@pytest.mark.parametrize("tokens", ["400", "1500"])
 def test_a_move_is_told_whole_or_not_at_all(toy: Toy, campaign: Path, tokens: str) -> None:
     discard(toy, campaign, 6, f"a direction with a very long name {'and more ' * 60}"[:58])
     whole = told(toy, campaign)

@@ -9,7 +9,7 @@ from ..text import CHARACTERS_A_TOKEN, shorten
 
 SENTENCES = (400, 240, 160, 110, 80, 60)  # characters that a sentence may keep, roomiest first
 SHORTEST = 40  # characters that an item takes at the very least
-LEAST = 300  # tokens below which not even the names of the fields fit
+LEAST = 400  # tokens below which not even the names of the fields fit
 
 
 def check(tokens: int) -> int:
