@@ -14,18 +14,18 @@ from lab.agents import presets
 
 # Each writes or reads a file of the agent's choosing, or runs a program of it.
 TRICKS = [
-    "git diff --output=/home/ada/.bashrc",
-    "git diff --outpu=/home/ada/.bashrc",
-    "git log -1 --output /home/ada/.bashrc",
-    "git show --output=/home/ada/.bashrc",
-    "git diff --no-index /dev/null /home/ada/.ssh/id_ed25519",
-    "git diff -- /dev/null /home/ada/.ssh/id_ed25519",
+    "git diff --output=../../.bashrc",
+    "git diff --outpu=../../.bashrc",
+    "git log -1 --output ../../.bashrc",
+    "git show --output=../../.bashrc",
+    "git diff --no-index /dev/null ../../.ssh/id_ed25519",
+    "git diff -- /dev/null ../../.ssh/id_ed25519",
     "git diff --ext-diff",
     "git log -p --textconv",
     "git -c core.fsmonitor=/tmp/x status",
     "git --exec-path=/tmp status",
-    "git checkout --pathspec-from-file=/home/ada/.ssh/id_ed25519",
-    "git checkout HEAD --pathspec-from-file=/home/ada/.ssh/id_ed25519",
+    "git checkout --pathspec-from-file=../../.ssh/id_ed25519",
+    "git checkout HEAD --pathspec-from-file=../../.ssh/id_ed25519",
     "git checkout main",
     "git stash",
 ]

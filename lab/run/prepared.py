@@ -74,25 +74,19 @@ class Prepared:
             found += [f"{aside}{path}" for path in inside]
         return found
 
-    def grown(self) -> list[str]:
-        """Return the files that are new: what a run leaves there, a later one may read."""
-        return [
-            path
-            for folder, stamps in self._stamps.items()
-            for path in look(folder)
-            if path not in stamps
-        ]
-
     def trim(self) -> bool:
         """Remove the files that are new; return whether there were any.
 
         Libraries keep notes there, and so could a run that wants to tell the next one something.
         """
-        new = self.grown()
+        new = [
+            folder / path
+            for folder, stamps in self._stamps.items()
+            for path in look(folder)
+            if path not in stamps
+        ]
         for path in new:
-            for folder in self.folders:
-                if path not in self._stamps[folder]:
-                    (folder / path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return bool(new)
 
     def forget(self) -> None:

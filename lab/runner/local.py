@@ -201,10 +201,8 @@ class _Child:
         status = self.process.returncode
         if self.job.wrapped and status is not None and status > 128:
             status = 128 - status  # as a shell says that a signal ended it
-        diverged, cpu_s = (
-            self.steps.look_at_all(),
-            max(_cpu_s() - self.cpu_before, self.tree.seconds),
-        )
+        diverged = self.steps.look_at_all()
+        cpu_s = max(_cpu_s() - self.cpu_before, self.tree.seconds)
         killed = by_itself and status in (-signal.SIGKILL, 128 + signal.SIGKILL)
         return replace(
             seen,
