@@ -5,9 +5,7 @@ import sqlite3
 from typing import Any
 
 from . import Notebook
-from .replicates import SAYS_NOTHING
-
-MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
+from .replicates import MARKS
 
 
 def unfinished(book: Notebook, tip: int, base: int) -> sqlite3.Row | None:

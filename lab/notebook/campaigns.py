@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import Notebook
-from .replicates import SAYS_NOTHING
+from .replicates import MARKS
 
-MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
 # An experiment counts once it is judged; a baseline has no hypothesis, a replicate no row of its
 # own, and a crash that says nothing about the idea is run again.
 COUNTS = (

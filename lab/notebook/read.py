@@ -9,7 +9,7 @@ from ..documents.experiments import Entry, Event
 from ..documents.leaves import Axis, Counts
 from . import Notebook
 from .lookup import SCOPED, Key
-from .replicates import SAYS_NOTHING
+from .replicates import MARKS, SAYS_NOTHING
 
 Found = dict[str, Any]
 TURNED = 200  # experiments asked which constants they turned: older ones the axes remember
@@ -203,11 +203,10 @@ def lost(book: Notebook, leaf: str, campaign: str | None, n: int = 5) -> list[sq
 
     Among its last fifty: what was lost before that nobody waits for.
     """
-    marks = ", ".join(f"'{one}'" for one in SAYS_NOTHING)
     return book.all(
         f"{ENTRY} where s.experiment in (select experiment from state where campaign is ?1 "
         "and leaf = ?2 order by experiment desc limit 50) and s.verdict = 'crash' "
-        f"and s.failure in ({marks}) and s.hypothesis is not null and not exists ("
+        f"and s.failure in ({MARKS}) and s.hypothesis is not null and not exists ("
         "select 1 from experiments e2 where e2.hypothesis = s.hypothesis and e2.id > s.experiment) "
         "order by s.experiment desc limit ?3",
         *(campaign, leaf, n),

@@ -11,6 +11,7 @@ RUNS = """
     select r.*, j.audit, a.conclusion from runs r left join jobs j on j.id = r.job
     left join audits a on a.id = j.audit"""
 SAYS_NOTHING = ("infra", "interrupted", "lost")  # failures that tell nothing about the idea
+MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)  # the same in SQL
 Run = Mapping[str, Any] | sqlite3.Row
 
 
