@@ -89,6 +89,15 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def plural(number: int, thing: str) -> str:
+    """Return a number of things, with the ending that it asks for.
+
+    >>> plural(1, "run"), plural(3, "run")
+    ('1 run', '3 runs')
+    """
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def span(seconds: float | None) -> str:
     """Return seconds as a person says them.
 

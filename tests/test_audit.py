@@ -158,11 +158,29 @@ def test_a_seed_that_fails_counts_against_the_change(toy: Toy, campaign: Path) -
     assert "1 of the seeds of e2 failed" in refused.err
 
 
-def test_a_tip_of_which_a_new_seed_fails_goes_back(toy: Toy, campaign: Path) -> None:
+def test_a_tip_of_which_all_new_seeds_fail_goes_back(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "only for few seeds", "2.0 if int(os.environ['LAB_SEED']) < 9 else 1 / 0")
     found = audit(toy, campaign)
-    assert (found["conclusion"], found["gain"]) == ("back", None)
-    assert "e2 with seed" in str(found["why"])
+    assert (found["conclusion"], found["gain"], found["try_alone"]) == ("back", None, ["e2"])
+    assert "3 of 3 runs of e2 failed" in str(found["why"])
+
+
+def test_a_tip_that_crashes_at_times_is_not_claimed_and_stays(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, "raise the slope", 2.0)
+    # The baseline is runs 1 to 3, the two keeps 4 and 5: this is the first of the audit.
+    keep(toy, campaign, "raise it more", "1 / 0 if os.environ['LAB_RUN_DIR'][-1:] == '6' else 2.6")
+    slope_is = (campaign / "train.py").read_text()
+    said = toy.lab("audit", cwd=campaign).out
+    assert "the branch stays" in said
+    assert "nothing is claimed" in said
+    assert "1 of 2 runs of e3 failed (seed " in said
+    assert "next: lab show e3" in said
+    assert "lab move e1 && lab apply e3 --edit" in said
+    assert "it said: ZeroDivisionError" in toy.here("show", "e3").out
+    assert (campaign / "train.py").read_text() == slope_is
+    assert [status(toy, campaign, name) for name in ("e2", "e3")] == ["not_confirmed"] * 2
+    keep(toy, campaign, "raise it further", 2.8)
+    assert audit(toy, campaign)["tries"] == 2  # ending what looks unlucky is no new chance
 
 
 def test_there_is_nothing_to_audit_before_a_keep_and_after_an_audit(

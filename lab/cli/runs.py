@@ -13,7 +13,7 @@ from ..documents.experiments import Standing
 from ..errors import NotFound, Refused, Usage
 from ..notebook import Notebook, lookup
 from ..run import waiting
-from ..run.standing import as_text
+from ..run.standing import as_text, beforehand
 from ..workspace import Workspace, worktrees
 from . import emit
 from .common import as_json, here, here_with_profile, say_profile, waits
@@ -87,6 +87,9 @@ def run(
         elif what is not None and what[:1].lower() == "e":
             row = book.need(what, "e")
             again_desk = _desk_of(workspace, row)
+            needs = beforehand(book, row)
+            if needs:
+                click.echo(needs, err=True)
             started = Trial(again_desk, book, seeds, max_cost).again(row)
         else:
             assert what is not None

@@ -173,7 +173,7 @@ class Audit(TypedDict):
     runs: int  # made for it
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
-    try_alone: list[ExperimentId]  # those taken back, the likeliest to hold first
+    try_alone: list[ExperimentId]  # those taken back, the likeliest first; or a tip that crashed
 
 
 # -- lab log -------------------------------------------------------------------

@@ -15,7 +15,15 @@ from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, span
 from ..views.mechanism_text import mechanism_text
-from .assessment import BASELINE_SEEDS, Assessment, Moved, assess, audit_due, paired
+from .assessment import (
+    BASELINE_SEEDS,
+    Assessment,
+    Moved,
+    assess,
+    audit_due,
+    paired,
+    policy_for,
+)
 
 FAR = (
     "a keep needs {}, which no number reaches: the noise is too large for what is left. Lower it "
@@ -229,6 +237,17 @@ def _next(
         who = experiment["incumbent"] if verdict.target == "incumbent" else number
         return Action("replicate", experiment=who, seeds=verdict.more)
     return Action("judge", experiment=number, verdict=verdict.suggest)
+
+
+def beforehand(book: Notebook, experiment: sqlite3.Row) -> str | None:
+    """Return what more seeds of an experiment must reach, where its first did not reach the bar."""
+    needs = assess(book, experiment, policy_for(book, experiment["id"])).judgement.steeper
+    if not needs:
+        return None
+    name = f"e{experiment['id']}"
+    return (
+        f"with more seeds a keep of {name} needs {needs:g} noises: its first did not reach the bar"
+    )
 
 
 def as_text(found: Standing) -> str:

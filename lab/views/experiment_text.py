@@ -126,14 +126,16 @@ def _judged(found: Experiment) -> Iterator[str]:
 
 
 def _failed(runs: list[RunRecord]) -> Iterator[str]:
-    """Yield the last words of the newest run where it failed, and the log that they stand in."""
-    if not runs or not runs[-1]["failure"]:
+    """Yield the last words of the newest run whose seed gave no number, and where they stand."""
+    done = {run["seed"] for run in runs if run["status"] == "finished"}
+    failed = [run for run in runs if run["failure"] and run["seed"] not in done]
+    if not failed:
         return
-    detail = json.loads(runs[-1]["detail"] or "{}")
+    detail = json.loads(failed[-1]["detail"] or "{}")
     if detail.get("last"):
         yield shorten(f"it said: {detail['last']}", 2 * WIDTH)
-    if detail.get("log") or runs[-1]["log"]:
-        yield f"log: {plain(detail.get('log') or runs[-1]['log'])}"
+    if detail.get("log") or failed[-1]["log"]:
+        yield f"log: {plain(detail.get('log') or failed[-1]['log'])}"
 
 
 def _change(change: str, found: Experiment) -> list[str]:
