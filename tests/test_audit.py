@@ -112,6 +112,25 @@ def test_what_is_neither_stays_and_claims_nothing(toy: Toy, campaign: Path) -> N
     assert "e2 was audited" in again.err  # another try would be another chance for luck
 
 
+def test_a_level_that_an_audit_moved_is_told_beside_the_gain_as_judged(
+    toy: Toy, campaign: Path
+) -> None:
+    keep(toy, campaign, "no change but for one seed", LUCKY.format("1.0"))
+    keep(toy, campaign, "worse than that luck", 1.5)
+    assert "as it is now" not in toy.here("show", "e3").out
+    audit(toy, campaign)
+    ended = toy.lab("wait", "e2", cwd=campaign).out
+    assert " over 3 runs: " in ended
+    assert "; not over " in ended
+    assert " (seed 0) which newer runs, that chose nothing, replace" in ended
+    shown = toy.here("show", "e2").out
+    assert shown.count("not in the mean: ") == 1
+    moved = toy.here("show", "e3").out
+    assert "gain as judged -1." in moved
+    assert "against e2's level as it is now, " in moved
+    assert ": +1." in moved
+
+
 def test_what_is_not_confirmed_is_not_brought_home_unless_asked(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "raise the slope", 2.0)
     refused = toy.lab("apply", "e2", code=4)

@@ -24,7 +24,7 @@ from ..run import waiting
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..run.watch import Watch
 from ..system import locks, notify, processes
-from ..text import num, span
+from ..text import num, plural, span
 from ..workspace import Workspace, worktrees
 from ..workspace.incumbent import find_incumbent
 from . import lock
@@ -392,5 +392,5 @@ def verdict_words(found: Standing) -> str:
         return f"{found['failure'] or found['status']}"
     se = "-" if found["se"] is None else f"{found['se']:.2g}"
     likely = "-" if found["p_better"] is None else f"{found['p_better']:.3f}"
-    runs = f"{len(found['runs'])} run{'s' * (len(found['runs']) != 1)}"
+    runs = plural(sum(run["counts"] for run in found["runs"]), "run")
     return f"gain {num(found['gain'], sign=True)} ± {se}, P(better) {likely} over {runs}"

@@ -38,6 +38,7 @@ class Replicate(TypedDict):
     confined: str | None  # bwrap, unshare, landlock, rented or none; null where nobody knows
     status: Stage  # how far it is
     failure: str | None  # the class of failure, where it failed
+    counts: bool  # whether the experiment's mean is over it too
 
 
 class Reference(TypedDict):
@@ -241,6 +242,7 @@ class RunRecord(TypedDict):
     remote_id: str | None  # the sandbox it ran in
     machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
+    counts: bool  # whether the experiment's mean is over it too
 
 
 class JudgementRecord(TypedDict):

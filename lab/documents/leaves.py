@@ -107,7 +107,9 @@ class Win(TypedDict):
     gain: Metric  # above its incumbent's level; positive is better
     gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
-    change: str | None  # the first lines it took away and added, of the largest gains
+    change: (
+        str | None
+    )  # what its edit changed, of the largest gains: the lines, or how many and in what
     pace: str | None  # how its runs' machine differed from its incumbent's
 
 
