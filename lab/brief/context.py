@@ -92,6 +92,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "pairs": paired(measurements.pairs(book, number)),
         "bag": [_bagged(row) for row in at.bag[:MANY]],
         "target": _target(book, campaign),
+        "left": campaigns.remaining(book, campaign, leaf.name) if campaign else None,
         "best": at.best,
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
         "settles": _settles(noise, incumbent),

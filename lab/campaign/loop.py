@@ -140,11 +140,11 @@ class Campaign:
         if self.stop_asked:
             return Ending("stopped", "stopped on request")
         if limits.experiments is not None and done >= limits.experiments:
-            return Ending("limit", f"{limits.experiments} experiments")
+            return Ending("limit", plural(limits.experiments, "experiment"))
         reserved = self.reserved_runs()
         passed = time.monotonic() - self.started + (reserved and reserved * self.run_s())
         if limits.hours is not None and passed >= limits.hours * 3600:
-            return Ending("limit", f"{limits.hours:g} hours")
+            return Ending("limit", f"{limits.hours:g} hour{'s' * (limits.hours != 1)}")
         if limits.max_cost is not None:
             spent = campaigns.cost(self.book, self.name, self.start.at)
             another = self.run_usd() * (1 + reserved)
@@ -376,8 +376,8 @@ def as_text(found: Summary) -> str:
     """Return the summary for a person."""
     lines = [
         f"{found['campaign']}: {found['ending']} ({found['why']}) after {span(found['seconds'])}: "
-        f"{found['experiments']} experiments, {len(found['kept'])} kept, {found['discarded']} "
-        f"discarded, {found['crashed']} crashed",
+        f"{plural(found['experiments'], 'experiment')}, {len(found['kept'])} kept, "
+        f"{found['discarded']} discarded, {found['crashed']} crashed",
     ]
     if found["value"] is not None:
         lines.append(f"stands at {found['incumbent']}: {found['metric']} {num(found['value'])}")

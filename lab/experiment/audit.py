@@ -196,10 +196,7 @@ class Auditor:
     def _failed(
         self, audit: sqlite3.Row, sides: Sides, side: str, seed: int, failure: str
     ) -> Audit:
-        """Close an audit of which a seed gave no number: nothing was compared, so nothing claimed.
-
-        The branch stays where another seed of the tip does train, and was no worse by any number.
-        """
+        """Close an audit of which a seed gave no number: nothing is compared, nothing claimed."""
         why = f"e{sides.row(side)['id']} with seed {seed}: {failure}"
         aborted = audits.aborted(self.book, audit["id"])
         if failure in SAYS_NOTHING and aborted < MOST_ABORTED:
@@ -356,8 +353,8 @@ def _said(found: Audit) -> str:
 def as_text(found: Audit) -> str:
     """Return the same as two or three lines."""
     lines = [
-        f"{found['campaign']}: {found['tip']} against {found['base']}, {found['runs']} runs in "
-        f"turn, {span(found['seconds'])}: {_said(found)}"
+        f"{found['campaign']}: {found['tip']} against {found['base']}, "
+        f"{plural(found['runs'], 'run')} in turn, {span(found['seconds'])}: {_said(found)}"
     ]
     if found["gain"] is not None:
         lines.append(

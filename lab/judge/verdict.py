@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ..text import plural
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Noise
 from .numbers import finite, mean
@@ -91,7 +92,9 @@ def failed(seeds: int = 0, of: int = 0) -> Judgement:
     """
     if not seeds or seeds == of:
         return Judgement(suggest="crash", reason="failed", why="the run gave no metric")
-    return Judgement(suggest="discard", reason="failed", why=f"{seeds} of {of} seeds failed")
+    return Judgement(
+        suggest="discard", reason="failed", why=f"{seeds} of {plural(of, 'seed')} failed"
+    )
 
 
 def baseline(runs: int, more: int = 0) -> Judgement:
@@ -308,7 +311,7 @@ def _why(case: _Case, suggest: str) -> str:
         words += "; several at once, of which any gain is kept"
     elif suggest != "keep":
         words += f"; a keep needs {case.bars[0] / found.noise:.3g}{_again(case)}"
-    repeats = f"{case.noise.df} repeat{'s' if case.noise.df > 1 else ''}"
+    repeats = plural(case.noise.df, "repeat")
     seeds = " of differences at equal seeds" if found.paired else ""
     return f"{words}; noise {found.noise:.3g}{seeds} from {repeats}"
 

@@ -13,7 +13,7 @@ from ..documents.experiments import Begun, Detail, Judged, Replicate, Standing
 from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read
 from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
-from ..text import num, plain, plural, span
+from ..text import num, plain, plural, span, to_go
 from ..views.experiment_text import uncounted
 from ..views.mechanism_text import mechanism_text
 from .assessment import (
@@ -294,7 +294,7 @@ def as_text(found: Standing) -> str:
         incumbent, error = found["incumbent"], num(found["se"])
         lines.append(
             f"incumbent {incumbent['experiment']} {num(incumbent['value'])} "
-            f"({incumbent['runs']} run{'s' * (incumbent['runs'] != 1)}), level "
+            f"({plural(incumbent['runs'], 'run')}), level "
             f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
             f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
         )
@@ -354,8 +354,8 @@ def _remarks(found: Standing) -> list[str]:
 
 def _told_waiting(found: Standing) -> str:
     where = "" if found["position"] is None else f", place {found['position']} in the queue"
-    eta = "" if found["eta_s"] is None else f", about {span(found['eta_s'])} to go"
-    return f"{found['experiment']} {found['status']}{where}{eta}\nnext: {found['next']}"
+    stands = f"{found['experiment']} {found['status']}{where}{to_go(found['eta_s'])}"
+    return f"{stands}\nnext: {found['next']}"
 
 
 def _told_failure(found: Standing) -> str:

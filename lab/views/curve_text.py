@@ -79,7 +79,7 @@ def line(found: Curve) -> str:
         return words
     if found["by_time"]:
         words += f"; at equal time {where(found['by_time'], found['better'], by_step=False)}"
-    return f"{words}; {count(mine)} steps, {found['against']} {count(theirs)}"
+    return f"{words}; {count(mine)} step{'s' * (mine != 1)}, {found['against']} {count(theirs)}"
 
 
 def where(rows: Sequence[Stretch], better: Better | None, by_step: bool) -> str:

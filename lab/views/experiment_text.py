@@ -93,7 +93,7 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
         note = f"  ({better} is better{gain}{claimed})" if name == main else ""
         lines.append(f"{name:<{width}}  {own:<{column}}{other}{note}".rstrip())
     if len(names) > METRICS:
-        lines.append(f"  and {len(names) - METRICS} more metrics")
+        lines.append(f"  and {plural(len(names) - METRICS, 'more metric')}")
     return lines
 
 
@@ -102,7 +102,7 @@ def _runs(runs: list[RunRecord]) -> list[str]:
     counted = [run for run in runs if run["counts"]]
     lines = [_run(run, counted) for run in runs[-RUNS:]]
     more = len(runs) - len(lines)
-    return [*([f"  {more} earlier runs"] if more else []), *lines]
+    return [*([f"  {plural(more, 'earlier run')}"] if more else []), *lines]
 
 
 def uncounted(seed: int, counted: Sequence[Mapping[str, Any]]) -> str:
@@ -168,7 +168,7 @@ def _change(change: str, found: Experiment) -> list[str]:
     more = len(changed) - DIFF
     rest = [f"  and {more} more: lab diff {_id(found)}"] if more > 0 else []
     return [
-        f"change, {len(changed)} lines{net}:",
+        f"change, {plural(len(changed), 'line')}{net}:",
         *(f"  {shorten(line.rstrip(), WIDTH - 2)}" for line in changed[:DIFF]),
         *rest,
     ]
