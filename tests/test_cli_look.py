@@ -85,7 +85,7 @@ def test_context_says_how_many_results_a_changed_yardstick_left_behind(
     with (moved.root / "toy" / "evaluate.py").open("a") as file:
         file.write("# measured another way\n")
     moved.git("commit", "-qam", "another way to measure")
-    assert "3000 results before it are not comparable" in moved.lab("context").out
+    assert "3,000 results before it are not comparable" in moved.lab("context").out
     found = moved.lab("context", "--json").json
     assert (found["best"], found["incumbent"], found["noise"]) == (None, None, None)
 
