@@ -1,6 +1,7 @@
 """Text for people: safe to print and short enough to read."""
 
 import re
+from collections.abc import Sequence
 
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English and code
 # What acts on a terminal, turns the direction of text round, or cannot be seen at all: zero-width
@@ -87,6 +88,37 @@ def count(number: float) -> str:
     ('1,300,500', '314')
     """
     return f"{number:,.0f}"
+
+
+def plural(number: int, thing: str) -> str:
+    """Return a number of things, with the ending that it asks for.
+
+    >>> plural(1, "run"), plural(1300, "run")
+    ('1 run', '1,300 runs')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """Return the one of `known` that a mistyped `word` meant; None where none is near.
+
+    >>> nearest("metrik", ["metric", "mutable"]), nearest("xyz", ["metric", "mutable"])
+    ('metric', None)
+    """
+    import difflib  # only a refusal pays for it
+
+    return next(iter(difflib.get_close_matches(word, known, 1)), None)
+
+
+def to_go(seconds: float | None) -> str:
+    """Return an estimate as a clause; one that is overdue is none any more.
+
+    >>> to_go(600), to_go(0.0), to_go(None)
+    (', about 10 min to go', ', longer than expected', '')
+    """
+    if seconds is None:
+        return ""
+    return f", about {span(seconds)} to go" if seconds > 0 else ", longer than expected"
 
 
 def span(seconds: float | None) -> str:

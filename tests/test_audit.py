@@ -112,6 +112,25 @@ def test_what_is_neither_stays_and_claims_nothing(toy: Toy, campaign: Path) -> N
     assert "e2 was audited" in again.err  # another try would be another chance for luck
 
 
+def test_a_level_that_an_audit_moved_is_told_beside_the_gain_as_judged(
+    toy: Toy, campaign: Path
+) -> None:
+    keep(toy, campaign, "no change but for one seed", LUCKY.format("1.0"))
+    keep(toy, campaign, "worse than that luck", 1.5)
+    assert "as it is now" not in toy.here("show", "e3").out
+    audit(toy, campaign)
+    ended = toy.lab("wait", "e2", cwd=campaign).out
+    assert " over 3 runs: " in ended
+    assert "; not over " in ended
+    assert " (seed 0) which newer runs, that chose nothing, replace" in ended
+    shown = toy.here("show", "e2").out
+    assert shown.count("not in the mean: ") == 1
+    moved = toy.here("show", "e3").out
+    assert "gain as judged -1." in moved
+    assert "against e2's level as it is now, " in moved
+    assert ": +1." in moved
+
+
 def test_what_is_not_confirmed_is_not_brought_home_unless_asked(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "raise the slope", 2.0)
     refused = toy.lab("apply", "e2", code=4)
@@ -158,11 +177,29 @@ def test_a_seed_that_fails_counts_against_the_change(toy: Toy, campaign: Path) -
     assert "1 of the seeds of e2 failed" in refused.err
 
 
-def test_a_tip_of_which_a_new_seed_fails_goes_back(toy: Toy, campaign: Path) -> None:
+def test_a_tip_of_which_all_new_seeds_fail_goes_back(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "only for few seeds", "2.0 if int(os.environ['LAB_SEED']) < 9 else 1 / 0")
     found = audit(toy, campaign)
-    assert (found["conclusion"], found["gain"]) == ("back", None)
-    assert "e2 with seed" in str(found["why"])
+    assert (found["conclusion"], found["gain"], found["try_alone"]) == ("back", None, ["e2"])
+    assert "3 of 3 runs of e2 failed" in str(found["why"])
+
+
+def test_a_tip_that_crashes_at_times_is_not_claimed_and_stays(toy: Toy, campaign: Path) -> None:
+    keep(toy, campaign, "raise the slope", 2.0)
+    # The baseline is runs 1 to 3, the two keeps 4 and 5: this is the first of the audit.
+    keep(toy, campaign, "raise it more", "1 / 0 if os.environ['LAB_RUN_DIR'][-1:] == '6' else 2.6")
+    slope_is = (campaign / "train.py").read_text()
+    said = toy.lab("audit", cwd=campaign).out
+    assert "the branch stays" in said
+    assert "nothing is claimed" in said
+    assert "1 of 2 runs of e3 failed (seed " in said
+    assert "next: lab show e3" in said
+    assert "lab move e1 && lab apply e3 --edit" in said
+    assert "it said: ZeroDivisionError" in toy.here("show", "e3").out
+    assert (campaign / "train.py").read_text() == slope_is
+    assert [status(toy, campaign, name) for name in ("e2", "e3")] == ["not_confirmed"] * 2
+    keep(toy, campaign, "raise it further", 2.8)
+    assert audit(toy, campaign)["tries"] == 2  # ending what looks unlucky is no new chance
 
 
 def test_there_is_nothing_to_audit_before_a_keep_and_after_an_audit(

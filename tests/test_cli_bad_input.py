@@ -69,6 +69,7 @@ def test_what_does_not_exist_is_named_with_the_nearest(quick: Quick, words, says
     quick.lab("experiment", "h1")
     message, hint = two_lines(quick.lab(*words, code=3).err)
     assert says in message
+    assert ("nearest" in message) == ("tyo" in words)  # a guess that is far off is worse than none
     assert hint
 
 

@@ -11,9 +11,9 @@ from toy import Quick, slope
 
 CONTEXT = """
     leaf metric direction profile platform yardstick counts in_campaign mine incumbent level bar
-    out_of_reach confirmed_gain provisional_gain pairs bag target best noise settles metrics running
-    queue others kept failures unsettled lessons lessons_more axes since_keep suggestion suggest
-    recent
+    out_of_reach confirmed_gain provisional_gain pairs bag target left best noise settles metrics
+    running queue others kept failures unsettled lessons lessons_more axes since_keep suggestion
+    suggest recent
 """
 FAILURE = """
     experiment hypothesis claim mechanism kind failure gain mechanism_outcome lesson leaf
@@ -85,7 +85,7 @@ def test_context_says_how_many_results_a_changed_yardstick_left_behind(
     with (moved.root / "toy" / "evaluate.py").open("a") as file:
         file.write("# measured another way\n")
     moved.git("commit", "-qam", "another way to measure")
-    assert "3000 results before it are not comparable" in moved.lab("context").out
+    assert "3,000 results before it are not comparable" in moved.lab("context").out
     found = moved.lab("context", "--json").json
     assert (found["best"], found["incumbent"], found["noise"]) == (None, None, None)
 

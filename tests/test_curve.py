@@ -160,6 +160,19 @@ def test_equal_programs_are_seldom_told_apart() -> None:
     assert sum(apart(0.1)) > 600  # of a thousand rows, a gap as wide as one line scatters
 
 
+def test_other_seeds_are_told_in_every_line(logged: Toy) -> None:
+    experiment = tried(logged, ("STEPS = 300", "STEPS = 299"))["experiment"]
+    log = logged.root / ".lab/runs/e1/1/steps.jsonl"
+    text = log.read_text()
+    log.unlink()
+    told = logged.here("curve", experiment, "e1").out
+    log.write_text(text)
+    assert f"no seed in common: {experiment}'s seed 0 beside e1's seed 1;" in told
+    assert "seed 0 beside e1's seed 1; each row" in told
+    assert "seed 0 beside its seed 1, none in common: " in told.splitlines()[-1]
+    assert f"{experiment}'s log ends at step 299" in told
+
+
 def test_a_baseline_has_nothing_to_be_compared_with(logged: Toy) -> None:
     assert "judged against nothing" in logged.here("curve", "e1", code=2).err
     assert logged.here("wait", "e1", "--json").json["curve"] is None

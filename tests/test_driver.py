@@ -65,6 +65,16 @@ def verdicts(toy: Toy) -> list[str]:
 
 
 @pytest.mark.children
+def test_the_context_of_a_campaign_says_what_its_limits_leave(ready: Toy) -> None:
+    look = f"sh -c '{sys.executable} -P -m lab context > {note(ready)}'"
+    loop(ready, look, "--experiments", "10", "--hours", "2", code=None)
+    assert "\nThis campaign: 10 of 10 experiments left, 2 h 0 min left\n" in note(ready).read_text()
+    loop(ready, look, "--experiments", "1", code=None)
+    assert "\nThis campaign: 1 of 1 experiment left\n" in note(ready).read_text()
+    assert "This campaign" not in ready.here("context", "--leaf", "toy").out
+
+
+@pytest.mark.children
 def test_three_sessions_of_two_experiments_each_from_the_brief_alone(toy: Toy) -> None:
     toy.env |= QUICK | {"LAB_SESSION_VERDICTS": "2", "LAB_GRACE_S": "60"}
     found = loop(toy, command("researcher.py", "9"), "--experiments", "6", "--json").json
@@ -132,7 +142,7 @@ def test_a_run_in_flight_at_a_sessions_end_is_waited_for_and_told(ready: Toy) ->
     assert "# Since the last session" in brief
     assert "e2 ran to its end meanwhile" in brief
     assert "suggested: " in brief
-    assert "1 experiments" in done.err
+    assert "1 experiment" in done.err
 
 
 def test_three_sessions_in_a_row_without_an_experiment_stop_with_the_reason(ready: Toy) -> None:
@@ -152,8 +162,8 @@ def test_a_hanging_agent_is_ended_with_all_it_started_and_the_next_begins(ready:
 
 def test_an_agent_that_does_not_end_when_it_should_is_ended(ready: Toy) -> None:
     done = play(ready, "hangs", "--experiments", "1")
-    assert sessions(ready) == ["ended by the driver (the campaign has its 1 experiments)"]
-    assert "limit (1 experiments)" in done.out
+    assert sessions(ready) == ["ended by the driver (the campaign has its 1 experiment)"]
+    assert "limit (1 experiment)" in done.out
 
 
 def test_a_flood_of_output_is_capped_and_its_end_still_heard(ready: Toy) -> None:

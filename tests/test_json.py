@@ -1,6 +1,8 @@
 """What `--json` prints is what `lab/documents` declares: every key, its type, its place."""
 
+import json
 import shutil
+import sys
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ STEP = """    with (run / "steps.jsonl").open("a") as log:
         log.write(json.dumps({"step": 2, "elapsed_s": 0.2, "loss": 0.5}) + "\\n")
 """
 UNJUDGED = "commit\tloss\tmemory_gb\tstatus\tdescription\nabc1234\t0.5\t4.0\t\tof a log\n"
-IDLE = ("--agent", "sh -c 'exit 0'", "--name", "idle")
+LOOK = f"{sys.executable} -P -m lab context --json"
+IDLE = ("--agent", f"sh -c '{LOOK} > $LAB_TOLD'", "--name", "idle")
 
 
 def faults(value: object, hint: Any, seen: set[str], at: str = "") -> Iterator[str]:
@@ -80,7 +83,13 @@ def printed(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def loops(toy: Toy) -> list[Any]:
     """Let the tuner try one idea, and an agent nothing at all."""
     tuned = toy.lab("loop", "toy", "--agent", "tuner", "--experiments", "1", "--json")
-    return [tuned.json, toy.lab("loop", "toy", *IDLE, "--json", code=1).json]
+    idle = toy.lab("loop", "toy", *IDLE, "--hours", "1", "--json", code=1, LAB_TOLD=str(told(toy)))
+    return [tuned.json, idle.json]
+
+
+def told(toy: Toy) -> Path:
+    """Return the file in which the idle agent leaves what its own context was."""
+    return toy.root.parent / "context.json"
 
 
 def runs(toy: Toy, audits: list[Any]) -> list[Any]:
@@ -144,7 +153,11 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         "lab apply e34 --edit": [typed("apply", kept(log), "--edit")],
         "lab curve e34": [typed("curve", *discarded(log))],
         "lab timing e34": [typed("timing", "e1"), typed("timing", discarded(log)[0])],
-        "lab context": [typed("context", "--tokens", "50000"), typed("context", "--for", "slope")],
+        "lab context": [
+            typed("context", "--tokens", "50000"),
+            typed("context", "--for", "slope"),
+            json.loads(told(toy).read_text()),
+        ],
         "lab failures": [typed("failures"), typed("failures", "a slope")],
         "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
         "lab plot": [typed("plot", "toy", "-o", str(toy.root / "plot.svg"))],

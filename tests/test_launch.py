@@ -37,15 +37,16 @@ def test_two_campaigns_work_side_by_side_and_tell_of_their_end(toy: Toy, tmp_pat
         *("--notify", f"{sys.executable} {script}"),
     )
     assert "2 campaigns, 1 CPU slot" in started.err
+    assert " in 8 h 0 min, a night (--hours sets another end); " in started.err
     assert started.out.count("started: lab output") == 2
-    until(lambda: told.exists() and told.read_text().count("limit (1 experiments)") == 2)
+    until(lambda: told.exists() and told.read_text().count("limit (1 experiment)") == 2)
     until(lambda: alive(toy) == [])
     rows = toy.lab("log", "toy", "--json", "-n", "50").json
     judged = [row for row in rows if row["hypothesis"]]
     assert len(judged) == 2
     assert all(row["verdict"] for row in judged)
     printed = toy.lab("output", "ada").out
-    assert "toy/ada: limit (1 experiments)" in printed
+    assert "toy/ada: limit (1 experiment)" in printed
     assert toy.lab("doctor", "--json").json["ok"]
 
 

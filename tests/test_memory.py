@@ -143,6 +143,14 @@ def test_the_context_tells_metrics_what_shows_and_what_was_kept(toy: Toy, campai
     assert "(baselines: 1)" in toy.here("context", cwd=campaign).out
 
 
+def test_a_rewrite_is_told_by_how_much_it_changed_and_where(toy: Toy, campaign: Path) -> None:
+    more = "".join(f"    print({number})\n" for number in range(5))
+    run(toy, campaign, 2.0, more=more)
+    settle(toy, campaign, "e2", "keep")
+    (kept,) = toy.here("context", "--json", cwd=campaign).json["kept"]
+    assert kept["change"] == "7 lines changed in SLOPE, main"
+
+
 def test_a_second_attempt_that_was_kept_settles_the_bug_of_the_first(
     toy: Toy, campaign: Path
 ) -> None:

@@ -222,11 +222,24 @@ def test_without_since_the_page_looks_back_on_the_last_night_alone(quick: Quick)
     assert (leaf["then"]["experiment"], leaf["now"]["experiment"]) == (2, 4)
 
 
+def test_the_page_lies_where_git_does_not_see_it_unless_it_is_told_where(quick: Quick) -> None:
+    before = quick.git("status", "--porcelain", "--ignored")
+    told = quick.lab("report").out.strip()
+    assert told == str(quick.root / ".lab/reports/all.html")
+    assert quick.lab("report", "toy").out.strip().endswith(".lab/reports/toy.html")
+    assert "<html" in (quick.root / ".lab/reports/toy.html").read_text()
+    assert quick.git("status", "--porcelain", "--ignored") in (
+        before,
+        before + "\n!! .lab/",
+        "!! .lab/",
+    )
+
+
 @pytest.mark.parametrize("words", [["--since", "soon"], ["--since", ""], ["--every", "soon"]])
 def test_what_is_no_time_is_refused_with_an_example(quick: Quick, words: list[str]) -> None:
     refused = quick.lab("report", *words, code=2)
     assert f"Type: {words[0]}" in refused.err
-    assert not (quick.root / "report.html").exists()
+    assert not (quick.root / ".lab/reports").exists()
 
 
 def test_an_unknown_leaf_experiment_or_folder_is_refused(quick: Quick) -> None:

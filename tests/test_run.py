@@ -93,6 +93,16 @@ def test_a_crash_leaves_the_edit_and_puts_the_branch_back(toy: Toy, campaign: Pa
     assert shown["attempt"] == 2
 
 
+def test_a_second_bug_of_an_idea_ends_it(toy: Toy, campaign: Path) -> None:
+    idea = toy.idea(cwd=campaign)
+    for number, following in ((2, f"lab run {idea}  (or: "), (3, "lab result e3 -v crash")):
+        slope(campaign, 2.0, f"    raise ValueError({number})\n")
+        said = toy.lab("run", idea, cwd=campaign, code=1).out
+        assert said.splitlines()[-1].startswith(f"next: {following}")
+    toy.here("result", "e3", "-v", "crash", cwd=campaign)
+    assert toy.here("wait", "e3", cwd=campaign, code=1).out.endswith("next: lab context\n")
+
+
 def test_a_crash_that_is_dropped_takes_its_edit_with_it(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
     slope(campaign, 2.0, "    raise ValueError('no such layer')\n")

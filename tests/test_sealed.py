@@ -93,7 +93,7 @@ def test_an_audit_measures_both_sides_and_tells_a_person_alone(toy: Toy, confine
     assert "not to be seen" not in board + report
     assert SIGN in report.lower()
     toy.here("report")
-    assert SIGN in (toy.root / "report.html").read_text().lower()
+    assert SIGN in (toy.root / ".lab/reports/all.html").read_text().lower()
     said = everywhere(toy, campaign) + audited.out
     assert SIGN not in said.lower()
     assert '"sealed"' not in said
@@ -113,7 +113,7 @@ def test_a_confirmed_gain_that_is_not_there_is_marked(toy: Toy) -> None:
     assert re.search(r"e2! .*confirmed gain is not to be seen there", board)
     assert "**!** e2" in toy.here("report", "--markdown").out
     toy.here("report")
-    assert "not shown" in (toy.root / "report.html").read_text()
+    assert "not shown" in (toy.root / ".lab/reports/all.html").read_text()
 
 
 def test_what_is_brought_home_unaudited_is_measured_as_it_was_left(toy: Toy) -> None:

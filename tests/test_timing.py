@@ -36,6 +36,12 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     return toy
 
 
+def test_a_training_without_a_pace_says_why_it_has_none(ready: Toy) -> None:
+    said = ready.here("timing", "e1").out
+    assert "steps per second are not known: the step log was not seen to grow twice" in said
+    assert "steps per CPU second" not in said
+
+
 def spent(toy: Toy, *words: str) -> Any:
     """Return what `lab timing` prints."""
     return toy.here("timing", *words, "--json").json

@@ -348,6 +348,16 @@ def test_load_and_aborted_runs_are_told_with_the_number(toy: Toy, campaign: Path
     assert "!: see lab show" in toy.here("board", "toy").out
 
 
+def test_what_more_seeds_must_reach_is_said_before_and_after(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 0.9)
+    first = run(toy, campaign)
+    assert "a keep needs 1, with more seeds 3;" in str(first["why"])
+    more = toy.lab("run", "e2", "--seeds", "1", cwd=campaign)
+    assert "with more seeds a keep of e2 needs 3 noises: its first did not reach" in more.err
+    assert "a keep needs 3: its first run did not reach the bar" in more.out
+    assert "with more seeds" not in toy.lab("run", "e1", "--seeds", "1", cwd=campaign).err
+
+
 def test_slots_are_the_notebook_s_whatever_a_campaign_sets(toy: Toy, campaign: Path) -> None:
     wait = "    import time\n    time.sleep(60)\n"
     slope(campaign, 0.9, wait)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from toy import Toy, slope
+from toy import LEAF, Toy, slope
 
 pytestmark = pytest.mark.children
 
@@ -16,6 +16,24 @@ def slow(toy: Toy, where: Path, value: float) -> str:
     """Make an idea whose training takes six seconds; return its id."""
     slope(where, value, SLOW)
     return toy.idea(f"slope {value}", cwd=where)
+
+
+def test_a_run_behind_one_that_is_overdue_is_told_no_time(ready: Toy) -> None:
+    quick = LEAF.replace("budget_s = 5", "budget_s = 1").replace("startup_s = 20", "startup_s = 1")
+    ready.leaf(toml=quick)
+    ready.commit("a quick leaf")
+    ready.lab("run", "--baseline", "--seeds", "3", cwd=ready.root / "toy")
+    for number, name in enumerate(("ada", "bob")):
+        where = ready.campaign(name)
+        slope(where, 2.0 + number, "    import time\n    time.sleep(25)\n")
+        ready.lab("run", ready.idea(name, cwd=where), "--detach", cwd=where, code=5)
+    until = time.monotonic() + 20
+    while "longer than expected" not in (
+        said := ready.lab("wait", "e4", "--wait", "0", code=5).out
+    ):
+        assert time.monotonic() < until, said
+    assert "place 1 in the queue, longer than expected" in said
+    ready.lab("stop", "--all")
 
 
 def test_who_waits_for_a_device_is_told_who_has_it(toy: Toy, campaign: Path) -> None:

@@ -14,7 +14,7 @@ from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
 from ..system import processes
-from ..text import span
+from ..text import plural, span
 from ..workspace import Workspace
 from ..workspace.worktrees import check_name
 from . import probe
@@ -22,7 +22,7 @@ from .presets import Preset
 
 STAGGER_S = 1.0  # between two starts: the first baselines need not all ask for the device at once
 STARTING_S = 20.0  # until a loop holds its campaign, or has said why it cannot
-NIGHT_H = 8.0
+NIGHT_H = 8.0  # what is told of where nobody said --hours; nothing ends by it
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,7 @@ def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     night = asked[0].options.limits.hours or NIGHT_H
     devices = len(slots.accelerators(os.environ)) or _cpu_slots(workspace)
     kind = "GPU" if slots.accelerators(os.environ) else "CPU slot"
+    assumed = "" if asked[0].options.limits.hours else ", a night (--hours sets another end)"
     each = []
     for one in asked:
         settings = Workspace(workspace.cwd, leaf=one.leaf, profile=one.options.profile).settings
@@ -171,6 +172,7 @@ def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     alone = int(night * 3600 / mean)
     share = max(1, int(alone * min(1.0, devices / len(asked))))
     return (
-        f"{len(asked)} campaign{'s' * (len(asked) != 1)}, {devices} {kind}{'s' * (devices != 1)}: "
-        f"about {share} runs each in {span(night * 3600)}; one alone would get {alone}"
+        f"{plural(len(asked), 'campaign')}, {plural(devices, kind)}: "
+        f"about {plural(share, 'run')} each in {span(night * 3600)}{assumed}; one alone would get "
+        f"{alone}"
     )

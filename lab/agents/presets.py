@@ -22,7 +22,6 @@ In commands and files, {prompt_file}, {files}, {relay}, {leaf} (the leaf's folde
 {top} (the worktree) and {home} (the notebook's folder) are filled in.
 """
 
-import difflib
 import os
 import re
 import shlex
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Environment, NotFound, Refused, Usage
+from ..text import nearest
 from ..workspace import Workspace
 
 SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
@@ -88,10 +88,11 @@ def find(workspace: Workspace, agent: str, yolo: bool) -> Preset:
     if not words:
         raise Usage("--agent is empty.", f"Type one of: {', '.join(['tuner', *known])}")
     if len(words) == 1 and shutil.which(words[0]) is None and "/" not in words[0]:
-        near = difflib.get_close_matches(agent, ["tuner", *known], 1, 0.0)[0]
+        names = ["tuner", *known]
+        near = nearest(agent, names)
         raise NotFound(
-            f"there is no agent {agent!r}; the nearest is {near!r}.",
-            f"Type: --agent {near}; known are {', '.join(['tuner', *known])}, or a quoted command",
+            f"there is no agent {agent!r}" + (f"; the nearest is {near!r}." if near else "."),
+            f"Type: --agent {near or names[0]}; known are {', '.join(names)}, or a quoted command",
         )
     if "/" in words[0] and (workspace.cwd / words[0]).is_file():
         words[0] = str((workspace.cwd / words[0]).resolve())  # the agent starts in another folder
@@ -132,8 +133,9 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             raise Refused(f"{path}: {name} has no command (a list of words).", hint)
         for key in table:
             if key not in KEYS:
-                near = difflib.get_close_matches(key, sorted(KEYS), 1, 0.0)[0]
-                raise Refused(f"{path}: {name}.{key}: no such key.", f"The nearest is {near!r}.")
+                near = nearest(key, sorted(KEYS))
+                told = f"The nearest is {near!r}." if near else f"Keys: {', '.join(sorted(KEYS))}."
+                raise Refused(f"{path}: {name}.{key}: no such key.", told)
     return found
 
 

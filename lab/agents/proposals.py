@@ -17,6 +17,7 @@ from ..errors import Environment
 from ..judge import mean
 from ..judge.stagnation import Move
 from ..leaf import Knob
+from ..text import plural
 from .history import Change, PastTrial
 
 ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
@@ -50,7 +51,7 @@ class Proposer:
             yield from self._taken_back(tried, move)
         for name in self._ranked(tried, move):
             records = [one for one in tried if self._only(one, name)]
-            reason = f"tried {len(records)} times" if records else "not yet tried"
+            reason = f"tried {plural(len(records), 'time')}" if records else "not yet tried"
             if tried and self._only(tried[0], name) and tried[0].verdict == "keep":
                 reason = f"e{tried[0].experiment} was kept: further on the same axis"
             for value in self._values(name, records):

@@ -25,7 +25,7 @@ from ..notebook import campaigns, record
 from ..run import standing, waiting
 from ..run.watch import Watch
 from ..system import processes
-from ..text import shorten, span
+from ..text import plural, shorten, span
 from . import messages, output_parser
 from .messages import Message
 from .presets import Preset, fill
@@ -310,7 +310,7 @@ class Session:
 
     def figures(self) -> str:
         """Return the session in figures."""
-        words = [f"{self.experiments} experiments", span(time.monotonic() - self.began)]
+        words = [plural(self.experiments, "experiment"), span(time.monotonic() - self.began)]
         if self.ear.tokens is not None:
             words.append(f"{self.ear.tokens:,} tokens")
         if self.ear.cost_usd is not None:

@@ -26,6 +26,7 @@ from ..leaf import Knob, knobs
 from ..notebook import campaigns, ideas, ledger, read, record
 from ..notebook.replicates import SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
+from ..text import plural
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import proposals
@@ -161,7 +162,7 @@ class Tuner:
                 return
             if attempt == TRIES:
                 break
-            self.campaign.progress.say(f"baseline: {missing} seeds of what is committed")
+            self.campaign.progress.say(f"baseline: {plural(missing, 'seed')} of what is committed")
             started = Trial(workspace, self.book, missing).baseline()
             found = self.campaign.wait(started.experiment)
             if found["status"] == "failed" and found["failure"] not in SAYS_NOTHING:

@@ -25,7 +25,7 @@ from ..documents.leaves import (
 from ..judge import stagnation
 from ..notebook import Notebook, campaigns, ideas, ledger, measurements, pace, read
 from ..run.assessment import paired, policy_of, reference
-from ..views.experiment_text import changed_lines
+from ..views.experiment_text import summary
 from ..workspace import Workspace
 from . import moves
 from .budget import fit_json
@@ -49,8 +49,8 @@ GIVE_WAY = (
     "lessons",
 )
 UNCUT = ("suggestion", "lesson")  # what others learned, and what to do, are cut last of all
-SHOWN = 3  # kept changes whose first lines are shown
-LINES = 4  # of each
+SHOWN = 3  # kept changes whose lines are shown
+LINES = 4  # of each; where more were changed, how many and in what
 SURE = 0.95  # how surely runs show a gain that they are said to settle
 
 
@@ -92,6 +92,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "pairs": paired(measurements.pairs(book, number)),
         "bag": [_bagged(row) for row in at.bag[:MANY]],
         "target": _target(book, campaign),
+        "left": campaigns.remaining(book, campaign, leaf.name) if campaign else None,
         "best": at.best,
         "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
         "settles": _settles(noise, incumbent),
@@ -272,7 +273,7 @@ def _queue(workspace: Workspace) -> list[Place]:
 def _kept(
     workspace: Workspace, book: Notebook, rows: list[sqlite3.Row], policy: judging.Policy
 ) -> list[Win]:
-    """Return kept changes, the first of them with the lines they changed."""
+    """Return kept changes, the first of them with what they changed."""
     pairs = [
         (row["parent"], row["commit"]) for row in rows[:SHOWN] if row["parent"] and row["commit"]
     ]
@@ -282,8 +283,6 @@ def _kept(
 
 def _win(book: Notebook, row: sqlite3.Row, policy: judging.Policy, change: str) -> Win:
     audited = ledger.audited_gain(book, row["experiment"])
-    lines = [line.rstrip() for line in changed_lines(change)]
-    more = f" | and {len(lines) - LINES} more" if len(lines) > LINES else ""
     return {
         "experiment": f"e{row['experiment']}",
         "profile": row["profile"],
@@ -292,7 +291,7 @@ def _win(book: Notebook, row: sqlite3.Row, policy: judging.Policy, change: str) 
         "gain": audited[0] if audited else row["gain"],
         "gain_status": ledger.gain_status(book, row, policy),
         "mechanism": row["mechanism"],
-        "change": " | ".join(lines[:LINES]) + more if lines else None,
+        "change": summary(change, LINES) or None,
         "pace": pace.mark(book, row["experiment"]),
     }
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ..documents.experiments import Reference
-from ..documents.leaves import Best, Context, Flight, Mine, Noise, Place, Recent, Win
-from ..text import CHARACTERS_A_TOKEN, num, shorten, span
+from ..documents.leaves import Best, Context, Flight, Left, Mine, Noise, Place, Recent, Win
+from ..text import CHARACTERS_A_TOKEN, num, plural, shorten, span
 from ..views.board_text import gains
 from .budget import SENTENCES
 from .failures import entry
@@ -81,14 +81,14 @@ def _heading(found: Context) -> list[str]:
     lines = [
         f"{found['leaf']}: {found['metric']} ({found['direction']}), profile {found['profile']} on "
         f"{found['platform']}, yardstick {found['yardstick']}",
-        f"{counts['experiments']} experiments: {counts['keep']} kept{baselines}, "
+        f"{plural(counts['experiments'], 'experiment')}: {counts['keep']} kept{baselines}, "
         f"{counts['discard']} discarded, {counts['crash']} crashed; {found['since_keep']} since "
         "the last keep",
     ]
     if counts["incomparable"]:
-        lines.append(
-            f"The yardstick changed: {counts['incomparable']} results before it are not comparable."
-        )
+        older = plural(counts["incomparable"], "result")
+        be = "is" if counts["incomparable"] == 1 else "are"
+        lines.append(f"The yardstick changed: {older} before it {be} not comparable.")
     return lines
 
 
@@ -113,6 +113,7 @@ def _standing(found: Context) -> list[str]:
     if found["settles"]:
         smallest = [f"{num(one['gain'])} by {one['runs']}" for one in found["settles"]]
         lines.append(f"Smallest gain shown with 95 %, by so many runs: {', '.join(smallest)}")
+    lines += _left(found["left"])
     if found["target"] is not None:
         lines.append(f"Target of this campaign: {num(found['target'])}")
     best = found["best"]
@@ -120,6 +121,16 @@ def _standing(found: Context) -> list[str]:
         whose = f", by {best['campaign']}" if best and best["campaign"] else ""
         lines.append(f"The leaf's best: {_value(best)}{whose}")
     return lines
+
+
+def _left(left: Left | None) -> list[str]:
+    """Return how much of its limits a campaign has left."""
+    if left is None:
+        return []
+    words = [] if left["seconds"] is None else [f"{span(left['seconds'])} left"]
+    if left["of"] is not None:
+        words.insert(0, f"{left['experiments']} of {plural(left['of'], 'experiment')} left")
+    return [f"This campaign: {', '.join(words)}"]
 
 
 def _name(found: Context) -> str:
@@ -163,14 +174,14 @@ def _value(standing: Reference | Best | None) -> str:
     if standing is None:
         return "none yet"
     runs = standing["runs"]
-    return f"{standing['experiment']} at {num(standing['value'])} ({runs} run{'s' * (runs != 1)})"
+    return f"{standing['experiment']} at {num(standing['value'])} ({plural(runs, 'run')})"
 
 
 def _noise(noise: Noise | None) -> str:
     if noise is None:
         return "unknown: lab run --baseline --seeds 3"
     without = f" without {', '.join(noise['without'])}, unlike the rest" if noise["without"] else ""
-    return f"{num(noise['sd'])} (sd of one run, from {noise['df']} repeats{without})"
+    return f"{num(noise['sd'])} (sd of one run, from {plural(noise['df'], 'repeat')}{without})"
 
 
 def _open(one: Mine, limit: int) -> str:

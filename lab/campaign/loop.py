@@ -24,7 +24,7 @@ from ..run import waiting
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..run.watch import Watch
 from ..system import locks, notify, processes
-from ..text import num, span
+from ..text import num, plural, span
 from ..workspace import Workspace, worktrees
 from ..workspace.incumbent import find_incumbent
 from . import lock
@@ -140,11 +140,11 @@ class Campaign:
         if self.stop_asked:
             return Ending("stopped", "stopped on request")
         if limits.experiments is not None and done >= limits.experiments:
-            return Ending("limit", f"{limits.experiments} experiments")
+            return Ending("limit", plural(limits.experiments, "experiment"))
         reserved = self.reserved_runs()
         passed = time.monotonic() - self.started + (reserved and reserved * self.run_s())
         if limits.hours is not None and passed >= limits.hours * 3600:
-            return Ending("limit", f"{limits.hours:g} hours")
+            return Ending("limit", f"{limits.hours:g} hour{'s' * (limits.hours != 1)}")
         if limits.max_cost is not None:
             spent = campaigns.cost(self.book, self.name, self.start.at)
             another = self.run_usd() * (1 + reserved)
@@ -376,8 +376,8 @@ def as_text(found: Summary) -> str:
     """Return the summary for a person."""
     lines = [
         f"{found['campaign']}: {found['ending']} ({found['why']}) after {span(found['seconds'])}: "
-        f"{found['experiments']} experiments, {len(found['kept'])} kept, {found['discarded']} "
-        f"discarded, {found['crashed']} crashed",
+        f"{plural(found['experiments'], 'experiment')}, {len(found['kept'])} kept, "
+        f"{found['discarded']} discarded, {found['crashed']} crashed",
     ]
     if found["value"] is not None:
         lines.append(f"stands at {found['incumbent']}: {found['metric']} {num(found['value'])}")
@@ -392,5 +392,5 @@ def verdict_words(found: Standing) -> str:
         return f"{found['failure'] or found['status']}"
     se = "-" if found["se"] is None else f"{found['se']:.2g}"
     likely = "-" if found["p_better"] is None else f"{found['p_better']:.3f}"
-    runs = f"{len(found['runs'])} run{'s' * (len(found['runs']) != 1)}"
+    runs = plural(sum(run["counts"] for run in found["runs"]), "run")
     return f"gain {num(found['gain'], sign=True)} ± {se}, P(better) {likely} over {runs}"

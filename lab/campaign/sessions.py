@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..notebook import Notebook, campaigns
+from ..text import plural
 
 VERDICTS = 6  # after as many an agent's own context is full of runs that no longer matter
 HOURS = 3.0
@@ -28,13 +29,13 @@ def over(book: Notebook, environ: Mapping[str, str]) -> str | None:
     given = campaigns.verdicts_since(book, row["name"], row["at"])
     most = int(_number(environ, "LAB_SESSION_VERDICTS", VERDICTS))
     if given >= most:
-        return f"{given} verdicts"
+        return plural(given, "verdict")
     if time.time() >= _number(environ, "LAB_SESSION_UNTIL", float("inf")):
         return "its time is over"
     loop = campaigns.loop_of(book, row["name"]) or {}
     done = campaigns.counted(book, row["name"], row["leaf"]) - loop.get("start", 0)
     if loop.get("experiments") is not None and done >= loop["experiments"]:
-        return f"the campaign has its {loop['experiments']} experiments"
+        return f"the campaign has its {plural(loop['experiments'], 'experiment')}"
     return None
 
 

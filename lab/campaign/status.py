@@ -8,7 +8,7 @@ from pathlib import Path
 from ..documents.campaigns import Campaign, LiveRun, Session, State, Status, Value
 from ..notebook import Notebook, campaigns, lookup, read
 from ..run import queue_status, watch
-from ..text import num, plain, shorten, span
+from ..text import num, plain, plural, shorten, span, to_go
 from ..workspace import Workspace
 from . import lock
 
@@ -152,8 +152,9 @@ def status_text(found: Status) -> str:
         whose = "" if one["campaign"] in (None, "main") else f" of {one['campaign']}"
         lines.append(f"device {one['device']}: {one['label']}{whose} for {span(one['held_s'])}")
     for one in found["queue"]:
-        eta = f", about {span(one['eta_s'])}" if one["eta_s"] is not None else ""
-        lines.append(f"queue {one['position']}: {one['label']} of {one['campaign']}{eta}")
+        lines.append(
+            f"queue {one['position']}: {one['label']} of {one['campaign']}{to_go(one['eta_s'])}"
+        )
     return "\n".join(lines) or "Nothing is alive."
 
 
@@ -167,7 +168,7 @@ def _run_line(one: LiveRun) -> str:
 def _campaign_lines(one: Campaign) -> list[str]:
     """Return what a campaign is at, and below it why it is not at work, or what it said last."""
     agent = f" by {one['agent']}" if one["agent"] else ""
-    counts = f"{one['experiments']} experiments, {one['keeps']} kept"
+    counts = f"{plural(one['experiments'], 'experiment')}, {one['keeps']} kept"
     words = f"{one['campaign']}{agent} {_at(one)}: {counts}{_figures(one)}"
     newest = f", newest {one['experiment']} {one['verdict'] or one['status']}"
     lines = [words + (newest if one["experiment"] else "")]

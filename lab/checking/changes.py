@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import LabError
 from ..leaf import Knob, knobs
-from ..text import num
+from ..text import num, plural
 from .case import Case, why_failed
 from .finding import Broken, Noted
 
@@ -48,7 +48,7 @@ def nothing(case: Case) -> str:
     finally:
         case.drop(found, before)
     runs = len(found["runs"])
-    return f"a line that does nothing is not kept: {found['why']} ({runs} run{'s' * (runs > 1)})"
+    return f"a line that does nothing is not kept: {found['why']} ({plural(runs, 'run')})"
 
 
 def _to_the_end(case: Case, found: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .. import leaf as leaves
+from ..text import plural
 from .case import Case
 from .finding import Broken, Unproven
 
@@ -56,7 +57,8 @@ def check(case: Case) -> str:
     used = sorted({one.top for one in found if not one.optional} - own - stdlib)
     lent = ", ".join(used) if used else "nothing"
     borrowed = _from_mutable(case, found)
-    said = f"{len(found)} imports in {len(sources(case))} files; beyond Python's: {lent}"
+    where = plural(len(sources(case)), "file")
+    said = f"{plural(len(found), 'import')} in {where}; beyond Python's: {lent}"
     return f"{said}; {borrowed}" if borrowed else said
 
 

@@ -1,6 +1,6 @@
 """Readiness of a leaf: the five conditions of a good loop, with what was seen."""
 
-from ..text import num, span
+from ..text import num, plural, span
 from .case import Case
 from .facts import profiles_said
 from .finding import Finding, Readiness
@@ -43,11 +43,11 @@ def _evidence(case: Case) -> list[str]:
         f"{base['metric']} {num(base['value'])} by a process of its own{moved}; {refused} of 2 "
         "false artefacts refused",
         f"{span(seen['seconds'])} a smoke run; budgets: {profiles_said(case)}",
-        f"may change {', '.join(case.settings.mutable)}; {seen.get('frozen', 0)} edits of frozen "
-        "files refused",
+        f"may change {', '.join(case.settings.mutable)}; "
+        f"{plural(seen.get('frozen', 0), 'edit')} of frozen files refused",
         f"hard limit {span(case.settings.timeout_s)}; {_cheap(case)}",
-        f"{seen.get('steps', 0)} lines of step log, {spread} between two seeds, every change a "
-        "commit",
+        f"{plural(seen.get('steps', 0), 'line')} of step log, {spread} between two seeds, "
+        "every change a commit",
     ]
 
 

@@ -4,7 +4,7 @@ import json
 import os
 
 from .. import slots
-from ..text import num, span
+from ..text import num, plural, span
 from . import offline
 from .case import PROFILE, Case, why_failed
 from .facts import DEAR_S
@@ -124,7 +124,7 @@ def traces(case: Case) -> str:
             "with steps.StepLog(here.dir) as log: log.log(step, elapsed_s, loss=loss)",
         )
     case.evidence["steps"] = len(rows)
-    said = f"{len(rows)} lines of steps.jsonl"
+    said = f"{plural(len(rows), 'line')} of steps.jsonl"
     samples = (case.run_dir(case.baseline) / "samples.jsonl").is_file()
     said += ", samples.jsonl" if samples else ""
     return Noted(f"{said}; log less often") if len(rows) > AMPLE else said

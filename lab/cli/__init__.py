@@ -15,6 +15,7 @@ import click
 from .. import __version__
 from ..errors import Environment, LabError, Usage
 from ..system import terminal
+from ..text import nearest
 
 # Who each command is for, in the order of `lab --help`; its module, and what it does in a line.
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -95,10 +96,8 @@ class Lab(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the nearest."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], HOME, 1)
-            hint = f"Did you mean: lab {near[0]}" if near else "See what there is: lab --help"
+            near = nearest(args[0], list(HOME))
+            hint = f"Did you mean: lab {near}" if near else "See what there is: lab --help"
             raise Usage(f"no such command: {args[0]}.", hint)
         return super().resolve_command(ctx, args)
 

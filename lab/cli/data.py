@@ -11,7 +11,7 @@ from ..errors import Failed, Refused
 from ..importers import Wish
 from ..notebook import chain, proof
 from ..system import output_file
-from ..text import plain
+from ..text import plain, plural
 from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
@@ -149,7 +149,7 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
         for line in problems[:50]:
             click.echo(f"problem: {plain(line)}")
     if problems:
-        raise Failed(f"{len(problems)} problems.", "Mend it: lab doctor --fix")
+        raise Failed(f"{plural(len(problems), 'problem')}.", "Mend it: lab doctor --fix")
 
 
 @click.command()

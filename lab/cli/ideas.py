@@ -8,10 +8,10 @@ import click
 from ..campaign import sessions
 from ..errors import Refused, Usage
 from ..experiment import edits, verdicts
-from ..leaf import Condition, live, nearest
+from ..leaf import Condition, live
 from ..notebook import Notebook, ideas, measurements, read, record
 from ..run.mechanism import AND
-from ..text import num, shorten
+from ..text import nearest, num, shorten
 from ..workspace import Workspace
 from . import emit
 from .common import TakesText, as_json, here
@@ -105,7 +105,8 @@ def _introduces(book: Notebook, leaf: str, condition: Condition) -> None:
             f"reported are {', '.join(known)}",
         )
     close = nearest(condition.metric, known)
-    click.echo(f"note: {said}: the change must print it (or is it {close!r}?)", err=True)
+    meant = f" (or is it {close!r}?)" if close else ""
+    click.echo(f"note: {said}: the change must print it{meant}", err=True)
 
 
 def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -> None:

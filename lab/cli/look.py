@@ -165,7 +165,7 @@ def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
 
 def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) -> str:
     """Return one idea or one experiment as a person reads it."""
-    from ..run import waiting
+    from ..run import standing, waiting
     from ..views import experiment_text
 
     if "experiments" in found:
@@ -177,6 +177,7 @@ def _page(workspace: Workspace, book: Notebook, found: Experiment | Hypothesis) 
         details.whole(book, incumbent) if incumbent else None,
         _change(workspace, found),
         waiting.outcome(book, workspace.place.home, number)["next"],
+        standing.gain_by_now(book, book.need(found["experiment"], "e")),
     )
 
 

@@ -7,6 +7,7 @@ import click
 from .. import leaf as leaves
 from ..errors import LabError
 from ..system import output_file
+from ..text import plural
 from ..workspace import Workspace
 from . import emit
 from .common import as_json, here
@@ -44,7 +45,9 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
         words = f"Nothing to draw yet. Begin with: lab run --baseline --seeds 3{where}"
         click.echo(words, err=True)
     if found["left_out"]:
-        words = f"{found['left_out']} experiments of other profiles, platforms or yardsticks"
+        words = (
+            f"{plural(found['left_out'], 'experiment')} of other profiles, platforms or yardsticks"
+        )
         click.echo(f"{words} are not comparable and not shown.", err=True)
     click.echo(found["file"], err=output_file.is_stream(path))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .. import leaf as leaves
+from .. import repo
 from ..errors import LabError, Usage
 from ..notebook import read
 from ..notebook.read import Found
@@ -20,7 +21,9 @@ FASTEST_S = 1.0
 
 @click.command()
 @click.argument("leaf_", required=False, metavar="[LEAF]")
-@click.option("-o", "path", metavar="FILE", type=Path, help="report.html, unless said otherwise.")
+@click.option(
+    "-o", "path", metavar="FILE", type=Path, help="Where to; by default .lab/reports/LEAF.html."
+)
 @click.option("--since", metavar="WHEN", help="Only what came since: 8h, a UTC time, or e34.")
 @click.option("--every", metavar="SPAN", help="Write it again every 10m, until Ctrl-C.")
 @click.option("--markdown", is_flag=True, help="A write-up instead of a page; without -o printed.")
@@ -37,8 +40,9 @@ def report(
 ) -> None:
     """Write what happened as one page of HTML, or with --markdown (-o night.md) as a write-up.
 
-    One file, no request to anywhere: open it, send it, print it. It begins with what came since
-    you left: the last stretch of work without a pause of six hours, or since WHEN.
+    One file, whose path is told, and no request to anywhere: open it, send it, print it. It begins
+    with what came since you left: the last stretch of work without a pause of six hours, or since
+    WHEN.
 
     Examples:
 
@@ -57,10 +61,12 @@ def report(
         raise Usage("--every rewrites a file.", "Type: -o FILE")
     name = named_leaf(workspace, leaf_)
     markdown = markdown or (path is not None and path.suffix == ".md")
-    if path is None and not markdown:
-        path = Path("report.html")
+    is_ours = path is None and not markdown
+    path = workspace.place.home.report(name) if is_ours else path
     while True:
         found, text = _written(workspace, name, since, markdown, pause)
+        if is_ours:
+            _make_folder(workspace, name)
         if path is not None:
             with output_file.opened(path) as file:
                 file.write(text.encode("utf-8", "backslashreplace"))
@@ -70,6 +76,12 @@ def report(
             return
         found, text = {}, ""
         _wait(workspace, pause)
+
+
+def _make_folder(workspace: Workspace, name: str | None) -> None:
+    """Make the folder of reports, among what git does not see."""
+    repo.make_home(workspace.place)
+    workspace.place.home.report(name).parent.mkdir(exist_ok=True)
 
 
 def _written(

@@ -13,7 +13,8 @@ from ..documents.experiments import Standing
 from ..errors import NotFound, Refused, Usage
 from ..notebook import Notebook, lookup
 from ..run import waiting
-from ..run.standing import as_text
+from ..run.standing import as_text, beforehand
+from ..text import plural
 from ..workspace import Workspace, worktrees
 from . import emit
 from .common import as_json, here, here_with_profile, say_profile, waits
@@ -87,6 +88,9 @@ def run(
         elif what is not None and what[:1].lower() == "e":
             row = book.need(what, "e")
             again_desk = _desk_of(workspace, row)
+            needs = beforehand(book, row)
+            if needs:
+                click.echo(needs, err=True)
             started = Trial(again_desk, book, seeds, max_cost).again(row)
         else:
             assert what is not None
@@ -102,7 +106,7 @@ def run(
         if started.unseen:
             click.echo(_goes_without(workspace, started.unseen), err=True)
         if baseline and started.before:
-            more = f"it has {started.before} runs, {seeds or 1} more are added"
+            more = f"it has {plural(started.before, 'run')}, {seeds or 1} more are added"
             click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)
         _finish(workspace, book, started.experiment, limit, json_)
 

@@ -17,7 +17,7 @@ from ..notebook import Notebook, lookup
 from ..notebook.runs import median_seconds
 from ..run import assessment, waiting
 from ..system import left
-from ..text import block, span
+from ..text import block, plural, span
 from ..workspace import Workspace
 from ..workspace.worktrees import find_again, need_here
 from . import emit
@@ -217,7 +217,7 @@ def _lasts(workspace: Workspace, book: Notebook) -> str:
     runs = 2 * assessment.policy_of(workspace.leaf.judge).audit_runs
     each = median_seconds(book, workspace.leaf_name, workspace.profile)
     about = f", about {span(runs * each)}" if each else ""
-    return f"an audit is {runs} runs{about}; cut off, it goes on when typed again"
+    return f"an audit is {plural(runs, 'run')}{about}; cut off, it goes on when typed again"
 
 
 def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Workspace, str]:

@@ -38,6 +38,7 @@ class Replicate(TypedDict):
     confined: str | None  # bwrap, unshare, landlock, rented or none; null where nobody knows
     status: Stage  # how far it is
     failure: str | None  # the class of failure, where it failed
+    counts: bool  # whether the experiment's mean is over it too
 
 
 class Reference(TypedDict):
@@ -173,7 +174,7 @@ class Audit(TypedDict):
     runs: int  # made for it
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
-    try_alone: list[ExperimentId]  # those taken back, the likeliest to hold first
+    try_alone: list[ExperimentId]  # those taken back, the likeliest first; or a tip that crashed
 
 
 # -- lab log -------------------------------------------------------------------
@@ -241,6 +242,7 @@ class RunRecord(TypedDict):
     remote_id: str | None  # the sandbox it ran in
     machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
+    counts: bool  # whether the experiment's mean is over it too
 
 
 class JudgementRecord(TypedDict):

@@ -107,7 +107,7 @@ class Win(TypedDict):
     gain: Metric  # above its incumbent's level; positive is better
     gain_status: GainStatus | None  # on which ledger that is
     mechanism: Outcome | None  # whether the mechanism was seen
-    change: str | None  # the first lines it took away and added, of the largest gains
+    change: str | None  # of the largest gains: the lines changed, or how many and in what
     pace: str | None  # how its runs' machine differed from its incumbent's
 
 
@@ -184,6 +184,14 @@ class Recent(TypedDict):
     claimed: bool  # whether its value was told and not measured here
 
 
+class Left(TypedDict):
+    """What the limits of a campaign at work leave it."""
+
+    experiments: int | None  # to be judged still; null without such a limit
+    of: int | None  # that many in all
+    seconds: Seconds | None  # of its hours, an audit at the end included; null without such a limit
+
+
 class Context(TypedDict):
     """Where a leaf stands; sentences and lists are cut so that all fits into --tokens."""
 
@@ -205,6 +213,7 @@ class Context(TypedDict):
     pairs: Paired | None  # what equal seeds share; null while no audit tells
     bag: list[Bagged]  # near misses on this incumbent, to be tried together once
     target: Metric | None  # where this campaign ends, if it was told
+    left: Left | None  # what this campaign's limits leave; null without any
     best: Best | None  # the best in this profile, platform and yardstick
     noise: Noise | None  # the spread between replicates; null while nothing was repeated
     settles: list[Settles]  # the smallest gains that two and six runs can show

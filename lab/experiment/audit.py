@@ -19,7 +19,7 @@ from ..notebook.replicates import SAYS_NOTHING
 from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes
 from ..system.home import Home
-from ..text import num, span
+from ..text import num, plural, span
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import branches, verdicts
@@ -151,7 +151,7 @@ class Auditor:
             turn[side] += 1
             failure = self._one(audit, row, seed)
             if failure is not None:
-                return self._failed(audit, sides, side, f"e{row['id']} with seed {seed}: {failure}")
+                return self._failed(audit, sides, side, seed, failure)
             broken = audits.broken(self.book, audit["id"], row["id"])
             if broken:
                 why = f"e{row['id']} with seed {seed} broke {', '.join(broken)}"
@@ -178,8 +178,11 @@ class Auditor:
         return self._close(audit, sides, found.conclusion, **figures)
 
     def _one(self, audit: sqlite3.Row, row: sqlite3.Row, seed: int) -> str | None:
-        """Measure one seed of one side unless that is done; return its failure."""
-        if audits.failure(self.book, audit["id"], row["id"], seed) is not None:
+        """Measure one seed of one side unless that is done; return its failure.
+
+        One that failed by its own fault is done: a second chance would be one for luck.
+        """
+        if audits.failure(self.book, audit["id"], row["id"], seed) in SAYS_NOTHING:
             workspace = Workspace(
                 self.workspace.cwd,
                 leaf=row["leaf"],
@@ -190,12 +193,35 @@ class Auditor:
             self.wait(row["id"])
         return audits.failure(self.book, audit["id"], row["id"], seed)
 
-    def _failed(self, audit: sqlite3.Row, sides: Sides, side: str, why: str) -> Audit:
-        """Close an audit of which a seed gave no number: against a tip that breaks seeds."""
+    def _failed(
+        self, audit: sqlite3.Row, sides: Sides, side: str, seed: int, failure: str
+    ) -> Audit:
+        """Close an audit of which a seed gave no number: nothing is compared, nothing claimed."""
+        why = f"e{sides.row(side)['id']} with seed {seed}: {failure}"
         aborted = audits.aborted(self.book, audit["id"])
-        if why.rpartition(": ")[2] in SAYS_NOTHING and aborted < MOST_ABORTED:
+        if failure in SAYS_NOTHING and aborted < MOST_ABORTED:
             raise Failed(f"{why}.", f"Type the same again; it goes on: lab audit {self.campaign}")
-        return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
+        if side == "base" or failure in SAYS_NOTHING:
+            return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
+        return self._crashed(audit, sides)
+
+    def _crashed(self, audit: sqlite3.Row, sides: Sides) -> Audit:
+        """Go on with the tip's seeds until one trains: a change that breaks them all goes back."""
+        failed: dict[int, str] = {}
+        trained = 0
+        for seed in audits.seeds(audit):
+            failure = self._one(audit, sides.tip, seed)
+            if failure in SAYS_NOTHING:
+                return self._failed(audit, sides, "tip", seed, failure)
+            failed |= {seed: failure} if failure else {}
+            trained += failure is None
+            if "tampered" in failed.values() or (failed and trained):
+                break
+        back = "tampered" in failed.values() or not trained
+        runs = f"{len(failed)} of {plural(len(failed) + trained, 'run')}"
+        named = ", ".join(f"seed {seed}: {failure}" for seed, failure in failed.items())
+        why = f"{runs} of e{sides.tip['id']} failed ({named})"
+        return self._close(audit, sides, "back" if back else "open", why=why)
 
     def _close(self, audit: sqlite3.Row, sides: Sides, conclusion: str, **figures: Any) -> Audit:
         if conclusion == "back":
@@ -281,6 +307,8 @@ def as_json(book: Notebook, audit: sqlite3.Row, since: Sequence[int]) -> Audit:
     states = [lookup.state(book, number) for number in since]
     best = sorted(states, key=lambda state: -(state["gain"] or 0.0))
     alone = [state["experiment"] for state in best] if audit["conclusion"] == "back" else []
+    if audit["conclusion"] == "open" and audits.crashed(book, audit["id"], audit["tip"]):
+        alone = [audit["tip"]]
     return {
         "campaign": audit["campaign"],
         "leaf": audit["leaf"],
@@ -316,15 +344,17 @@ def _tries(found: Audit) -> str:
 def _said(found: Audit) -> str:
     """Return the conclusion in words; where a seed gave no number nothing was compared."""
     if found["conclusion"] == "back" and found["gain"] is None:
-        return "a seed of it gave no number that counts; the branch goes back"
+        return "no seed of it gave a number that counts; the branch goes back"
+    if found["conclusion"] == "open" and found["try_alone"]:
+        return "nothing can be confirmed, nothing is claimed; the branch stays, and a try is spent"
     return SAYS[found["conclusion"]]
 
 
 def as_text(found: Audit) -> str:
     """Return the same as two or three lines."""
     lines = [
-        f"{found['campaign']}: {found['tip']} against {found['base']}, {found['runs']} runs in "
-        f"turn, {span(found['seconds'])}: {_said(found)}"
+        f"{found['campaign']}: {found['tip']} against {found['base']}, "
+        f"{plural(found['runs'], 'run')} in turn, {span(found['seconds'])}: {_said(found)}"
     ]
     if found["gain"] is not None:
         lines.append(
@@ -333,10 +363,17 @@ def as_text(found: Audit) -> str:
         )
     if found["why"]:
         lines.append(f"because {found['why']}")
-    if found["try_alone"]:
-        lines.append(
-            f"taken back: {', '.join(found['since'])}; the likeliest to hold by itself: "
-            f"lab apply {found['try_alone'][0]} --edit"
-        )
-    lines.append("next: lab context")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_following(found)])
+
+
+def _following(found: Audit) -> list[str]:
+    """Return what to type after it."""
+    if found["conclusion"] == "open" and found["try_alone"]:
+        alone = f"lab move {found['base']} && lab apply {found['tip']} --edit"
+        tip = f"; to try its last change alone: {alone}" if len(found["since"]) > 1 else ""
+        return [f"next: lab show {found['tip']}: why it failed; a mend is an idea too{tip}"]
+    if not found["try_alone"]:
+        return ["next: lab context"]
+    likeliest = f"lab apply {found['try_alone'][0]} --edit"
+    taken = f"taken back: {', '.join(found['since'])}; the likeliest to hold by itself: {likeliest}"
+    return [taken, "next: lab context"]

@@ -10,7 +10,7 @@ from ..errors import Refused
 from ..notebook import Notebook, details, ledger, lookup, read, record
 from ..notebook.read import Found
 from ..run.assessment import policy_for
-from ..text import fenced, markdown, num
+from ..text import fenced, markdown, num, plural
 from ..workspace import Workspace, worktrees
 from . import verdicts
 
@@ -282,7 +282,7 @@ def figures(book: Notebook, row: sqlite3.Row) -> str:
     """Return one line with what was measured, for a commit's message."""
     state = lookup.state(book, row["id"])
     judged = lookup.last_judgement(book, row["id"])
-    words = f"Measured: {row['metric']} {num(state['value'])} over {state['runs']} runs"
+    words = f"Measured: {row['metric']} {num(state['value'])} over {plural(state['runs'], 'run')}"
     audited = ledger.audited_gain(book, row["id"])
     if audited:
         words += f", gain {num(audited[0], sign=True)} ± {num(audited[1])} by an audit"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import NotFound
 from ..system import left
-from ..text import num, shorten
+from ..text import num, plural, shorten
 
 TOLD = ("answer", "trace")  # what would have been right, and how the program came to its own
 AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
@@ -65,7 +65,7 @@ def _worth(row: dict[str, Any]) -> float:
 
 def as_text(found: dict[str, Any]) -> str:
     """Return the samples as text."""
-    lines = [f"{found['experiment']}: {found['total']} samples"]
+    lines = [f"{found['experiment']}: {plural(found['total'], 'sample')}"]
     for kind in ("best", "worst", "random"):
         lines.append(f"{kind}:" if found[kind] else f"{kind}: none")
         for row in found[kind]:

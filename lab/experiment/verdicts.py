@@ -12,7 +12,7 @@ from ..notebook import Notebook, lookup, measurements, record
 from ..run import assessment, heads, mechanism
 from ..system import left
 from ..system.home import Home
-from ..text import num
+from ..text import num, plural
 from ..views.mechanism_text import mechanism_text
 from ..workspace import Workspace
 
@@ -151,7 +151,7 @@ def _check_endings(book: Notebook, number: int) -> None:
         )
     due = ended.unfinished or ended.unsteady
     if due:
-        said = f"{ended.aborted} run{'s' * (ended.aborted != 1)} of e{number} ended before a number"
+        said = f"{plural(ended.aborted, 'run')} of e{number} ended before a number"
         raise Refused(
             f"{said}; a keep needs {due} more.",
             f"Run them: lab run e{number} --seeds {due}",

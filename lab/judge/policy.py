@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from ..text import nearest
+
 RULES = ("audited", "strict")
 # By the strict rule a change of one, two, three or more runs is kept above the first and dropped
 # below the second, in noises of one run; between, it is run once more. Lower bars (3.5, 1.5, 0.8)
@@ -84,10 +86,9 @@ class Policy:
             if key in GONE:
                 raise ValueError(f"[judge] {key} is gone with the rule it belonged to: {GONE[key]}")
             if key not in names:
-                import difflib  # only a refusal pays for it
-
-                near = difflib.get_close_matches(key, names, n=1, cutoff=0)[0]
-                raise ValueError(f"[judge] has no setting {key}; did you mean {near}?")
+                near = nearest(key, names)
+                told = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+                raise ValueError(f"[judge] has no setting {key}; {told}")
         start = cls(luck=STRICT_LUCK) if table.get("rule") == "strict" else cls()
         return replace(start, **table)  # type: ignore[arg-type]  # __post_init__ checks every value
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ..text import plural
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Noise
 from .numbers import finite, mean
@@ -39,6 +40,7 @@ class Judgement:
     bar: float | None = None  # what the candidate's mean must reach for a keep, at these runs
     why: str = ""  # one plain sentence
     near_miss: bool = False  # not kept, and yet worth trying together with others
+    steeper: float | None = None  # noises that more runs must reach, where the first was below
 
     @property
     def bagged(self) -> bool:
@@ -68,10 +70,18 @@ class _Case:
     def bars(self) -> tuple[float, float]:
         """The gain from which it is kept, and the one up to which it is dropped."""
         keep, drop = (0.0, 0.0) if self.together else self.policy.bars(self.runs)
-        if self.policy.rule == "audited" and self.first <= keep * self.found.noise:
-            keep = drop = keep * (AGAIN if self.runs > 1 else 1.0)
+        if self.steeper is not None and self.runs > 1:
+            keep = drop = self.steeper
         bar = max(keep * self.found.noise, self.min_effect)
         return bar, drop * self.found.noise if drop < keep else bar
+
+    @property
+    def steeper(self) -> float | None:
+        """What more runs must reach, in noises, where the first alone did not reach the bar."""
+        keep = self.policy.bars(1)[0]
+        below = self.first <= keep * self.found.noise
+        audited = self.policy.rule == "audited" and not self.together
+        return AGAIN * keep if audited and below else None
 
 
 def failed(seeds: int = 0, of: int = 0) -> Judgement:
@@ -82,7 +92,9 @@ def failed(seeds: int = 0, of: int = 0) -> Judgement:
     """
     if not seeds or seeds == of:
         return Judgement(suggest="crash", reason="failed", why="the run gave no metric")
-    return Judgement(suggest="discard", reason="failed", why=f"{seeds} of {of} seeds failed")
+    return Judgement(
+        suggest="discard", reason="failed", why=f"{seeds} of {plural(of, 'seed')} failed"
+    )
 
 
 def baseline(runs: int, more: int = 0) -> Judgement:
@@ -129,7 +141,7 @@ def judge(
     >>> judge({0: 0.9915}, start, Noise(0.001, 2), "minimize").suggest
     'keep'
     >>> judge({0: 0.9946}, start, Noise(0.001, 2), "minimize").why
-    '0.0004 better, 0.4 noises; a keep needs 1; noise 0.001 from 2 repeats'
+    '0.0004 better, 0.4 noises; a keep needs 1, with more seeds 3; noise 0.001 from 2 repeats'
     """
     if policy.rule == "strict":  # what comes after its last step is another look at luck
         values = dict(itertools.islice(values.items(), len(STRICT_STEPS)))
@@ -245,6 +257,7 @@ def _by_noise(case: _Case) -> Judgement:
         more=int(suggest == "replicate"),
         near_miss=suggest != "keep" and case.found.gain > 0,
         why=_why(case, suggest),
+        steeper=case.steeper,
     )
 
 
@@ -297,7 +310,16 @@ def _why(case: _Case, suggest: str) -> str:
     if case.together:
         words += "; several at once, of which any gain is kept"
     elif suggest != "keep":
-        words += f"; a keep needs {case.bars[0] / found.noise:.3g}"
-    repeats = f"{case.noise.df} repeat{'s' if case.noise.df > 1 else ''}"
+        words += f"; a keep needs {case.bars[0] / found.noise:.3g}{_again(case)}"
+    repeats = plural(case.noise.df, "repeat")
     seeds = " of differences at equal seeds" if found.paired else ""
     return f"{words}; noise {found.noise:.3g}{seeds} from {repeats}"
+
+
+def _again(case: _Case) -> str:
+    """Return in words that more runs are held to more than the first was."""
+    if not case.steeper:
+        return ""
+    if case.runs == 1:
+        return f", with more seeds {case.steeper:.3g}"
+    return ": its first run did not reach the bar"

@@ -4,7 +4,7 @@ from .canonical import code_id, less
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
 from .fingerprint import cache_key, frozen_paths, yardstick
-from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest
+from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings
 from .places import find, here
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "here",
     "interpreter",
     "less",
-    "nearest",
     "read",
     "script",
     "within",

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from .. import errors
+from ..text import nearest
 from .known_bad import fault_of
-from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, nearest, resolve
+from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, resolve
 from .places import find, folder_of, tidy
 
 Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
@@ -208,8 +209,9 @@ class _Page:
         """Refuse the first of `keys` that is not `allowed`, naming the nearest."""
         for key in keys:
             if key not in allowed:
-                meant = nearest(key, allowed)
-                self.refuse(f"{where}{key}", f"no such key; the nearest is {meant!r}")
+                near = nearest(key, allowed)
+                told = f"the nearest is {near!r}" if near else f"there are {', '.join(allowed)}"
+                self.refuse(f"{where}{key}", f"no such key; {told}")
 
     def fields(self, where: str, table: Mapping[str, Any]) -> None:
         """Refuse the first value of `table` that its field does not take."""
@@ -259,9 +261,9 @@ def _unknown(root: Path, name: str) -> errors.NotFound:
     if not leaves:
         return errors.NotFound("no leaf here: no folder has a leaf.toml", "Make one: lab new NAME")
     listed = ", ".join(leaves[:12]) + (", ..." if len(leaves) > 12 else "")
-    return errors.NotFound(
-        f"no leaf {name!r}; the nearest is {nearest(name, leaves)!r}", f"Leaves: {listed}"
-    )
+    near = nearest(name, leaves)
+    meant = f"; the nearest is {near!r}" if near else ""
+    return errors.NotFound(f"no leaf {name!r}{meant}", f"Leaves: {listed}")
 
 
 def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:

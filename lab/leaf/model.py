@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import errors
+from ..text import nearest
 
 Needs = Literal["gpu", "cpu", "none"]
 Clock = Literal["wall", "cpu", "steps"]
@@ -177,19 +178,12 @@ class Leaf:
         `gpu`, `cpu` and `smoke` are known to every leaf and fall back to the top level.
         """
         if profile not in self.profiles and profile not in WELL_KNOWN:
-            known = ", ".join(self.profiles)
+            known, near = ", ".join(self.profiles), nearest(profile, self.profiles)
+            meant = f" Did you mean: --profile {near}" if near else ""
             raise errors.NotFound(
-                f"{self.name} has no profile {profile!r}",
-                f"Its profiles: {known}. Try: --profile {nearest(profile, self.profiles)}",
+                f"{self.name} has no profile {profile!r}", f"Its profiles: {known}.{meant}"
             )
         return resolve(self.table, profile)
-
-
-def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """Return the one of `known` (not empty) that `word` most likely meant."""
-    import difflib  # only a refusal pays for it
-
-    return (difflib.get_close_matches(word, known, 1, 0.0) or [known[0]])[0]
 
 
 def resolve(table: Mapping[str, Any], profile: str) -> Settings:

@@ -10,6 +10,7 @@ from ..notebook import Notebook, lookup
 from ..run.exports import remove as remove_exports
 from ..system import left
 from ..system.home import Home
+from ..text import plural
 from ..workspace import Workspace
 
 
@@ -78,7 +79,7 @@ def as_text(found: dict[str, Any]) -> str:
     """Return what was removed, or would be."""
     would = "would go" if found["dry_run"] else "removed"
     lines = [
-        f"{would}: artefacts of {len(found['artefacts'])} experiments that lost, "
+        f"{would}: artefacts of {plural(len(found['artefacts']), 'experiment')} that lost, "
         f"{found['exports']} exports, {len(found['worktrees'])} worktrees"
     ]
     lines += [f"  {path}" for path in found["worktrees"]]

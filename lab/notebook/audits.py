@@ -109,6 +109,15 @@ def failure(book: Notebook, audit: int, experiment: int, seed: int) -> str | Non
     return rows[-1]["failure"] or rows[-1]["how"] or "lost"
 
 
+def crashed(book: Notebook, audit: int, experiment: int) -> bool:
+    """Return whether a run that an audit made of one side failed by its own fault."""
+    query = (
+        "select 1 from runs r join jobs j on j.id = r.job where j.audit = ? and r.experiment = ? "
+        f"and r.failure not in ({MARKS}) limit 1"
+    )
+    return book.one(query, audit, experiment) is not None
+
+
 def spent(book: Notebook, audit: int) -> sqlite3.Row:
     """Return how many runs an audit made and how long they took, in seconds."""
     return book.all(

@@ -3,8 +3,10 @@
 import json
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from ..documents.leaves import Left
 from . import Notebook
 from .replicates import MARKS
 
@@ -53,6 +55,26 @@ def loop_of(book: Notebook, name: str) -> dict[str, Any] | None:
         name,
     )
     return json.loads(last["detail"]) if last is not None and last["verb"] == "loop" else None
+
+
+def remaining(book: Notebook, name: str, leaf: str) -> Left | None:
+    """Return what is left to the campaign's loop by its limits; None without limits or a loop."""
+    asked = loop_of(book, name) or {}
+    most, hours = asked.get("experiments"), asked.get("hours")
+    newest = book.one(
+        "select verb, at from events where subject = ? and verb in ('loop', 'loop stopped') "
+        "order by id desc limit 1",
+        name,
+    )
+    if (most is None and hours is None) or newest is None or newest["verb"] != "loop":
+        return None
+    passed = (book.now() - datetime.fromisoformat(newest["at"])).total_seconds()
+    done = counted(book, name, leaf) - asked["start"]
+    return {
+        "experiments": None if most is None else max(0, most - done),
+        "of": most,
+        "seconds": None if hours is None else max(0.0, hours * 3600 - passed),
+    }
 
 
 def ended(book: Notebook, name: str, why: str) -> None:

@@ -12,16 +12,16 @@ from ..documents.experiments import (
     ResultRecord,
     RunRecord,
 )
-from . import Notebook
+from . import Notebook, measurements
 from .ideas import lesson_of
 from .marks import marks
-from .measurements import metrics, noise_and_outside, run_metrics
 from .read import ENTRY, e, entry
 
 
 def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
     """Return everything that is known of one experiment, for `lab show`."""
     number = experiment["id"]
+    counting = measurements.counting(book, number)
     row = book.all(f"{ENTRY} where s.experiment = ?", number)[0]
     return {
         **entry(row),
@@ -40,9 +40,9 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "attempt": experiment["attempt"],
         "lines_changed": experiment["lines_changed"],
         "lesson": lesson_of(book, number),
-        "measured": metrics(book, number),
+        "measured": measurements.metrics(book, number),
         "runs": [
-            cast(RunRecord, {**dict(run), "metrics": run_metrics(book, run["id"])})
+            cast(RunRecord, {**dict(run), **_beside(book, run["id"], counting)})
             for run in _records(book, "runs", number)
         ],
         "judgements": [
@@ -55,8 +55,12 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
             cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
         ],
         "marks": marks(book, number),
-        "outside_noise": number in noise_and_outside(book, row["scope"])[1],
+        "outside_noise": number in measurements.noise_and_outside(book, row["scope"])[1],
     }
+
+
+def _beside(book: Notebook, run: int, counting: set[int]) -> dict[str, Any]:
+    return {"metrics": measurements.run_metrics(book, run), "counts": run in counting}
 
 
 def _records(book: Notebook, table: str, experiment: int) -> list[sqlite3.Row]:

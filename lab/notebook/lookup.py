@@ -5,7 +5,7 @@ import sqlite3
 
 from ..errors import NotFound
 from . import Notebook
-from .replicates import RUNS, SAYS_NOTHING
+from .replicates import MARKS, RUNS, SAYS_NOTHING
 
 Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
 # The same contents, or the same code with other comments; by one index each, never by a walk.
@@ -119,6 +119,18 @@ def attempts(book: Notebook, hypothesis: int, campaign: str | None) -> int:
     """Return how many experiments a campaign has made for a hypothesis."""
     query = "select count(*) from experiments where hypothesis = ? and campaign is ?"
     return int(book.all(query, hypothesis, campaign)[0][0])
+
+
+def failed_attempts(book: Notebook, hypothesis: int | None, campaign: str | None) -> int:
+    """Return how many of a campaign's experiments for a hypothesis failed by their own fault."""
+    return int(
+        book.all(
+            "select count(*) from state s join experiments e on e.id = s.experiment where "
+            "e.hypothesis = ? and e.campaign is ? and s.status = 'failed' "
+            f"and s.failure not in ({MARKS})",
+            *(hypothesis, campaign),
+        )[0][0]
+    )
 
 
 def judged_for(book: Notebook, hypothesis: int) -> sqlite3.Row | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..text import plural
 from . import Notebook, lookup, measurements, pace, runs
 
 Machine = dict[str, Any]  # what a run's record says of where and how it ran
@@ -10,7 +11,7 @@ Machine = dict[str, Any]  # what a run's record says of where and how it ran
 def marks(book: Notebook, number: int) -> list[str]:
     """Return what an experiment's numbers suffered: aborted runs, load, another pace."""
     aborted = measurements.endings(book, number).aborted
-    found = [f"{aborted} aborted run{'s' * (aborted != 1)}"] if aborted else []
+    found = [plural(aborted, "aborted run")] if aborted else []
     found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
     ours, theirs = runs.machines(book, number), runs.machines(book, against)

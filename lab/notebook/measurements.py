@@ -25,6 +25,7 @@ from .replicates import (
     by_seed,
     counted,
     failures,
+    known,
     record,
     tampered,
     unfinished,
@@ -152,13 +153,22 @@ def _constant(book: Notebook, scope: int) -> Noise | None:
 
 def known_by(book: Notebook, experiment: int) -> Record:
     """Return the runs an experiment is known by: fresh ones, and those that won it its place."""
+    return record(*_beside_keep(book, experiment))
+
+
+def counting(book: Notebook, experiment: int) -> set[int]:
+    """Return the runs that an experiment's mean is over, by their numbers in the notebook."""
+    selecting, fresh = known(*_beside_keep(book, experiment))
+    return {run["id"] for run in fresh or selecting}
+
+
+def _beside_keep(book: Notebook, experiment: int) -> tuple[str, list[sqlite3.Row], str | None]:
+    """Return an experiment's kind, its runs, and when it first was kept."""
     made = book.all("select kind from experiments where id = ?", experiment)[0][0]
     kept = book.all(
         "select min(at) from results where experiment = ? and verdict = 'keep'", experiment
     )
-    return record(
-        made, book.all(f"{RUNS} where r.experiment = ? order by r.id", experiment), kept[0][0]
-    )
+    return made, _runs(book, experiment), kept[0][0]
 
 
 @dataclass(frozen=True)

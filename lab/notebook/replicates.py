@@ -35,7 +35,15 @@ def one_a_seed(runs: Sequence[Run]) -> dict[int, Run]:
 
 
 def record(kind: str, runs: Sequence[Run], kept_at: str | None) -> Record:
-    """Return the runs an experiment is known by; `kept_at` is when it first was kept.
+    """Return the runs an experiment is known by, in values by seed; see `known`."""
+    selecting, fresh = known(kind, runs, kept_at)
+    return Record(by_seed(selecting), by_seed(fresh))
+
+
+def known(kind: str, runs: Sequence[Run], kept_at: str | None) -> tuple[list[Run], list[Run]]:
+    """Return the runs that won an experiment its place, and the fresh ones, which count if any are.
+
+    `kept_at` is when it first was kept.
 
     Fresh are those of its newest audit that was finished, or else a baseline's own, or those that
     followed a keep: nobody selected them.
@@ -44,10 +52,10 @@ def record(kind: str, runs: Sequence[Run], kept_at: str | None) -> Record:
     audits = [run["audit"] for run in runs if run["conclusion"] not in (None, "cut")]
     fresh = counted([run for run in runs if run["audit"] == max(audits)]) if audits else []
     if kind == "baseline":
-        return Record({}, by_seed(fresh or own))
+        return [], fresh or own
     later = [run for run in own if kept_at is not None and run["at"] > kept_at]
     selecting = [run for run in own if run not in later]
-    return Record(by_seed(selecting), by_seed(fresh or later))
+    return selecting, fresh or later
 
 
 def by_seed(runs: Sequence[Run]) -> dict[int, float]:

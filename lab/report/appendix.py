@@ -1,8 +1,7 @@
 """Report section: samples, lessons with their evidence, how to measure the best again."""
 
 from ..notebook.read import Found
-from ..text import num, shorten
-from . import words
+from ..text import num, plural, shorten
 from .components import TEXT, Look
 from .html import Safe, join, lines, said, tag
 
@@ -19,7 +18,7 @@ def samples(look: Look) -> Safe | None:
             if (key := repr(row)) not in seen:
                 seen.add(key)
                 shown.append(_sample(kind, row))
-    head = tag("p", look.ref(found["experiment"]), f", {words.count(found['total'], 'sample')}")
+    head = tag("p", look.ref(found["experiment"]), f", {plural(found['total'], 'sample')}")
     return join(head, tag("div", shown, class_="samples"))
 
 

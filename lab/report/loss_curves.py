@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..notebook.read import Found
-from ..text import num, shorten
+from ..text import num, plural, shorten
 from .frame import figure, grid, heights
 from .html import Safe, join, tag
 from .scale import SIZE, Axis, ticks
@@ -82,7 +82,9 @@ def replicates(mine: Sequence[Found], incumbent: Sequence[Found]) -> Safe:
 
     return tag(
         "svg",
-        tag("title", f"{len(mine)} runs of this change, {len(incumbent)} of its incumbent"),
+        tag(
+            "title", f"{plural(len(mine), 'run')} of this change, {len(incumbent)} of its incumbent"
+        ),
         tag("path", d=f"M0 {tall / 2}H{wide}"),
         dots(incumbent, "incumbent", "incumbent", 16),
         dots(mine, "this change", "mine", 6),

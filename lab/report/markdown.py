@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..notebook.read import Found
-from ..text import num, plain, shorten, span
+from ..text import num, plain, plural, shorten, span
 from ..views.sealed import TITLE
 from . import words
 
@@ -84,7 +84,7 @@ def _since(since: Found) -> Iterator[str]:
     yield from ("", "### Since you left", "", "| | |", "|---|---|")
     yield from (f"| {name} | {safe(value)} |" for name, value in rows)
     for one in since["campaigns"]:
-        tried = words.count(one["experiments"], "experiment")
+        tried = plural(one["experiments"], "experiment")
         how = safe(words.ending(one), TEXT)
         yield f"| {safe(one['name'])} | {tried}, {one['kept']} kept; {how} |"
 

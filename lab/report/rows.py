@@ -1,7 +1,7 @@
 """Report section: every experiment as a row of a table that sorts."""
 
 from ..notebook.read import Found
-from ..text import num, shorten, span
+from ..text import num, plural, shorten, span
 from . import words
 from .components import CLAIM, Look, cell, table
 from .html import Safe, said, tag
@@ -31,7 +31,7 @@ def experiments(look: Look) -> Safe:
         notes.append("* another profile, platform or yardstick: not comparable with the newest")
     return tag(
         "details",
-        tag("summary", words.count(len(rows), "experiment")),
+        tag("summary", plural(len(rows), "experiment")),
         [tag("p", note, class_="none") for note in notes],
         table(columns, body, class_="every"),
         open=len(rows) <= OPEN,

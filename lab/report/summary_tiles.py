@@ -1,7 +1,7 @@
 """Report section: since you left; best then and now, counts, why campaigns stopped."""
 
 from ..notebook.read import Found
-from ..text import num, plain, span
+from ..text import num, plain, plural, span
 from . import words
 from .components import Look
 from .html import Safe, said, tag
@@ -15,8 +15,8 @@ def since(look: Look) -> Safe:
     tiles = [
         _tile("best", figures_, remark),
         _gains(look),
-        _tile("tried", words.count(since["experiments"], "experiment"), words.tally(since)),
-        _tile("spent", words.count(since["runs"], "run"), spent),
+        _tile("tried", plural(since["experiments"], "experiment"), words.tally(since)),
+        _tile("spent", plural(since["runs"], "run"), spent),
     ]
     told = [
         tag("li", tag("b", said(one["name"])), _work(one), said(words.ending(one)))
@@ -58,5 +58,5 @@ def _tile(name: str, figures_: str, remark: str) -> Safe:
 
 def _work(campaign: Found) -> str:
     agent = f" ({campaign['agent']})" if campaign["agent"] else ""
-    tried = words.count(campaign["experiments"], "experiment")
+    tried = plural(campaign["experiments"], "experiment")
     return f"{plain(agent)}: {tried}, {campaign['kept']} kept; "

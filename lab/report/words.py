@@ -6,7 +6,7 @@ from typing import Any
 
 from ..judge import finite
 from ..notebook.read import Found
-from ..text import num, plain, span
+from ..text import num, plain, plural, span
 
 MARKS = {"keep": "●", "discard": "○", "crash": "\u00d7"}
 FAILURES = {
@@ -108,7 +108,7 @@ def best(since: Found) -> tuple[str, str]:
     then, now = since["then"], since["now"]
     if now is None:
         return "none yet", "nothing was kept"
-    measured = count(now["runs"], "run") if now["runs"] else "as reported"
+    measured = plural(now["runs"], "run") if now["runs"] else "as reported"
     here = f"e{now['experiment']}, {measured}"
     if then is None:
         return num(now["value"]), here
@@ -129,15 +129,6 @@ def tally(since: Found) -> str:
         ("keep", "kept"), ("discard", "discarded"), ("crash", "crashed"), ("open", "open")
     ) if since[key] or key == "keep"]  # fmt: skip
     return ", ".join(parts)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> count(1, "run"), count(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def cost(since: Found) -> str:

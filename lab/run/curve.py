@@ -112,8 +112,10 @@ def _paired(mine: _Side, theirs: _Side) -> tuple[_Side, _Side, list[str]]:
         ours, others = ({seed: side.logs[seed] for seed in common} for side in (mine, theirs))
         return _Side(mine.row, ours), _Side(theirs.row, others), []
     firsts = [dict(list(side.logs.items())[:1]) for side in (mine, theirs)]
-    seeds = ", ".join(f"{side.name} seed {next(iter(side.logs))}" for side in (mine, theirs))
-    note = f"no seed was run by both ({seeds}): the difference is the seeds' luck as well"
+    seeds = " beside ".join(
+        f"{side.name}'s seed {next(iter(side.logs))}" for side in (mine, theirs)
+    )
+    note = f"no seed in common: {seeds}; the difference is the seeds' luck as well"
     return _Side(mine.row, firsts[0]), _Side(theirs.row, firsts[1]), [note]
 
 

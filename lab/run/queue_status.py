@@ -9,7 +9,7 @@ from .. import slots
 from ..documents.leaves import Place
 from ..runner import Stopped
 from ..system.home import Home
-from ..text import span
+from ..text import to_go
 from .order import JobContext
 
 Whose = tuple[str, int, Path]  # leaf, seed, the run's folder
@@ -76,9 +76,9 @@ def as_text(home: Home, experiment: int) -> str | None:
     holders = [other for other in devices.holders() if other.device in one.devices]
     if len(holders) < len(one.devices):
         return None
-    eta = "" if one.eta_s is None else f", about {span(one.eta_s)} to go"
     busy = ", ".join(f"{other.experiment} of {other.campaign}" for other in holders[:MOST_TOLD])
-    return f"waits for the {one.kind}, place {one.position}{eta}; it is {busy} that has it"
+    place = f"place {one.position}{to_go(one.eta_s)}"
+    return f"waits for the {one.kind}, {place}; it is {busy} that has it"
 
 
 def _is_of(one: slots.Entry, home: Home, label: str) -> bool:

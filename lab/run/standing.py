@@ -10,13 +10,24 @@ from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
 from ..documents.experiments import Begun, Detail, Judged, Replicate, Standing
-from ..notebook import Notebook, ledger, lookup, measurements, read
+from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read
 from ..notebook.marks import marks
 from ..notebook.replicates import SAYS_NOTHING
-from ..text import num, plain, span
+from ..text import num, plain, plural, span, to_go
+from ..views.experiment_text import uncounted
 from ..views.mechanism_text import mechanism_text
-from .assessment import BASELINE_SEEDS, Assessment, Moved, assess, audit_due, paired
+from .assessment import (
+    BASELINE_SEEDS,
+    Assessment,
+    Moved,
+    assess,
+    audit_due,
+    paired,
+    policy_for,
+)
 
+ATTEMPTS = 2  # at an idea; whoever has failed twice at its code seldom mends it by a third
+MOVED = 0.5  # noises that a level must move before two gains are told; three seeds move it as far
 FAR = (
     "a keep needs {}, which no number reaches: the noise is too large for what is left. Lower it "
     "first (more held-out items, a longer run), or make the task harder"
@@ -33,6 +44,8 @@ class _Known:
     judgement: judging.Judgement
     stands: ledger.Ledger | None
     audit: bool  # whether one is due
+    attempts: int  # of its campaign at its idea that failed by their own fault
+    is_given_up: bool  # whether somebody gave the verdict of a crash, and not its supervisor
 
     @property
     def last(self) -> dict[str, Any]:
@@ -52,7 +65,9 @@ def _known(
     whose = (experiment["campaign"], experiment["leaf"])
     audit = stands is not None and audit_due(book, *whose, stands, standing.noise, policy)
     detail: Detail = json.loads(runs[-1]["detail"]) if runs and runs[-1]["detail"] else {}
-    return _Known(state, runs, detail, judgement, stands, audit)
+    attempts = lookup.failed_attempts(book, experiment["hypothesis"], experiment["campaign"])
+    given_up = state["verdict"] == "crash" and not campaigns.judged_by_supervisor(book, number)
+    return _Known(state, runs, detail, judgement, stands, audit, attempts, given_up)
 
 
 def as_json(
@@ -91,8 +106,7 @@ def as_json(
         "cost_usd": _cost(known.runs),
         "position": queued.position if queued else None,
         "eta_s": queued.eta_s if queued else None,
-        "next": _of_change(book, number, state, policy)
-        or _next(experiment, state, verdict, known.audit),
+        "next": _of_change(book, number, state, policy) or _next(experiment, state, verdict, known),
         "verdict": state["verdict"],
         "detail": known.detail,
         "train_wall_s": last.get("train_wall_s"),
@@ -105,6 +119,7 @@ def as_json(
 def _begun(book: Notebook, experiment: sqlite3.Row, known: _Known, standing: Assessment) -> Begun:
     """Return what was run and what it measured."""
     state, last = known.state, known.last
+    counting = measurements.counting(book, experiment["id"])
     return {
         "experiment": f"e{experiment['id']}",
         "hypothesis": read.h(experiment["hypothesis"]),
@@ -118,7 +133,7 @@ def _begun(book: Notebook, experiment: sqlite3.Row, known: _Known, standing: Ass
         "failure": state["failure"],
         "metric": experiment["metric"],
         "value": None if state["claimed"] else state["value"],
-        "runs": [_run(run) for run in known.runs],
+        "runs": [_run(run, run["id"] in counting) for run in known.runs],
         "metrics": measurements.run_metrics(book, last["id"]) if last else {},
         "incumbent": standing.incumbent,
     }
@@ -179,7 +194,7 @@ def confined(machine: str | None) -> str | None:
     return None if found is None else str(found)
 
 
-def _run(run: sqlite3.Row) -> Replicate:
+def _run(run: sqlite3.Row, counts: bool) -> Replicate:
     return {
         "run": run["id"],
         "seed": run["seed"],
@@ -190,6 +205,7 @@ def _run(run: sqlite3.Row) -> Replicate:
         "confined": confined(run["machine"]),
         "status": run["status"] or ("running" if run["started"] else "queued"),
         "failure": run["failure"],
+        "counts": counts,
     }
 
 
@@ -206,7 +222,7 @@ def _of_change(
 
 
 def _next(
-    experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement, audit: bool
+    experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement, known: _Known
 ) -> Action:
     """Return what to do with the experiment now."""
     number, idea = experiment["id"], experiment["hypothesis"]
@@ -217,18 +233,50 @@ def _next(
             return Action("replicate", experiment=number, seeds=verdict.more)
         measured = state["value"] is not None and not state["claimed"]
         return Action("propose") if measured else Action("baseline", seeds=BASELINE_SEEDS)
-    if state["verdict"] in ("keep", "discard") and audit:
+    if state["verdict"] in ("keep", "discard") and known.audit:
         return Action("audit")
     if state["verdict"] in ("keep", "discard"):
         return Action("look")
     if state["status"] == "failed":
         crash = Action("judge", experiment=number, verdict="crash")
-        blameless = state["failure"] in SAYS_NOTHING
-        return Action("run", hypothesis=idea, otherwise=None if blameless else crash)
+        if state["failure"] in SAYS_NOTHING:
+            return Action("run", hypothesis=idea)
+        if known.attempts >= ATTEMPTS:
+            return Action("look") if known.is_given_up else crash
+        return Action("run", hypothesis=idea, otherwise=crash)
     if verdict.suggest == "replicate":
         who = experiment["incumbent"] if verdict.target == "incumbent" else number
         return Action("replicate", experiment=who, seeds=verdict.more)
     return Action("judge", experiment=number, verdict=verdict.suggest)
+
+
+def gain_by_now(book: Notebook, experiment: sqlite3.Row) -> str | None:
+    """Return a gain as judged and as it is now, where its incumbent's level has moved since."""
+    then = lookup.last_judgement(book, experiment["id"])
+    now = assess(book, experiment, policy_for(book, experiment["id"])).judgement
+    if then is None or then["gain"] is None or then["level"] is None:
+        return None
+    if now.level is None or now.noise is None:
+        return None
+    up = judging.SIGN[experiment["direction"]] * (now.level - then["level"])
+    if abs(up) <= MOVED * now.noise:
+        return None
+    return (
+        f"gain as judged {num(then['gain'], sign=True)}, against level {num(then['level'])}; "
+        f"against e{experiment['incumbent']}'s level as it is now, {num(now.level)}: "
+        f"{num(then['gain'] - up, sign=True)}"
+    )
+
+
+def beforehand(book: Notebook, experiment: sqlite3.Row) -> str | None:
+    """Return what more seeds of an experiment must reach, where its first did not reach the bar."""
+    needs = assess(book, experiment, policy_for(book, experiment["id"])).judgement.steeper
+    if not needs:
+        return None
+    name = f"e{experiment['id']}"
+    return (
+        f"with more seeds a keep of {name} needs {needs:g} noises: its first did not reach the bar"
+    )
 
 
 def as_text(found: Standing) -> str:
@@ -237,11 +285,8 @@ def as_text(found: Standing) -> str:
         return _told_waiting(found)
     if found["status"] == "failed":
         return _told_failure(found)
-    runs = [run for run in found["runs"] if run["value"] is not None]
-    seeds = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in runs)
-    over = f"over {len(runs)} run{'s' * (len(runs) != 1)}: {seeds}"
     lines = [
-        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} {over}",
+        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} {_over(found)}",
         f"train {span(found['train_wall_s'])}, set-up {span(found['setup_s'])}, waited "
         f"{span(found['waited_s'])}; {found['profile']} on {found['platform']}",
     ]
@@ -249,7 +294,7 @@ def as_text(found: Standing) -> str:
         incumbent, error = found["incumbent"], num(found["se"])
         lines.append(
             f"incumbent {incumbent['experiment']} {num(incumbent['value'])} "
-            f"({incumbent['runs']} run{'s' * (incumbent['runs'] != 1)}), level "
+            f"({plural(incumbent['runs'], 'run')}), level "
             f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
             f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
         )
@@ -265,6 +310,21 @@ def as_text(found: Standing) -> str:
     if found["gain_status"]:
         lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])
+
+
+def _over(found: Standing) -> str:
+    """Return the runs that a mean is over, and the others with the reason why it is not."""
+    runs = [run for run in found["runs"] if run["value"] is not None]
+    counted = [run for run in runs if run["counts"]]
+    others = [
+        f"{_seed(run)} {uncounted(run['seed'], counted)}" for run in runs if run not in counted
+    ]
+    rest = f"; not over {', '.join(others)}" if others else ""
+    return f"over {plural(len(counted), 'run')}: {', '.join(map(_seed, counted))}{rest}"
+
+
+def _seed(run: Replicate) -> str:
+    return f"{num(run['value'])} (seed {run['seed']})"
 
 
 def status_words(status: str) -> str:
@@ -294,8 +354,8 @@ def _remarks(found: Standing) -> list[str]:
 
 def _told_waiting(found: Standing) -> str:
     where = "" if found["position"] is None else f", place {found['position']} in the queue"
-    eta = "" if found["eta_s"] is None else f", about {span(found['eta_s'])} to go"
-    return f"{found['experiment']} {found['status']}{where}{eta}\nnext: {found['next']}"
+    stands = f"{found['experiment']} {found['status']}{where}{to_go(found['eta_s'])}"
+    return f"{stands}\nnext: {found['next']}"
 
 
 def _told_failure(found: Standing) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEEPER_LOG = "keeper.log"  # what a supervisor says, here and in the folders of its runs
+REPORTS = "reports"  # the folder of what is written for people: theirs to remove
 LONGEST = 200  # bytes of a name; most file systems take 255 with the ending
 SLASH = "%2F"  # stands for / in a folder's name where the folder above is a worktree itself
 
@@ -63,6 +64,10 @@ class Home:
     def audit_lock(self, campaign: str) -> Path:
         """Return the lock that an audit of a campaign holds."""
         return self.lock(f"audit {campaign}")
+
+    def report(self, leaf: str | None) -> Path:
+        """Return the page that `lab report` writes unless it is told where."""
+        return self.path / REPORTS / f"{(leaf or 'all').replace('/', '+')}.html"
 
     # -- Folders --------------------------------------------------------------------
 

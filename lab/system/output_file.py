@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import Environment, Usage
-from .home import Home
+from .home import REPORTS, Home
 
 DESCRIPTORS = ("/dev/", "/proc/")  # links there are somebody's open files: never renamed over
 
@@ -48,6 +48,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 def _is_record(target: Path) -> bool:
     """Return whether a file is a notebook, wherever that is, or lies among our records or git's."""
     below_ours = ".lab" in target.parts and Home.around(target) is None  # a worktree is its user's
+    below_ours = below_ours and target.parent.name != REPORTS
     if below_ours or ".git" in target.parts:
         return True
     try:

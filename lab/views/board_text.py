@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..documents.leaves import Block, Board, Row
-from ..text import num, shorten, span
+from ..text import num, plural, shorten, span
 from .sealed import TITLE, Line
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
     counts = found["counts"]
     metric = f"{found['metric'] or 'no metric yet'} ({found['direction'] or '-'})"
     tally = (
-        f"{counts['experiments']} experiments: {counts['keep']} kept, {counts['discard']} "
-        f"discarded, {counts['crash']} crashed"
+        f"{plural(counts['experiments'], 'experiment')}: {counts['keep']} kept, "
+        f"{counts['discard']} discarded, {counts['crash']} crashed"
     )
     if found["imported"]:
         tally += f"; {found['imported']} of them imported"
@@ -96,7 +96,7 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
         lines += _wrapped(f"{counts['overruled']} kept against the suggestion", "default", width)
     best = found["best"]
     if best:
-        runs = f"{best['runs']} run{'s' * (best['runs'] != 1)}"
+        runs = plural(best["runs"], "run")
         where = f", {best['profile']}" if best["profile"] else ""
         words = f"best {best['experiment']} {num(best['value'])} ({runs}{where})"
         lines += _wrapped(words, STYLES["keep"], width)

@@ -18,6 +18,8 @@ def text(found: Curve) -> str:
     way = f", {found['better']} is better" if found["better"] else ""
     seeds = ", ".join(map(str, found["seeds"]))
     of = f"seed{'s' * (len(found['seeds']) > 1)} {seeds}"
+    if found["their_seeds"] != found["seeds"]:
+        of = f"seed {seeds} beside {found['against']}'s seed {found['their_seeds'][0]}"
     head = f"{found['experiment']} against {found['against']}: {plain(found['metric'])}{way}; {of}"
     lines = [f"{head}; each row is the mean over a stretch", *_tables(found)]
     lines += [f"note: {note}" for note in found["notes"]]
@@ -27,7 +29,7 @@ def text(found: Curve) -> str:
 
 def _ended(reached: Reached, name: str) -> str:
     after = f" after {span(reached['elapsed_s'])}" if reached["elapsed_s"] is not None else ""
-    return f"{name} ends at step {count(reached['step'])}{after}"
+    return f"{name}'s log ends at step {count(reached['step'])}{after}"
 
 
 def _tables(found: Curve) -> list[str]:
@@ -68,6 +70,8 @@ def line(found: Curve) -> str:
     """Return the comparison in a line: at equal steps and, where lengths differ, at equal time."""
     seeds, many = found["seeds"], len(found["seeds"]) > 1
     of = f"mean of seeds {', '.join(map(str, seeds))}" if many else f"seed {seeds[0]}"
+    if found["their_seeds"] != seeds:
+        of += f" beside its seed {found['their_seeds'][0]}, none in common"
     words = f"{plain(found['metric'])} against {found['against']}, {of}: "
     words += where(found["by_step"], found["better"], by_step=True)
     mine, theirs = found["mine"]["step"], found["theirs"]["step"]
@@ -75,7 +79,7 @@ def line(found: Curve) -> str:
         return words
     if found["by_time"]:
         words += f"; at equal time {where(found['by_time'], found['better'], by_step=False)}"
-    return f"{words}; {count(mine)} steps, {found['against']} {count(theirs)}"
+    return f"{words}; {count(mine)} step{'s' * (mine != 1)}, {found['against']} {count(theirs)}"
 
 
 def where(rows: Sequence[Stretch], better: Better | None, by_step: bool) -> str:

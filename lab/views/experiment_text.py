@@ -1,27 +1,38 @@
 """`lab show` for a person: one experiment, or one idea, on one screen."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
-from ..text import num, plain, shorten, span
+from ..text import num, plain, plural, shorten, span
 from .mechanism_text import mechanism_text
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
 LESS = {"none": ", not confined", "landlock": ", by Landlock"}  # than namespaces confine
+NAMES = 6  # that an edit touches, told in a line
+# What begins at the top level of a Python file: a function, a class, a constant.
+TOP = re.compile(r"(?:async )?(?:def|class) (\w+)|(\w+)(?:: [^=]+)? = ")
 METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
 
 
 def experiment(
-    found: Experiment, incumbent: Experiment | None, change: str, following: Action
+    found: Experiment,
+    incumbent: Experiment | None,
+    change: str,
+    following: Action,
+    moved: str | None = None,
 ) -> str:
     """Return an experiment in words: what, why, numbers, runs, judgement, change, what to type.
 
-    `incumbent` is what it was compared with, `change` its diff, `following` what to type.
+    `incumbent` is what it was compared with, `change` its diff, `following` what to type, `moved`
+    what its gain is by now where it was judged by another level.
     """
     lines = [_heading(found), *_why(found), _where(found)]
     lines += _numbers(found, incumbent)
+    lines += [moved] if moved else []
     lines += _runs(found["runs"])
     lines += _judged(found)
     lines += _change(change, found)
@@ -82,18 +93,26 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
         note = f"  ({better} is better{gain}{claimed})" if name == main else ""
         lines.append(f"{name:<{width}}  {own:<{column}}{other}{note}".rstrip())
     if len(names) > METRICS:
-        lines.append(f"  and {len(names) - METRICS} more metrics")
+        lines.append(f"  and {plural(len(names) - METRICS, 'more metric')}")
     return lines
 
 
 def _runs(runs: list[RunRecord]) -> list[str]:
     """Return a line a run, the newest last."""
-    lines = [_run(run) for run in runs[-RUNS:]]
+    counted = [run for run in runs if run["counts"]]
+    lines = [_run(run, counted) for run in runs[-RUNS:]]
     more = len(runs) - len(lines)
-    return [*([f"  {more} earlier runs"] if more else []), *lines]
+    return [*([f"  {plural(more, 'earlier run')}"] if more else []), *lines]
 
 
-def _run(run: RunRecord) -> str:
+def uncounted(seed: int, counted: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a run with a number is not in the mean of those that count."""
+    if any(run["seed"] == seed for run in counted):
+        return "a repeat"
+    return "which newer runs, that chose nothing, replace"
+
+
+def _run(run: RunRecord, counted: Sequence[RunRecord]) -> str:
     status = run["status"] or ("running" if run["started"] else "queued")
     outcome = f"{status} ({run['failure']})" if run["failure"] else status
     value = f" {num(run['value'])}" if run["value"] is not None else ""
@@ -102,7 +121,9 @@ def _run(run: RunRecord) -> str:
     machine = json.loads(run["machine"] or "{}")
     words += LESS.get(machine.get("confined"), "")
     words += ", warm start" if "warm_start" in machine else ""
-    return shorten(words, WIDTH)
+    if run["value"] is not None and not run["counts"]:
+        words += f", not in the mean: {uncounted(run['seed'], counted)}"
+    return shorten(words, 2 * WIDTH)
 
 
 def _judged(found: Experiment) -> Iterator[str]:
@@ -126,14 +147,16 @@ def _judged(found: Experiment) -> Iterator[str]:
 
 
 def _failed(runs: list[RunRecord]) -> Iterator[str]:
-    """Yield the last words of the newest run where it failed, and the log that they stand in."""
-    if not runs or not runs[-1]["failure"]:
+    """Yield the last words of the newest run whose seed gave no number, and where they stand."""
+    done = {run["seed"] for run in runs if run["status"] == "finished"}
+    failed = [run for run in runs if run["failure"] and run["seed"] not in done]
+    if not failed:
         return
-    detail = json.loads(runs[-1]["detail"] or "{}")
+    detail = json.loads(failed[-1]["detail"] or "{}")
     if detail.get("last"):
         yield shorten(f"it said: {detail['last']}", 2 * WIDTH)
-    if detail.get("log") or runs[-1]["log"]:
-        yield f"log: {plain(detail.get('log') or runs[-1]['log'])}"
+    if detail.get("log") or failed[-1]["log"]:
+        yield f"log: {plain(detail.get('log') or failed[-1]['log'])}"
 
 
 def _change(change: str, found: Experiment) -> list[str]:
@@ -145,7 +168,7 @@ def _change(change: str, found: Experiment) -> list[str]:
     more = len(changed) - DIFF
     rest = [f"  and {more} more: lab diff {_id(found)}"] if more > 0 else []
     return [
-        f"change, {len(changed)} lines{net}:",
+        f"change, {plural(len(changed), 'line')}{net}:",
         *(f"  {shorten(line.rstrip(), WIDTH - 2)}" for line in changed[:DIFF]),
         *rest,
     ]
@@ -158,6 +181,36 @@ def changed_lines(diff: str) -> list[str]:
         for line in diff.splitlines()
         if line[:1] in ("+", "-") and not line.startswith(("+++", "---")) and line[1:].strip()
     ]
+
+
+def touched(diff: str) -> list[str]:
+    r"""Return the functions, classes and constants at the top level that a diff changes.
+
+    >>> touched("@@ -1,9 +1,9 @@ def main():\n-    a\n+    b\n LR = 1\n-WARM = 1\n+WARM = 2")
+    ['main', 'WARM']
+    """
+    found, inside = dict[str, None](), ""
+    for line in diff.splitlines():
+        is_hunk = line.startswith("@@")  # and its head names what stands before it
+        begins = TOP.match(line.split("@@", 2)[2].strip() if is_hunk else line[1:])
+        if is_hunk or begins:
+            inside = (begins[1] or begins[2]) if begins else ""
+        if line.startswith(("+++", "---")):
+            continue
+        if inside and line[:1] in ("+", "-") and line[1:].strip():
+            found[inside] = None
+    return list(found)
+
+
+def summary(diff: str, most: int) -> str:
+    """Return what a diff changes in a line: the lines themselves where they are at most so many."""
+    lines = [line.rstrip() for line in changed_lines(diff)]
+    if len(lines) <= most:
+        return " | ".join(lines)
+    names = touched(diff)
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    where = f" in {', '.join(names[:NAMES])}{more}" if names else ""
+    return f"{plural(len(lines), 'line')} changed{where}"
 
 
 def idea(found: Hypothesis) -> str:

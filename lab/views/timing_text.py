@@ -19,6 +19,11 @@ RATES = (
     ("wall_per_cpu_s", "wall seconds per CPU second"),
     ("delayed", "share of time waiting for a core"),
 )
+PACE = ("steps_per_cpu_s", "steps_per_s", "wall_per_cpu_s")
+NO_PACE = (
+    "steps per second are not known: the step log was not seen to grow twice (watched on Linux), "
+    "and train.py prints no num_steps and cpu_s"
+)
 WIDTH = 10  # of a column: "1.23456e+06" is longer than any time here
 
 
@@ -28,7 +33,12 @@ def text(found: Timing) -> str:
     head = "".join(f"{_name(side):>{WIDTH + 4}}" for side in sides)
     lines = [f"{'':<34}{head}"]
     lines += [_row(f"{name}, s", key, sides) + f"   {what}" for key, name, what in STAGES]
-    lines += [_row(name, key, sides) for key, name in RATES]
+    known = [
+        (key, name) for key, name in RATES if any(dict(side)[key] is not None for side in sides)
+    ]
+    lines += [_row(name, key, sides) for key, name in known]
+    if not any(key in PACE for key, _ in known):
+        lines.append(NO_PACE)
     if found["against"] and found["theirs"] is None:
         lines.append(f"{found['against']} has no run here that ended")
     return "\n".join([*lines, *([found["pace"]] if found["pace"] else [])])
