@@ -27,7 +27,7 @@ SHARED = sorted((ROOT / "shared").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in ROOMS]
 EVERY = [name for group in COMMANDS.values() for name in group]
 # What may be imported in one place only, since installing it is a choice or loading it is slow.
-ONE_PLACE = {"matplotlib": "lab/views/plot.py", "modal": "lab/runner/", "optuna": "lab/agents/"}
+ONE_PLACE = {"matplotlib": "lab/views/plot.py", "modal": "lab/runner/", "optuna": "lab/tuner/"}
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
     ("cli",),
@@ -35,7 +35,7 @@ LAYERS = (
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),
-    ("run", "views"),
+    ("run", "views", "tuner"),
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
     ("judge", "search", "confine", "system"),

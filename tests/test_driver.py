@@ -64,6 +64,16 @@ def verdicts(toy: Toy) -> list[str]:
 # -- What should go well --------------------------------------------------------
 
 
+def test_the_tuner_has_a_share_of_the_runs_after_each_keep_of_the_agent(ready: Toy) -> None:
+    both = f"{command('researcher.py', '1')}+tuner"
+    found = loop(ready, both, "--experiments", "5", "--json").json
+    assert found["experiments"] == 5
+    query = "select claim from hypotheses h join experiments e on e.hypothesis = h.id order by e.id"
+    tuned = [" -> " in claim for (claim,) in rows(ready, query)]
+    assert tuned[:2] == [False, True]  # the agent's first idea is a keep
+    assert sum(tuned) <= 2
+
+
 @pytest.mark.children
 def test_the_context_of_a_campaign_says_what_its_limits_leave(ready: Toy) -> None:
     look = f"sh -c '{sys.executable} -P -m lab context > {note(ready)}'"

@@ -4,14 +4,20 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from toy import Toy, slope
 
-from lab.agents import proposals, tuner
-from lab.agents.history import Change, History, PastTrial, difference
+from lab.agents import tuner
+from lab.agents.history import History
 from lab.judge.stagnation import Move
 from lab.leaf import Knob, read
 from lab.notebook import Notebook
+from lab.tuner import one_knob as proposals
+from lab.tuner import thompson
+from lab.tuner.space import Space
+from lab.tuner.surface import Known
+from lab.tuner.trials import Change, PastTrial, difference
 from lab.workspace import Workspace
 
 LR = Knob("LR", "float", 1e-4, 1.0, True, (), "step size")
@@ -161,3 +167,73 @@ def test_a_claim_of_the_tuner_can_be_read_back(changes: tuple[Change, ...]) -> N
 @pytest.mark.parametrize("claim", ["raise the lr 0.1 -> 0.2 or so", "LR 0.1 -> x", "", "SLOPE up"])
 def test_somebody_elses_claim_is_not_read_as_the_tuners(claim: str) -> None:
     assert tuner.parse(claim) == ()
+
+
+# -- The model of all runs -------------------------------------------------------------
+
+
+def known_of(space: Space, loss: Any, places: Any, program: str = "p") -> list[Known]:
+    return [Known(n, place, program, 0, -loss(place)) for n, place in enumerate(places)]
+
+
+def test_the_model_finds_a_peak_from_runs_of_other_programs_too() -> None:
+    space = Space({name: Knob(name, "float", 0.0, 1.0, False, (), "") for name in "AB"})
+
+    def loss(place: Any) -> float:
+        return float(40 * ((place - 0.3) ** 2).sum())
+
+    chance = np.random.default_rng(0)
+    here = known_of(space, loss, chance.random((6, 2)))
+    there = known_of(space, lambda place: loss(place) + 500, chance.random((12, 2)), "another")
+    belief = thompson.believed(space, np.array([0.9, 0.9]), [*here, *there], noise=1.0)
+    tried = [thompson.proposed(belief, chance) for _ in range(20)]
+    assert sum(loss(one.place) < loss(belief.tip) / 4 for one in tried) > 12
+    assert all(one.sd > 0 for one in tried)
+
+
+def test_where_runs_failed_is_kept_away_from() -> None:
+    space = Space({"A": Knob("A", "float", 0.0, 1.0, False, (), "")})
+    good = [Known(n, np.array([at]), "p", 0, 10 * at) for n, at in enumerate((0.1, 0.3, 0.5))]
+    lost = [Known(9 + n, np.array([at]), "p", 0, None) for n, at in enumerate((0.7, 0.8, 0.9))]
+    chance = np.random.default_rng(1)
+    belief = thompson.believed(space, np.array([0.5]), [*good, *lost], noise=1.0)
+    assert max(thompson.proposed(belief, chance).place[0] for _ in range(20)) < 0.7
+
+
+def test_whole_numbers_and_choices_stand_where_they_can() -> None:
+    space = Space(KNOBS)
+    tip = space.place({**NOW, "MODE": "b"})
+    assert tip is not None
+    chance = np.random.default_rng(2)
+    turned = np.ones((50, 3), dtype=bool)
+    places = space.stepped(tip, chance, np.full(50, 0.1), turned)
+    values = [space.values(place, tip) for place in places]
+    assert {one["MODE"] for one in values} == {"a", "c"}
+    assert all(one.get("DEPTH", 6) in range(1, 13) for one in values)
+    assert all(1e-4 <= one.get("LR", 0.01) <= 1.0 for one in values)
+
+
+def test_a_search_with_nothing_left_to_win_is_worth_nothing() -> None:
+    space = Space({"A": Knob("A", "float", 0.0, 1.0, False, (), "")})
+    runs = known_of(
+        space, lambda place: 40 * float((place[0] - 0.5) ** 2), [[x / 40] for x in range(41)]
+    )
+    runs = [Known(one.experiment, np.array(one.place), "p", 0, one.value) for one in runs]
+    chance = np.random.default_rng(3)
+    far, near = (thompson.believed(space, np.array([at]), runs, 1.0) for at in (0.1, 0.5))
+    assert thompson.worth(far, chance) > 1
+    assert thompson.worth(near, chance) < 0.2
+
+
+def test_the_leaf_may_ask_for_one_knob_at_a_time(ready: Toy) -> None:
+    page = ready.root / "toy" / "leaf.toml"
+    page.write_text(f'{page.read_text()}\n[tuner]\nsampler = "tpe"\n')
+    ready.commit("one knob at a time")
+    ready.lab("loop", "toy", "--agent", "tuner", "--experiments", "2")
+    log = ready.lab("log", "toy", "--json").json
+    claims = [one["claim"] for one in log if one["hypothesis"]]
+    assert len(claims) == 2
+    assert all(", " not in claim for claim in claims)
+    page.write_text(page.read_text().replace('"tpe"', '"cma"'))
+    refused = ready.lab("check", "toy", code=1)
+    assert "tuner.sampler: is 'cma'; choose model or tpe" in refused.out + refused.err

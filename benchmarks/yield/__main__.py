@@ -18,7 +18,7 @@ from collections.abc import Callable
 from before import before
 from nights import SIX, Ideas, Machine, Night, Result, scenarios
 from rules import Rule, gambler
-from surrogates import Loop
+from surrogates import Loop, Parabolas
 
 from lab.judge import Policy
 
@@ -35,7 +35,11 @@ def play(night: Night, number: int) -> dict[str, Result]:
     done = {}
     for place, (name, rule) in enumerate(RULES.items()):
         rng = random.Random(f"{night.name} ideas {number}")
-        ideas = Loop(rng, night.wrong) if night.wrong else Ideas(night.draw, rng, night.ideas)
+        ideas = (
+            Loop(rng, Parabolas(rng, night.wrong))
+            if night.wrong
+            else Ideas(night.draw, rng, night.ideas)
+        )
         done[name] = rule(Machine(night, random.Random(f"{night.name} {number} {place}")), ideas)
     return done
 

@@ -46,6 +46,7 @@ def before(machine: Machine, ideas: Ideas) -> Result:
     """Spend a night by it."""
     result, incumbent = Result(), Experiment(0.0)
     incumbent.fresh = [machine.run(0.0, seed) for seed in range(3)]
+    ideas.measured([], dict(enumerate(incumbent.fresh)))
     groups: list[Sequence[float]] = [incumbent.fresh]
     for effect in ideas:
         candidate = Experiment(incumbent.truth + effect)
@@ -55,7 +56,9 @@ def before(machine: Machine, ideas: Ideas) -> Result:
         while said in ("candidate", "incumbent") and machine.left:
             one = candidate if said == "candidate" else incumbent
             into = one.selecting if one is candidate else one.fresh
-            into.append(machine.run(one.truth, len(one.selecting) + len(one.fresh)))
+            seed = len(one.selecting) + len(one.fresh)
+            into.append(machine.run(one.truth, seed))
+            ideas.measured([effect] if one is candidate else [], {seed: into[-1]})
             if one is incumbent and not any(into is group for group in groups):
                 groups.append(into)
             noise = pool(groups)

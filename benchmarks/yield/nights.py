@@ -8,7 +8,7 @@ identified: hence several. `thousandths` of bits per byte become deviations by t
 import csv
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,11 +74,14 @@ class Ideas(Iterator[Idea]):
         self.left -= 1
         return Idea(self.draw(self.rng), f"place {self.left}")
 
+    def measured(self, ideas: list[Idea], values: Mapping[int, float]) -> None:
+        """Hear what runs of ideas on top of the tip gave, by seed; of the tip itself without."""
+
     def judged(self, ideas: list[Idea], gain: float, kept: bool, bagged: bool) -> None:
         """Hear the verdict on ideas that were run at once, and their measured gain."""
 
-    def audited(self, back: bool) -> None:
-        """Hear whether the branch went back."""
+    def audited(self, tip: Mapping[int, float], base: Mapping[int, float], back: bool) -> None:
+        """Hear what an audit measured, and whether the branch went back."""
 
 
 @dataclass(frozen=True)

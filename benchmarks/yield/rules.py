@@ -35,11 +35,13 @@ def gambler(machine: Machine, ideas: Ideas) -> Result:
     """Keep whatever is better than the best so far (autoresearch), always at the same seed."""
     result = Result()
     level = start = machine.run(0.0, 0)
+    ideas.measured([], {0: start})
     for effect in ideas:
         if not machine.left:
             break
         value = machine.run(result.true + effect, 0)
         result.ideas += 1
+        ideas.measured([effect], {0: value})
         ideas.judged([effect], value - level, kept=value > level, bagged=False)
         if value > level:
             level = value
@@ -73,6 +75,7 @@ class Playing:
         self.seeds = count(100)
         first = self.run(0.0, range(BASELINE))
         self.tip = self.confirmed = Record({}, first)
+        ideas.measured([], first)
         self.base = 0.0  # true value of what was last confirmed
         self.groups, self.sides = [list(first.values())], list[tuple[dict, dict]]()
         self.waiting: list[Idea] = []
@@ -135,6 +138,7 @@ class Playing:
             if said.suggest != "replicate" or self.spare < 1:
                 break
         gain, kept = said.gain or 0.0, said.suggest == "keep"
+        self.ideas.measured(effects, values)
         self.ideas.judged(effects, gain, kept=kept, bagged=said.bagged)
         if kept:
             self.tip = Record(values, {})
@@ -179,7 +183,7 @@ class Playing:
             return  # nothing is claimed
         known = self.pairs()
         found = conclude(tip, base, self.noise, DIRECTION, rho=known.seen if known else 0.0)
-        self.ideas.audited(back=found.conclusion == "back")
+        self.ideas.audited(tip, base, back=found.conclusion == "back")
         self.groups += [list(tip.values()), list(base.values())]
         self.sides.append((tip, base))
         if found.conclusion == "confirmed":

@@ -24,6 +24,8 @@ LONGEST_OUTAGE_S = 20 * 60.0  # a service that is back is not left alone for lon
 class Driver:
     """One campaign of a coding agent."""
 
+    paces_itself = False
+
     def __init__(self, campaign: Campaign, preset: Preset) -> None:
         self.campaign, self.preset, self.book = campaign, preset, campaign.book
         self.idle = self.limited = self.outages = 0

@@ -1,40 +1,19 @@
-"""The tuner's history: which knobs earlier experiments turned, and what it gave."""
+"""The tuner's history: what earlier experiments turned and gave, read from the commits."""
 
+import contextlib
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import repo
 from ..errors import LabError
 from ..leaf import Knob, knobs
-from ..notebook import Notebook, campaigns, state
+from ..notebook import Notebook, campaigns, measurements, state
+from ..tuner.trials import Change, PastTrial, turned_by
 from ..workspace import Workspace
 
-NEWEST = 400  # experiments told to Optuna: more changes no suggestion and costs 1 ms each
-
-
-@dataclass(frozen=True)
-class Change:
-    """One knob, from a value to another."""
-
-    name: str
-    old: Any
-    new: Any
-
-    def __str__(self) -> str:
-        return f"{self.name} {knobs.literal(self.old)} -> {knobs.literal(self.new)}"
-
-
-@dataclass(frozen=True)
-class PastTrial:
-    """One judged experiment that turned knobs and changed nothing else."""
-
-    experiment: int
-    changes: tuple[Change, ...]
-    gain: float | None  # positive is better; None when there is no number
-    verdict: str
-    near_miss: bool
+NEWEST = 400  # experiments told to a sampler: more changes no proposal and costs 1 ms each
 
 
 class History:
@@ -42,14 +21,13 @@ class History:
 
     def __init__(self) -> None:
         self._changes: dict[int, tuple[Change, ...]] = {}
+        self._programs: dict[str, tuple[dict[str, Any], str]] = {}  # by commit
 
     def read(
         self, workspace: Workspace, book: Notebook, turned: Mapping[str, Knob]
     ) -> list[PastTrial]:
         """Return the judged experiments that turned only these knobs, newest first."""
-        scope = workspace.scope
-        number = state.scope(book, scope.leaf, scope.profile, scope.platform, scope.yardstick)
-        rows = campaigns.tried(book, scope.leaf, number, NEWEST)
+        rows = campaigns.tried(book, workspace.leaf_name, scope_of(workspace, book), NEWEST)
         fresh = [row for row in rows if row["id"] not in self._changes]
         self._load(workspace.place.top, workspace.mutable_paths, fresh, turned)
         return [
@@ -81,39 +59,52 @@ class History:
                 (files[f"{row['parent']}:{path}"], files[f"{row['commit']}:{path}"])
                 for path in paths
             ]
-            self._changes[row["id"]] = _changes(pairs, turned)
+            self._changes[row["id"]] = turned_by(pairs, turned)
+
+    def measured(
+        self, workspace: Workspace, book: Notebook, names: Iterable[str]
+    ) -> list[tuple[measurements.Tried, dict[str, Any], str]]:
+        """Return the runs of the newest experiments, whoever made them, oldest first.
+
+        With each the values of its program's constants, and what the program is but for these.
+        """
+        runs = measurements.tried(book, scope_of(workspace, book), NEWEST)
+        wanted = {run.commit for run in runs} - set(self._programs)
+        self._look(workspace, sorted(wanted), list(names))
+        return [(run, *self._programs[run.commit]) for run in runs]
+
+    def _look(self, workspace: Workspace, commits: list[str], names: list[str]) -> None:
+        """Read the constants of programs."""
+        paths = workspace.mutable_paths
+        files = repo.blobs(
+            workspace.place.top, [f"{one}:{path}" for one in commits for path in paths]
+        )
+        for commit in commits:
+            here = {path: files[f"{commit}:{path}"] or b"" for path in paths}
+            self._programs[commit] = program(here, names)
 
 
-def _changes(
-    pairs: Iterable[tuple[bytes | None, bytes | None]], turned: Mapping[str, Knob]
-) -> tuple[Change, ...]:
-    """Return the knobs that differ; () when anything else does too."""
-    found: list[Change] = []
-    for old, new in pairs:
-        if old == new:
-            continue
-        one = difference(old, new, turned) if old is not None and new is not None else ()
-        if not one:
-            return ()
-        found += one
-    return tuple(found)
+def scope_of(workspace: Workspace, book: Notebook) -> int:
+    """Return the number of the workspace's leaf, profile, platform and yardstick."""
+    scope = workspace.scope
+    return state.scope(book, scope.leaf, scope.profile, scope.platform, scope.yardstick)
 
 
-def difference(old: bytes, new: bytes, turned: Mapping[str, Knob]) -> tuple[Change, ...]:
-    """Return the knobs by which two files differ; () when they differ in anything else.
+def program(files: Mapping[str, bytes], names: list[str]) -> tuple[dict[str, Any], str]:
+    """Return the values of constants in files, and an id of the files but for these.
 
-    A number written another way (`1e-2` for `0.01`) counts as the same.
+    >>> one, other = ({"a.py": b"LR = %d\\nprint(LR)" % n} for n in (1, 2))
+    >>> program(one, ["LR"])[0], program(one, ["LR"])[1] == program(other, ["LR"])[1]
+    ({'LR': 1}, True)
     """
-    try:
-        before, after = knobs.constants(old), knobs.constants(new)
-        changed = {
-            name: after[name].value
-            for name in turned
-            if name in before and name in after and before[name].value != after[name].value
-        }
-        same = knobs.write(old, changed) == knobs.write(new, changed)
-    except (LabError, ValueError):
-        return ()
-    if not same:
-        return ()
-    return tuple(Change(name, before[name].value, value) for name, value in changed.items())
+    values: dict[str, Any] = {}
+    rest = hashlib.sha256()
+    for path, data in sorted(files.items()):
+        if path.endswith(".py"):
+            with contextlib.suppress(LabError, ValueError):  # no Python: nothing of it is a knob
+                known = knobs.constants(data, path)
+                here = {name: known[name].value for name in names if name in known}
+                values = here | values
+                data = knobs.write(data, dict.fromkeys(here, 0), path)
+        rest.update(f"{path} {len(data)} ".encode() + data)
+    return values, rest.hexdigest()[:16]

@@ -71,7 +71,7 @@ class Asked:
 def parse(targets: Sequence[str], options: Options) -> list[Asked]:
     """Return what `LEAF[:NAME]...` asks for; without a name the agent's is taken."""
     words = options.agent.split()
-    default = Path(words[0]).name if words else ""
+    default = Path(words[0]).name.replace("+", "-") if words else ""
     found = []
     for target in targets:
         leaf, _, name = target.partition(":")

@@ -37,6 +37,7 @@ from ..errors import Environment, NotFound, Refused, Usage
 from ..text import nearest
 from ..workspace import Workspace
 
+TUNER = "tuner"  # the agent that is built in; `claude+tuner` is both
 SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
 KEYS = {
     *("command", "prompt", "yolo", "wait_s", "env", "relay", "probe", "files", "usage"),
@@ -74,6 +75,17 @@ def fill(text: str, places: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: places.get(found[1], found[0]), text)
 
 
+def chosen(workspace: Workspace, agent: str, yolo: bool) -> tuple[Preset | None, bool]:
+    """Return the coding agent that `--agent` names, if any, and whether the tuner is at work too.
+
+    `tuner` is the tuner alone, `claude+tuner` both.
+    """
+    if agent == TUNER:
+        return None, True
+    alone = agent.removesuffix(f"+{TUNER}")
+    return find(workspace, alone, yolo), alone != agent
+
+
 def find(workspace: Workspace, agent: str, yolo: bool) -> Preset:
     """Return the preset called `agent`, or one for the quoted command that it is."""
     known = tables(workspace)
@@ -88,7 +100,7 @@ def find(workspace: Workspace, agent: str, yolo: bool) -> Preset:
     if not words:
         raise Usage("--agent is empty.", f"Type one of: {', '.join(['tuner', *known])}")
     if len(words) == 1 and shutil.which(words[0]) is None and "/" not in words[0]:
-        names = ["tuner", *known]
+        names = [TUNER, *known]
         near = nearest(agent, names)
         raise NotFound(
             f"there is no agent {agent!r}" + (f"; the nearest is {near!r}." if near else "."),

@@ -1,4 +1,4 @@
-"""The tuner (`--agent tuner`): hyperparameter search, one knob at a time, without a key.
+"""The tuner (`--agent tuner`): hyperparameter search without a key.
 
 Each round is what an agent would type: `lab hypothesis`, an edit, `lab run`, replicates while
 the harness asks for them, `lab result`. All it knows lies in the notebook and the worktree, so a
@@ -21,16 +21,16 @@ from ..errors import Failed, Refused
 from ..experiment import combination, verdicts
 from ..experiment.start import Trial
 from ..judge import together
-from ..judge.stagnation import Move
 from ..leaf import Knob, knobs
 from ..notebook import campaigns, ideas, ledger, read, record
 from ..notebook.replicates import SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..text import plural
+from ..tuner.trials import Change, PastTrial
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
-from . import proposals
-from .history import Change, History, PastTrial
+from . import sampling
+from .history import History
 
 LOOKS = 6  # at one experiment: the incumbent's repeats, where its noise is unknown, then its own
 TRIES = 3  # of a run that failed for reasons outside the idea
@@ -89,7 +89,7 @@ def write(workspace: Workspace, changes: tuple[Change, ...]) -> None:
 
 def check(workspace: Workspace) -> None:
     """Refuse a leaf that the tuner cannot turn, before anything is made."""
-    proposals.load()
+    sampling.check(workspace)
     turnable(workspace)
 
 
@@ -99,6 +99,7 @@ class Tuner:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign, self.book = campaign, campaign.book
         self.history = History()
+        self.paces_itself = campaign.main.leaf.sampler == "model"
 
     # -- Picking up --------------------------------------------------------------------
 
@@ -114,6 +115,16 @@ class Tuner:
         self._tidy()
         self._note_lesson()
         self._baseline()
+
+    def is_free(self) -> bool:
+        """Return whether nobody else is in the middle of something in this worktree."""
+        workspace, row = self.campaign.workspace(), campaigns.newest(self.book, self.campaign.name)
+        paths, head = workspace.mutable_paths, workspace.place.head
+        assert head is not None
+        clean = repo.worktree_blobs(workspace.place.top, paths) == repo.tree_blobs(
+            workspace.place.top, head, paths
+        )
+        return clean and (row is None or row["verdict"] is not None)
 
     def _is_open(self, row: Any) -> bool:
         """Return whether an experiment still waits for this campaign's own verdict."""
@@ -212,22 +223,20 @@ class Tuner:
 
         Last come the experiments that it puts together, where it does.
         """
-        turned = turnable(workspace)
+        turned, now = turnable(workspace), current(workspace)
         done = campaigns.counted(self.book, self.campaign.name, workspace.leaf_name)
-        move = self.campaign.move(self.campaign.counted)
-        proposer = proposals.Proposer(turned, current(workspace), f"{self.campaign.name}/{done}")
-        tried = self.history.read(workspace, self.book, turned)
-        parts = self._bagged(workspace, tried)
-        several = proposer.several(tried, parts)
-        if several is not None and self._is_new(workspace, several.changes):
-            return several.changes, several.reason, parts
-        for one in proposer.proposals(tried, move):
+        known, parts = (workspace, self.book, self.history, turned, now), list[int]()
+        seed = f"{self.campaign.name}/{done}"
+        if workspace.leaf.sampler == "model":
+            found = sampling.by_model(*known, seed=seed)
+        else:
+            move = self.campaign.move(self.campaign.counted)
+            parts = self._bagged(workspace, self.history.read(workspace, self.book, turned))
+            found = sampling.knob_by_knob(*known, seed=seed, move=move, parts=parts)
+        for one in found:
             if self._is_new(workspace, one.changes):
-                return one.changes, self._reason(one.reason, move), []
+                return one.changes, one.reason, parts if one.several else []
         raise Over(Ending("stagnation", "every value of every knob was tried"))
-
-    def _reason(self, reason: str, move: Move | None) -> str:
-        return f"{reason}; {move.kind} is due" if move is not None else reason
 
     def _is_new(self, workspace: Workspace, changes: tuple[Change, ...]) -> bool:
         """Return whether no experiment of this scope ran these contents; leaves the files alone."""

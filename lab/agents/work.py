@@ -5,7 +5,7 @@ from ..campaign.loop import Agent, Campaign
 from ..campaign.progress import Progress
 from ..documents.campaigns import Summary
 from ..workspace import Workspace
-from .presets import Preset
+from .presets import TUNER, Preset, chosen
 
 
 def work(
@@ -17,30 +17,34 @@ def work(
     cannot turn, a name that is at work already.
     """
     workspace.settings  # noqa: B018 (an unknown leaf or profile is refused here)
-    if agent == "tuner":
+    preset, tunes = chosen(workspace, agent, yolo)
+    if tunes:
         from .tuner import check
 
         check(workspace)
-        preset = None
-    else:
-        from .presets import find
-
-        preset = find(workspace, agent, yolo)
-    label = preset.name if preset else "tuner"
+    label = "+".join([*([preset.name] if preset else []), *([TUNER] if tunes else [])])
     with workspace.open(write=True) as book, Progress() as progress:
-        campaign = Campaign(workspace, book, name or label, label, limits, progress)
+        campaign = Campaign(
+            workspace, book, name or label.replace("+", "-"), label, limits, progress
+        )
         campaign.affordable()
         with campaign.locked():
             campaign.open()
-            ending = campaign.run(_agent(campaign, preset))
+            ending = campaign.run(_agent(campaign, preset, tunes))
         return campaign.summary(ending)
 
 
-def _agent(campaign: Campaign, preset: Preset | None) -> Agent:
+def _agent(campaign: Campaign, preset: Preset | None, tunes: bool) -> Agent:
     if preset is None:
         from .tuner import Tuner
 
         return Tuner(campaign)
     from .driver import Driver
 
-    return Driver(campaign, preset)
+    driver = Driver(campaign, preset)
+    if not tunes:
+        return driver
+    from .hybrid import Hybrid
+    from .tuner import Tuner
+
+    return Hybrid(campaign, driver, Tuner(campaign))

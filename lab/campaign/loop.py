@@ -36,7 +36,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Agent(Protocol):
-    """What a campaign asks of the tuner and of a coding agent's driver."""
+    """What a campaign asks of the tuner and of a coding agent's driver.
+
+    Who `paces_itself` says by itself when nothing is worth another run; else the campaign counts
+    experiments without a keep.
+    """
+
+    paces_itself: bool
 
     def pick_up(self) -> None:
         """Finish what an earlier command left half done."""
@@ -63,7 +69,7 @@ class Campaign:
         self.profile, self.runner = workspace.profile, workspace.runner  # to the end, both
         self.main = workspace
         self.started = time.monotonic()
-        self.stop_asked = False
+        self.stop_asked = self.paces_itself = False
         self.best = ""  # the incumbent in words; renewed at each round
 
     # -- The worktree, the lock, the signals ----------------------------------------
@@ -152,7 +158,7 @@ class Campaign:
                 words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
                 more = f"; another run could cost {another:.2f}" if another else ""
                 return Ending("limit", words + more)
-        return self._reached() or self._stuck(done)
+        return self._reached() or (None if self.paces_itself else self._stuck(done))
 
     def run_usd(self) -> float:
         """Return about how much one run could cost, its limits run out; nothing on this machine."""
@@ -302,6 +308,7 @@ class Campaign:
 
     def run(self, agent: Agent) -> Ending:
         """Go round until a limit, the target, stagnation, or somebody says stop."""
+        self.paces_itself = agent.paces_itself
         asked = {"agent": self.agent, **asdict(self.limits)}
         self.start = campaigns.begin(self.book, self.name, self.leaf, asked)
         try:

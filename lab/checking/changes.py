@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import LabError
 from ..leaf import Knob, knobs
 from ..text import num, plural
+from ..tuner.coordinates import position
 from .case import Case, why_failed
 from .finding import Broken, Noted
 
@@ -164,8 +165,6 @@ def plants(case: Case, before: Mapping[str, bytes]) -> Iterator[Plant]:
 
 def _ends(case: Case, before: Mapping[str, bytes]) -> Iterator[tuple[float, str, Any]]:
     """Yield (distance, knob, value) for the values at the ends of each knob."""
-    from ..agents.proposals import position
-
     for name, knob in case.leaf.knobs.items():
         place = next((path for path in before if name in _constants(before, path)), None)
         if place is None:

@@ -19,7 +19,7 @@ def _asked(command: click.decorators.FC) -> click.decorators.FC:
                 "--agent",
                 required=True,
                 metavar="A",
-                help="tuner, claude, codex, gemini or a command.",
+                help="tuner, claude, codex, gemini, a command, claude+tuner.",
             ),
             click.option("--experiments", type=int, metavar="N", help="End after N judged ones."),
             click.option("--hours", type=float, metavar="H", help="End after H hours."),
@@ -118,7 +118,7 @@ def launch(
     limits.check()
     asked = launching.parse(leaves, launching.Options(agent, limits, profile, runner, yolo))
     workspace = Workspace(Path.cwd())
-    preset = None if agent == "tuner" else presets.find(workspace, agent, yolo)
+    preset, _ = presets.chosen(workspace, agent, yolo)
     with workspace.open(write=True) as book:
         click.echo(launching.outlook(workspace, asked), err=True)
         for line in launching.launch(workspace, book, asked, preset, notify):

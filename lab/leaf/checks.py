@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from .. import errors
 from ..text import nearest
 from .known_bad import fault_of
-from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings, resolve
+from .model import SAMPLERS, WELL_KNOWN, Condition, Knob, Leaf, Sampler, Settings, resolve
 from .places import find, folder_of, tidy
 
 Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
@@ -239,7 +239,7 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
         raise _unknown(root, name)
     page = _Page(name, folder)
     table = page.load(text)
-    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "check"])
+    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "tuner", "check"])
     for key in REQUIRED:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
@@ -252,7 +252,7 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
     for profile in profiles:
         _files(page, resolve(table, profile))
     said = (table["purpose"], table["metric"], table["direction"])
-    return Leaf(name, root, folder, *said, profiles, table, knobs, judge)
+    return Leaf(name, root, folder, *said, profiles, table, knobs, judge, _sampler(page, table))
 
 
 def _unknown(root: Path, name: str) -> errors.NotFound:
@@ -292,6 +292,16 @@ def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
         if not is_number(value) and not isinstance(value, bool | str):
             page.refuse(f"judge.{key}", f"must be a number or a text, not {value!r}")
     return judge
+
+
+def _sampler(page: _Page, table: Mapping[str, Any]) -> Sampler:
+    """Return how the tuner chooses, by the `[tuner]` table."""
+    asked = page.table(table, "tuner")
+    page.known("tuner.", asked, ["sampler"])
+    for sampler in SAMPLERS:
+        if asked.get("sampler", SAMPLERS[0]) == sampler:
+            return sampler
+    page.refuse("tuner.sampler", f"is {asked['sampler']!r}; choose {' or '.join(SAMPLERS)}")
 
 
 def _knob(page: _Page, name: str, table: Any) -> Knob:

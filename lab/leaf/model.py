@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .. import errors
 from ..text import nearest
 
 Needs = Literal["gpu", "cpu", "none"]
 Clock = Literal["wall", "cpu", "steps"]
+Sampler = Literal["model", "tpe"]
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -166,6 +168,7 @@ class Leaf:
     table: Mapping[str, Any]
     knobs: dict[str, Knob]
     judge: Mapping[str, Any]
+    sampler: Sampler = "model"  # of the tuner: one model of all runs, or Optuna knob by knob
 
     @property
     def prefix(self) -> str:

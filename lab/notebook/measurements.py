@@ -1,5 +1,7 @@
 """Queries about numbers: the runs behind an experiment, the noise, the pairs, the metrics."""
 
+import itertools
+import json
 import sqlite3
 from dataclasses import dataclass
 
@@ -21,7 +23,9 @@ from . import Notebook, lookup
 from .read import LOOK_BACK
 from .replicates import (
     RUNS,
+    Run,
     aborted,
+    blamed,
     by_seed,
     counted,
     failures,
@@ -257,6 +261,39 @@ def by_audit(book: Notebook, audit: int, experiment: int) -> dict[int, float]:
         f"{RUNS} where r.experiment = ? and j.audit = ? order by r.id", experiment, audit
     )
     return {run["seed"]: run["value"] for run in counted(rows)}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A run that says something of its program: a number, or that there is none to be had."""
+
+    experiment: int
+    commit: str
+    seed: int
+    value: float | None  # None: it failed by the program's own fault, or broke a constraint
+
+
+def tried(book: Notebook, scope: int, n: int) -> list[Tried]:
+    """Return the runs of the newest experiments of a scope, oldest first, one a seed of each."""
+    rows = book.all(
+        'select r.*, e."commit" as made from runs r join experiments e on e.id = r.experiment '
+        "where e.id in (select experiment from state where scope = ? order by experiment desc "
+        'limit ?) and e."commit" is not null order by r.experiment, r.id',
+        *(scope, n),
+    )
+    by_experiment = itertools.groupby(rows, key=lambda run: run["experiment"])
+    found = [run for _, runs in by_experiment for run in _telling(list(runs))]
+    return [
+        Tried(run["experiment"], run["made"], run["seed"], None if broke else run["value"])
+        for run in found
+        for broke in [json.loads(run["broken"] or "[]")]
+    ]
+
+
+def _telling(runs: list[sqlite3.Row]) -> list[Run]:
+    """Return the runs that count, and those whose failure the program is to blame for."""
+    lost = [run for run in runs if run["status"] == "failed" and blamed(run)]
+    return counted(runs) + lost
 
 
 def metrics(book: Notebook, experiment: int) -> dict[str, float]:

@@ -79,7 +79,7 @@ def unselected(kind: str, runs: Sequence[Run]) -> list[list[float]]:
 
 def unfinished(runs: Sequence[Run]) -> int:
     """Return how many seeds were begun and stopped, by somebody or something, before a number."""
-    ended = {run["seed"] for run in runs if run["status"] == "finished" or _blamed(run)}
+    ended = {run["seed"] for run in runs if run["status"] == "finished" or blamed(run)}
     begun = {run["seed"] for run in runs if run["audit"] is None and run["started"]}
     return len(begun - ended)
 
@@ -87,7 +87,7 @@ def unfinished(runs: Sequence[Run]) -> int:
 def failures(runs: Sequence[Run]) -> int:
     """Return how many seeds were started and never gave a number, the idea's own fault."""
     good = {run["seed"] for run in counted(runs)}
-    bad = {run["seed"] for run in runs if run["status"] == "failed" and _blamed(run)}
+    bad = {run["seed"] for run in runs if run["status"] == "failed" and blamed(run)}
     return len(bad - good)
 
 
@@ -116,5 +116,5 @@ def unsteady(runs: Sequence[Run]) -> int:
     return max(0, OUTNUMBER * aborted(runs) - len(own))
 
 
-def _blamed(run: Run) -> bool:
+def blamed(run: Run) -> bool:
     return run["failure"] is not None and run["failure"] not in SAYS_NOTHING

@@ -1,4 +1,4 @@
-"""The tuner's proposals: which knob to turn next and how far, by Optuna's ask and tell.
+"""One knob at a time, by Optuna's ask and tell: `[tuner] sampler = "tpe"`.
 
 Each knob has a study of its own, told the values tried so far and how much worse than the best
 known value each was. What other changes gave does not blur it: a gain is always measured against
@@ -9,8 +9,7 @@ import itertools
 import math
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import Environment
@@ -18,22 +17,14 @@ from ..judge import mean
 from ..judge.stagnation import Move
 from ..leaf import Knob
 from ..text import plural
-from .history import Change, PastTrial
+from .coordinates import DIGITS, position, same_value
+from .trials import Change, PastTrial, Proposal
 
 ASKS = 24  # suggestions drawn for one knob before it counts as exhausted
 CLOSE = 0.02  # of a knob's range: nearer than this to a value already tried is that value
 EDGE = 0.2  # of a range at either end: where its author expects trouble, not tried first
 FEW = 6  # suggestions looked at for a knob's first try: all outer one time in 250
 FAILED = math.inf  # the loss of a value that gave no number
-DIGITS = 3  # significant digits of a proposed number: more would be noise, and hard to read
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A change of one knob or two, and why just this one."""
-
-    changes: tuple[Change, ...]
-    reason: str
 
 
 class Proposer:
@@ -105,7 +96,7 @@ class Proposer:
         if not parts or len(changes) < len(new):
             return None
         names = ", ".join(f"e{number}" for number in sorted(parts))
-        return Proposal(changes, f"{names} at once: each alone was a little above the level")
+        return Proposal(changes, f"{names} at once: each alone was a little above the level", True)
 
     def _combined(self, tried: Sequence[PastTrial], move: Move) -> Iterator[Proposal]:
         """Yield the two near-misses at once, where both turned knobs only."""
@@ -233,7 +224,7 @@ def _distribution(knob: Knob) -> Any:
 def _inside(knob: Knob, value: Any) -> Any:
     """Return a value the study can be told: clipped to the range; None for an unknown choice."""
     if knob.kind == "choice":
-        return next((one for one in knob.choices if _same_choice(one, value)), None)
+        return next((one for one in knob.choices if same_value(one, value)), None)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     assert knob.low is not None
@@ -252,35 +243,6 @@ def _tidy(knob: Knob, value: Any) -> Any:
 def _alike(knob: Knob, one: Any, other: Any) -> bool:
     """Return whether two values are the same for all that an experiment could show."""
     if knob.kind != "float":
-        return _same_choice(one, other)
+        return same_value(one, other)
     here, there = position(knob, one), position(knob, other)
     return here is not None and there is not None and abs(here - there) < CLOSE
-
-
-def _same_choice(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
-
-
-def position(knob: Knob, value: Any) -> float | None:
-    """Return where in its range a number lies: 0 at the low end, 1 at the high one.
-
-    On a logarithmic knob the middle is the geometric mean; choices that are numbers in order are
-    as far apart as they are listed.
-    """
-    if knob.choices:
-        return _place_of_choice(knob.choices, value)
-    if knob.low is None or knob.high is None or isinstance(value, bool):
-        return None
-    if not isinstance(value, int | float) or (knob.log and value <= 0):
-        return None
-    scale: Callable[[float], float] = math.log if knob.log else float
-    low, high = scale(knob.low), scale(knob.high)
-    return (scale(value) - low) / (high - low)
-
-
-def _place_of_choice(choices: Sequence[Any], value: Any) -> float | None:
-    numbers = [one for one in choices if isinstance(one, int | float)]
-    ordered = len(numbers) == len(choices) and list(choices) == sorted(choices)
-    if not ordered or value not in choices:
-        return None
-    return choices.index(value) / (len(choices) - 1)
