@@ -24,7 +24,7 @@ from ..judge import together
 from ..judge.stagnation import Move
 from ..leaf import Knob, knobs
 from ..notebook import campaigns, ideas, ledger, read, record
-from ..notebook.replicates import SAYS_NOTHING
+from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
@@ -279,6 +279,9 @@ class Tuner:
             found = self.campaign.wait(experiment)
             if found["status"] == "failed":
                 return self._failed(experiment, found)
+            if found["status"] == PRUNED:
+                words = f"{self._claim(found)} is no better: {found['why']}"
+                return self._give(experiment, "discard", words, found)
             if found["next"].kind != "replicate":
                 break
             self._replicate(found["next"])

@@ -165,6 +165,7 @@ class Leaf:
     table: Mapping[str, Any]
     knobs: dict[str, Knob]
     judge: Mapping[str, Any]
+    prune: Mapping[str, Any] = field(default_factory=dict)  # {} where no run is ended early
 
     @property
     def prefix(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
@@ -96,13 +97,23 @@ def _runs(runs: list[RunRecord]) -> list[str]:
 def _run(run: RunRecord) -> str:
     status = run["status"] or ("running" if run["started"] else "queued")
     outcome = f"{status} ({run['failure']})" if run["failure"] else status
+    outcome = "pruned" if run["failure"] == "pruned" else outcome
     value = f" {num(run['value'])}" if run["value"] is not None else ""
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
     machine = json.loads(run["machine"] or "{}")
     words += LESS.get(machine.get("confined"), "")
     words += ", warm start" if "warm_start" in machine else ""
+    words += _spared(json.loads(run.get("hopeless") or "null"))
     return shorten(words, WIDTH)
+
+
+def _spared(hopeless: dict[str, Any] | None) -> str:
+    """Return of a run that was hopeless and went on how hopeless it was."""
+    if not hopeless or not hopeless["spared"]:
+        return ""
+    margin = f"{hopeless['margin']:.1f} noises at {hopeless['rung']:.0%}"
+    return f", hopeless by {margin}, went on as every tenth"
 
 
 def _judged(found: Experiment) -> Iterator[str]:
