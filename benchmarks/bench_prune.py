@@ -9,19 +9,27 @@ loss by share of the budget. What is there already is not made again.
 """
 
 import argparse
+import functools
 import importlib
+import itertools
 import json
+import math
 import os
 import random
 import re
 import runpy
 import shutil
+import statistics
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lab.judge import Noise, correlation, pool, prune
+from lab.runner.pruning import Bar, Pruning, Rungs, value_at
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
@@ -134,9 +142,7 @@ def _store(change: str, seed: int, run: Path) -> None:
 
 
 def _bits_per_byte(run: Path) -> float:
-    """Return the yardstick's number, the model asked in this process."""
-    import math
-
+    """Return the yardstick's number, the model asked in this process and nothing tried on it."""
     import torch
 
     evaluate, train, data = (importlib.import_module(n) for n in ("evaluate", "train", "data"))
@@ -144,15 +150,146 @@ def _bits_per_byte(run: Path) -> float:
     meta = data.read_meta(cache) | json.loads((held_out / "held_out.json").read_text())
     rows = evaluate.held_out_rows(held_out, meta)
     score, vocab = train.load_model(run, torch.device("cpu")), meta["vocab_size"]
-    batch = max(1, evaluate.BATCH_BYTES["cpu"] // (4 * meta["row_tokens"] * vocab))
+    batch, nats = max(1, evaluate.BATCH_BYTES["cpu"] // (4 * meta["row_tokens"] * vocab)), 0.0
     with torch.inference_mode():
-        nats, _ = evaluate.total_nats(score, rows, vocab, min(batch, len(rows)))
+        for some in rows.split(batch):
+            said, targets = score(some[:, :-1].contiguous()), some[:, 1:]
+            picked = said.gather(-1, targets.unsqueeze(-1)).squeeze(-1).double()
+            nats -= float((picked * (targets != evaluate.BOS_ID)).sum())
     return float(nats / math.log(2) / meta["held_out_bytes"])
 
 
 def stored() -> list[dict[str, Any]]:
     """Return the runs that are stored."""
     return [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.exists() else []
+
+
+# -- replay: the rule of `lab` over them ---------------------------------------
+
+LATER = 12  # curves of the recipe that a night knows in the end, by audits; it begins with three
+NOISES = (1.5, 2.0, 3.0)
+
+
+@dataclass
+class Count:
+    """What became of the runs of one setting."""
+
+    winners: int = 0
+    killed: int = 0
+    losers: int = 0
+    caught: int = 0
+    saved: float = 0.0  # runs' worth of time
+
+    def add(self, wins: bool, rung: float | None) -> None:
+        """Count one run and the rung at which it was hopeless."""
+        self.winners, self.losers = self.winners + wins, self.losers + (not wins)
+        if rung is not None:
+            self.killed, self.caught = self.killed + wins, self.caught + (not wins)
+            self.saved += (1 - rung) * (1 - 1 / prune.EVERY)
+
+    def row(self, name: str) -> str:
+        """Return a line of the table."""
+        share = self.caught / self.losers if self.losers else math.nan
+        time = self.saved / (self.winners + self.losers)
+        above = upper(self.killed, self.winners)
+        killed = f"{self.killed} of {self.winners}, at most {above:.1%}"
+        return f"| {name} | {killed} | {share:.0%} of {self.losers} | {time:.0%} |"
+
+
+def upper(hits: int, of: int, sure: float = 0.95) -> float:
+    """Return the one-sided upper bound of a share (Clopper & Pearson 1934), by bisection."""
+    low, high = hits / of if of else 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        terms = (math.comb(of, k) * middle**k * (1 - middle) ** (of - k) for k in range(hits + 1))
+        low, high = (middle, high) if sum(terms) > 1 - sure else (low, middle)
+    return high
+
+
+Runs = dict[int, dict[str, Any]]  # of one program, by seed
+
+
+def replay() -> None:
+    """Print what pruning would have done to the stored runs."""
+    programs: dict[str, Runs] = {}
+    for row in stored():
+        programs.setdefault(row["change"], {})[row["seed"]] = row
+    base, rules = programs.pop(""), _rules()
+    tried = {
+        name: runs for name, runs in programs.items() if not rules.spares([name.split(" ")[0]])
+    }
+    noise = statistics.stdev(run["value"] for run in base.values())
+    runs = sum(map(len, tried.values()))
+    print(
+        f"{len(stored())} curves; {runs} runs of {len(tried)} changes that `never_if` lets through;"
+    )
+    print(f"noise of a run {noise:.4f}; a winner is a run a noise better, at equal seed\n")
+    print(
+        "| bar, curves known | winners killed, 95 % | losers caught | time saved |\n"
+        "|---|---|---|---|"
+    )
+    for noises, known in itertools.product(NOISES, (3, LATER)):
+        bars = _bars(rules, base, known, noises, tried if known > 3 else {})
+        for who, incumbents in (("the recipe", {"": base}), ("each other", tried)):
+            counts = _counted(tried, incumbents, bars, noise)
+            print(counts.row(f"{noises:g} noises, {known} curves, against {who}"), flush=True)
+
+
+def _rules() -> prune.Rules:
+    table = tomllib.loads((ROOT / "pretrain/leaf.toml").read_text())
+    return prune.Rules.from_table(table["prune"], table["metric"], table["direction"])
+
+
+def _bars(
+    rules: prune.Rules, base: Runs, known: int, noises: float, sides: dict[str, Runs]
+) -> dict[float, tuple[Noise, float]]:
+    """Return the luck and the bar of each rung, by what a night knows: `sides` at equal seeds."""
+    found = {}
+    for rung in rules.rungs:
+        at = functools.partial(_values, rung=rung)
+        noise = pool([list(at(base).values())[:known]])
+        # As many pairs as a night has audits of a kept change, each of three seeds.
+        pairs = correlation([(at(one), at(base)) for one in list(sides.values())[:AUDITS]], noise)
+        luck = prune.of_difference(noise, pairs)
+        if luck:
+            found[rung] = luck, prune.bar(noises, luck.df)
+    return found
+
+
+AUDITS = 4
+
+
+def _values(runs: Runs, rung: float) -> dict[int, float]:
+    found = {seed: value_at(run["curve"], rung) for seed, run in runs.items()}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _counted(
+    tried: dict[str, Runs],
+    incumbents: dict[str, Runs],
+    bars: dict[float, tuple[Noise, float]],
+    noise: float,
+) -> Count:
+    """Hold every run against every incumbent's of the same seed."""
+    count = Count()
+    for (name, runs), (other, theirs) in itertools.product(tried.items(), incumbents.items()):
+        for seed in runs.keys() & theirs.keys() if name != other else ():
+            wins = theirs[seed]["value"] - runs[seed]["value"] > noise
+            count.add(wins, _hopeless(runs[seed]["curve"], theirs[seed]["curve"], bars))
+    return count
+
+
+def _hopeless(mine: Any, theirs: Any, bars: dict[float, tuple[Noise, float]]) -> float | None:
+    """Return the rung at which `lab`'s own watch would have ended a run."""
+    there = [
+        Bar(rung, value, luck.sd, luck.df, bar)
+        for rung, (luck, bar) in bars.items()
+        if (value := value_at(theirs, rung)) is not None
+    ]
+    watch = Rungs(Pruning("loss", "at", 1.0, 1.0, "e1", 1, False, tuple(there)))
+    for at, loss in mine:
+        watch.add({"at": at, "loss": loss})
+    return watch.hopeless["rung"] if watch.hopeless else None
 
 
 def main() -> None:
@@ -162,7 +299,9 @@ def main() -> None:
     parser.add_argument("--curves", type=int, default=240, help="how many to have in all")
     parser.add_argument("--home", type=Path, help="where prepared data lie; else a new folder")
     asked = parser.parse_args()
-    if asked.what == "make":
+    if asked.what == "replay":
+        replay()
+    else:
         make(asked.curves, asked.home or Path(tempfile.mkdtemp(prefix="bench-prune-")))
 
 

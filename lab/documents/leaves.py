@@ -127,6 +127,7 @@ class Loss(TypedDict):
     mechanism: str | None  # why it should have worked
     kind: Kind  # it ran and lost, or it says too little
     failure: str | None  # the class of failure, where it failed
+    pruned: str | None  # where it was ended early: at which rung, how much worse
     gain: Metric | None  # against its incumbent; positive is better
     lesson: str | None  # what was learned from it
     parent: Commit | None  # what it was made from
@@ -145,6 +146,7 @@ class Failure(TypedDict):
     mechanism: str | None  # why it should have worked
     kind: Kind  # it ran and lost, or it says too little
     failure: str | None  # the class of failure, where it failed
+    pruned: str | None  # where it was ended early: at which rung, how much worse
     gain: Metric | None  # against its incumbent; positive is better
     mechanism_outcome: Outcome | None  # whether the mechanism was seen
     lesson: str | None  # what was learned from it

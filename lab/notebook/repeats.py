@@ -76,6 +76,16 @@ def hopeless(book: Notebook, scope: int) -> int:
     return int(row[0]) if row else 0
 
 
+def margin_of(book: Notebook, experiment: int) -> str | None:
+    """Return in words where an experiment's newest run was hopeless, and by how much."""
+    row = book.one(
+        "select json_extract(hopeless, '$.rung'), json_extract(hopeless, '$.margin') from runs "
+        "where experiment = ? and hopeless is not null order by id desc limit 1",
+        experiment,
+    )
+    return f"worse at {row[0]:.0%} by {row[1]:.1f} noises" if row else None
+
+
 def pruned(book: Notebook, leaf: str) -> Pruning | None:
     """Return how many runs of a leaf were ended early, what that saved, and whether wrongly.
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
@@ -89,9 +88,9 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
 
 def _runs(runs: list[RunRecord]) -> list[str]:
     """Return a line a run, the newest last."""
-    lines = [_run(run) for run in runs[-RUNS:]]
-    more = len(runs) - len(lines)
-    return [*([f"  {more} earlier runs"] if more else []), *lines]
+    lines = [line for run in runs[-RUNS:] for line in (_run(run), *_spared(run))]
+    more = len(runs) - RUNS
+    return [*([f"  {more} earlier runs"] if more > 0 else []), *lines]
 
 
 def _run(run: RunRecord) -> str:
@@ -104,16 +103,16 @@ def _run(run: RunRecord) -> str:
     machine = json.loads(run["machine"] or "{}")
     words += LESS.get(machine.get("confined"), "")
     words += ", warm start" if "warm_start" in machine else ""
-    words += _spared(json.loads(run.get("hopeless") or "null"))
     return shorten(words, WIDTH)
 
 
-def _spared(hopeless: dict[str, Any] | None) -> str:
+def _spared(run: RunRecord) -> list[str]:
     """Return of a run that was hopeless and went on how hopeless it was."""
-    if not hopeless or not hopeless["spared"]:
-        return ""
-    margin = f"{hopeless['margin']:.1f} noises at {hopeless['rung']:.0%}"
-    return f", hopeless by {margin}, went on as every tenth"
+    found = json.loads(run["hopeless"] or "null")
+    if not found or not found["spared"]:
+        return []
+    margin = f"worse by {found['margin']:.1f} noises at {found['rung']:.0%}"
+    return [f"  hopeless ({margin}), and went on as every tenth does"]
 
 
 def _judged(found: Experiment) -> Iterator[str]:
