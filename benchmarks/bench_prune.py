@@ -2,10 +2,11 @@
 
     python benchmarks/bench_prune.py make --curves 240   # real trainings of pretrain smoke, stored
     python benchmarks/bench_prune.py replay              # the rule of `lab` over what is stored
+    python benchmarks/bench_prune.py simulate --nights 60    # over the yield bench's nights
 
-`make` trains pretrain's smoke profile, one knob turned at a time, at seeds 0, 1 and 2, and appends
-a line a run to `benchmarks/pretrain_curves.jsonl`: the change, the seed, the bits per byte and the
-loss by share of the budget. What is there already is not made again.
+`make` trains pretrain's smoke profile (60 steps), one knob turned at a time at seeds 0 to 2, and
+appends a line a run to `benchmarks/pretrain_curves.jsonl`: the change, the seed, the bits per byte
+and the loss by share of the budget. What is there already is not made again.
 """
 
 import argparse
@@ -36,6 +37,9 @@ sys.path[:0] = [str(ROOT)]
 STORED = Path(__file__).with_name("pretrain_curves.jsonl")
 SEEDS = (0, 1, 2)
 BASE_SEEDS = 12  # of the recipe as it is: what luck alone does
+ROWS = 12  # of the held-out ones, about two in five: the same for all
+OFTEN = "LOG_EVERY = 1"  # a rung's tenth of sixty steps has six values then, as longer runs have
+DEAR = {"BATCH_X": 1.0, "WIDTH_X": 1.5, "DEPTH_PLUS": 1}  # values beyond take twice the time
 DRAWN = 1  # seed of the draw of changes, so that a second `make` goes on with the first's
 
 
@@ -52,7 +56,8 @@ def changes() -> Iterator[tuple[str, Any]]:
         draw.shuffle(names)
         for name in names:
             value = _drawn(draw, table[name])
-            if not re.search(rf"^{name} = {re.escape(str(value))}\b", source, re.M):
+            dear = value > DEAR.get(name, math.inf)
+            if not dear and not re.search(rf"^{name} = {re.escape(str(value))}\b", source, re.M):
                 yield name, value
 
 
@@ -74,29 +79,34 @@ def wanted() -> Iterator[tuple[str, int]]:
         yield from ((f"{name} = {value}", seed) for seed in SEEDS)
 
 
-def make(count: int, home: Path) -> None:
+def make(count: int, home: Path, workers: int) -> None:
     """Train until so many runs are stored; `home` keeps what was prepared."""
     done = {(row["change"], row["seed"]) for row in stored()}
     folders = {"LAB_CACHE_DIR": str(home / "cache"), "LAB_HELD_OUT_DIR": str(home / "held-out")}
     os.environ |= {"LAB_PROFILE": "smoke", "OMP_NUM_THREADS": "1", **folders}
     sys.path.insert(0, str(ROOT / "pretrain"))
-    _in_child(lambda: runpy.run_path(str(ROOT / "pretrain/prepare.py"), run_name="__main__"))
+    prepare = str(ROOT / "pretrain/prepare.py")
+    os.waitpid(_child(lambda: runpy.run_path(prepare, run_name="__main__")), 0)
     import torch  # once: a child is a fork of this process and pays nothing for it
 
     torch.set_num_threads(1)
-    for change, seed in wanted():
-        if len(done) >= count:
-            break
-        if (change, seed) not in done:
-            _in_child(lambda change=change, seed=seed: _one(home, change, seed))
-            done.add((change, seed))
+    todo = (one for one in wanted() if one not in done)
+    for number, (change, seed) in enumerate(itertools.islice(todo, max(0, count - len(done)))):
+        if number >= workers:
+            os.wait()
+        _child(lambda change=change, seed=seed, n=number: _one(home / f"{n}", change, seed))
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
 
 
-def _in_child(work: Any) -> None:
+def _child(work: Any) -> int:
+    """Do work in a fork of this process; return its id."""
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
-        return
+        return child
     try:
         work()
     except BaseException as error:
@@ -107,14 +117,12 @@ def _in_child(work: Any) -> None:
 
 def _one(home: Path, change: str, seed: int) -> None:
     """Train and measure one change, and store what came of it."""
-    leaf = home / "leaf"
-    shutil.rmtree(leaf, ignore_errors=True)
+    leaf, run = home / "leaf", home / "run"
     shutil.copytree(ROOT / "pretrain", leaf, ignore=shutil.ignore_patterns("runs", "__pycache__"))
-    if change:
-        name, text = change.split(" = ")[0], (leaf / "train.py").read_text()
-        (leaf / "train.py").write_text(re.sub(rf"^{name} = \S+", change, text, flags=re.M))
-    run = home / "run"
-    shutil.rmtree(run, ignore_errors=True)
+    text = (leaf / "train.py").read_text()
+    for line in filter(None, (change, OFTEN)):
+        text = re.sub(rf"^{line.split(' = ')[0]} = \S+", line, text, flags=re.M)
+    (leaf / "train.py").write_text(text)
     run.mkdir()
     os.environ |= {"LAB_SEED": str(seed), "LAB_RUN_DIR": str(run)}
     sys.path[sys.path.index(str(ROOT / "pretrain"))] = str(leaf)
@@ -125,6 +133,7 @@ def _one(home: Path, change: str, seed: int) -> None:
         if end.code:
             raise
     _store(change, seed, run)
+    shutil.rmtree(home)
 
 
 def _store(change: str, seed: int, run: Path) -> None:
@@ -142,13 +151,13 @@ def _store(change: str, seed: int, run: Path) -> None:
 
 
 def _bits_per_byte(run: Path) -> float:
-    """Return the yardstick's number, the model asked in this process and nothing tried on it."""
+    """Return the yardstick's number, of its first rows, the model asked in this process."""
     import torch
 
     evaluate, train, data = (importlib.import_module(n) for n in ("evaluate", "train", "data"))
     cache, held_out = (Path(os.environ[name]) for name in ("LAB_CACHE_DIR", "LAB_HELD_OUT_DIR"))
     meta = data.read_meta(cache) | json.loads((held_out / "held_out.json").read_text())
-    rows = evaluate.held_out_rows(held_out, meta)
+    rows = evaluate.held_out_rows(held_out, meta)[:ROWS]
     score, vocab = train.load_model(run, torch.device("cpu")), meta["vocab_size"]
     batch, nats = max(1, evaluate.BATCH_BYTES["cpu"] // (4 * meta["row_tokens"] * vocab)), 0.0
     with torch.inference_mode():
@@ -156,7 +165,8 @@ def _bits_per_byte(run: Path) -> float:
             said, targets = score(some[:, :-1].contiguous()), some[:, 1:]
             picked = said.gather(-1, targets.unsqueeze(-1)).squeeze(-1).double()
             nats -= float((picked * (targets != evaluate.BOS_ID)).sum())
-    return float(nats / math.log(2) / meta["held_out_bytes"])
+    share = len(rows) * meta["row_tokens"] / meta["held_out_tokens"]  # of the bytes, about
+    return float(nats / math.log(2) / (share * meta["held_out_bytes"]))
 
 
 def stored() -> list[dict[str, Any]]:
@@ -292,17 +302,56 @@ def _hopeless(mine: Any, theirs: Any, bars: dict[float, tuple[Noise, float]]) ->
     return watch.hopeless["rung"] if watch.hopeless else None
 
 
+# -- simulate: the nights of the yield bench --------------------------------------
+
+
+def simulate(nights: int, only: str, baseline: int) -> None:
+    """Print what pruning does in simulated nights, whose curves are as noisy as public ones."""
+    sys.path.insert(0, str(ROOT / "benchmarks/yield"))
+    import nights as made
+    import rules
+    from pruned import Pruning as Night
+
+    rules.BASELINE = baseline
+    print("| night | winners killed, 95 % | time saved |\n|---|---|---|")
+    total = [0, 0, 0.0, 0]
+    kinds = [one for one in made.scenarios() if one.name.startswith(only)] if only else []
+    for one in kinds or made.scenarios()[:18]:
+        found = [0, 0, 0.0, 0]
+        for number in range(nights):
+            ideas = made.Ideas(one.draw, random.Random(f"{one.name} {number}"), one.ideas)
+            night = Night(rules.Rule(), made.Machine(one, random.Random(number)), ideas)
+            night.spend()
+            ended = (night.killed, night.won + night.killed, night.saved, one.runs)
+            found = [a + b for a, b in zip(found, ended, strict=True)]
+        total = [a + b for a, b in zip(total, found, strict=True)]
+        print(_simulated(one.name, *found), flush=True)
+    print(_simulated("all", *total))
+
+
+def _simulated(name: str, killed: int, winners: int, saved: float, runs: int) -> str:
+    above = upper(killed, winners)
+    return f"| {name} | {killed} of {winners}, at most {above:.2%} | {saved / runs:.0%} |"
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["make", "replay"])
+    parser.add_argument("what", choices=["make", "replay", "simulate"])
+    parser.add_argument("--nights", type=int, default=60, help="of each kind")
     parser.add_argument("--curves", type=int, default=240, help="how many to have in all")
+    parser.add_argument("--only", default="", help="nights whose name begins so, else eighteen")
+    parser.add_argument("--baseline", type=int, default=3, help="seeds that a night begins with")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time")
     parser.add_argument("--home", type=Path, help="where prepared data lie; else a new folder")
     asked = parser.parse_args()
     if asked.what == "replay":
         replay()
+    elif asked.what == "simulate":
+        simulate(asked.nights, asked.only, asked.baseline)
     else:
-        make(asked.curves, asked.home or Path(tempfile.mkdtemp(prefix="bench-prune-")))
+        home = asked.home or Path(tempfile.mkdtemp(prefix="bench-prune-"))
+        make(asked.curves, home, asked.workers)
 
 
 if __name__ == "__main__":

@@ -29,18 +29,32 @@ class PruningRule(Rule):
 class Pruning(Playing):
     """A night of which some runs end early."""
 
-    hopeless = 0
+    hopeless = won = killed = 0  # won, killed: true gains that were kept, or would have been
+    saved = 0.0  # runs' worth of time
 
     def tried(self, effects: list[Idea]) -> None:
         """Run a change, unless its curve shows at a rung that it is hopeless."""
         rung = self.falls(sum(effects))
-        if rung is not None:
-            self.hopeless += 1
-            if not prune.is_spared(self.hopeless - 1):
-                self.machine.done += rung
-                self.ideas.judged(effects, -math.inf, kept=False, bagged=False)
-                return
-        super().tried(effects)
+        self.hopeless += rung is not None
+        if rung is None or prune.is_spared(self.hopeless - 1):
+            kept = self.result.kept
+            super().tried(effects)
+            self.won += self.result.kept > kept and sum(effects) > 0
+            return None
+        self.killed += self.would_win(effects)
+        self.saved += 1 - rung
+        self.machine.done += rung
+        return self.ideas.judged(effects, -math.inf, kept=False, bagged=False)
+
+    def would_win(self, effects: list[Idea]) -> bool:
+        """Return whether a true gain would have been kept; nobody in the night learns of it."""
+        truth, seed = self.result.true + sum(effects), next(self.order())
+        values = {seed: self.machine.run(truth, seed)}
+        self.machine.done -= 1
+        return (
+            self.judged(values, effects, self.noise, self.rho()).suggest == "keep"
+            and sum(effects) > 0
+        )
 
     def falls(self, effect: float) -> float | None:
         """Return the first rung at which a run of this effect is hopeless."""
