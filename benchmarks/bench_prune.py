@@ -75,8 +75,10 @@ def _drawn(draw: random.Random, knob: dict[str, Any]) -> Any:
 def wanted() -> Iterator[tuple[str, int]]:
     """Yield the runs to make, in their order: the recipe's own first."""
     yield from (("", seed) for seed in range(BASE_SEEDS))
-    for name, value in changes():
-        yield from ((f"{name} = {value}", seed) for seed in SEEDS)
+    drawn = set[str]()
+    for change in (f"{name} = {value}" for name, value in changes()):
+        yield from ((change, seed) for seed in SEEDS if change not in drawn)
+        drawn.add(change)
 
 
 def make(count: int, home: Path, workers: int) -> None:
