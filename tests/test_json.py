@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hopeless import pruning, tried
 from toy import TRAIN, Toy, slope
 
 from lab.documents import PRINTED
@@ -76,8 +77,20 @@ def printed(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     toy = Toy(folder / "repo", {"LAB_PAUSE_S": "0"})
     audits = list[Any]()
     done = {"lab loop": loops(toy), "lab run, lab wait": runs(toy, audits), "lab audit": audits}
-    yield {**done, **looks(toy)}
+    ended, board = hopeless(folder / "pruned")
+    done["lab run, lab wait"].append(ended)
+    seen = looks(toy)
+    seen["lab board LEAF"].append(board)
+    yield {**done, **seen}
     toy.here("stop", "--all", code=None)
+
+
+def hopeless(folder: Path) -> tuple[Any, Any]:
+    """End a hopeless run; return what is printed of it, and the board."""
+    toy = pruning(folder)
+    toy.lab("run", "--baseline", "--seeds", "4", cwd=toy.root / "toy")
+    ended = tried(toy, toy.campaign(), -1.0, code=1)
+    return ended, toy.here("board", "toy", "--json").json
 
 
 def loops(toy: Toy) -> list[Any]:

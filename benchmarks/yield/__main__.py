@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from before import before
 from nights import SIX, Ideas, Machine, Night, Result, scenarios
+from pruned import PruningRule
 from rules import Rule, gambler
 from surrogates import Loop, Parabolas
 
@@ -74,7 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--only", default="", help="scenarios whose name begins so")
+    parser.add_argument("--prune", action="store_true", help="a column with hopeless runs ended")
     asked = parser.parse_args()
+    if asked.prune:
+        RULES["pruned"] = PruningRule()
     began = time.monotonic()
     print(f"| night | {' | '.join(RULES)} |\n|---|{'---|' * len(RULES)}")
     chosen = [night for night in scenarios() if night.name.startswith(asked.only)]

@@ -12,6 +12,7 @@ from nights import Idea, Ideas, Machine, Result
 
 from lab.judge import (
     Group,
+    Judgement,
     Noise,
     Pairs,
     Policy,
@@ -126,15 +127,7 @@ class Playing:
         noise, rho = self.noise, self.rho()
         for seed in self.order():
             values |= self.run(truth, [seed])
-            said = judge(
-                values,
-                self.tip,
-                noise,
-                DIRECTION,
-                policy=self.policy,
-                rho=rho,
-                together=len(effects) > 1,
-            )
+            said = self.judged(values, effects, noise, rho)
             if said.suggest != "replicate" or self.spare < 1:
                 break
         gain, kept = said.gain or 0.0, said.suggest == "keep"
@@ -147,6 +140,13 @@ class Playing:
             self.result.false += self.policy.rule == "strict" and sum(effects) <= 0
         elif said.bagged:
             self.waiting += effects
+
+    def judged(
+        self, values: dict[int, float], effects: list[Idea], noise: Noise, rho: float
+    ) -> Judgement:
+        """Return what the judge says of a change, or of several at once."""
+        known = {"policy": self.policy, "rho": rho, "together": len(effects) > 1}
+        return judge(values, self.tip, noise, DIRECTION, **known)
 
     def order(self) -> Iterator[int]:
         """Yield the tip's seeds in their order, then others."""

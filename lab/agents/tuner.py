@@ -23,7 +23,7 @@ from ..experiment.start import Trial
 from ..judge import together
 from ..leaf import Knob, knobs
 from ..notebook import campaigns, ideas, ledger, read, record
-from ..notebook.replicates import SAYS_NOTHING
+from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..text import plural
 from ..tuner.trials import Change, PastTrial
@@ -289,6 +289,9 @@ class Tuner:
             found = self.campaign.wait(experiment)
             if found["status"] == "failed":
                 return self._failed(experiment, found)
+            if found["status"] == PRUNED:
+                words = f"{self._claim(found)} is no better: {found['why']}"
+                return self._give(experiment, "discard", words, found)
             if found["next"].kind != "replicate":
                 break
             self._replicate(found["next"])

@@ -169,6 +169,7 @@ def _loss(one: Failure, elsewhere: bool) -> Loss:
         "mechanism": one["mechanism"],
         "kind": one["kind"],
         "failure": one["failure"],
+        "pruned": one["pruned"],
         "gain": one["gain"],
         "lesson": one["lesson"],
         "parent": one["parent"],

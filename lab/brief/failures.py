@@ -24,7 +24,7 @@ def entry(one: Failure | Loss, limit: int, whole: int | None = None) -> str:
     """Return one failure in up to four lines; what was learned may keep `whole` characters."""
     words = [f"{one['experiment']} {NAMES[one['kind']]}"]
     if one["failure"]:
-        words.append(one["failure"])
+        words.append(" ".join(filter(None, (one["failure"], one["pruned"]))))
     if one["gain"] is not None:
         words.append(f"gain {num(one['gain'], sign=True)}")
     if one["mechanism_outcome"]:

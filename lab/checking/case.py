@@ -100,7 +100,7 @@ class Case:
         for path, data in files.items():
             (self.worktree / path).write_bytes(data)
         idea = self.lab("hypothesis", claim, "-m", "planted by lab check", cwd=self.worktree)
-        ran = self.run(idea.out.strip(), cwd=self.worktree)
+        ran = self.run(idea.out.strip(), "--no-prune", cwd=self.worktree)
         if not ran.found:
             raise Broken(f"lab would not run it: {ran.refusal}")
         return ran.found

@@ -4,6 +4,7 @@ import json
 import os
 
 from .. import slots
+from ..run import pruning, step_log
 from ..text import num, plural, span
 from . import offline
 from .case import PROFILE, Case, why_failed
@@ -123,6 +124,8 @@ def traces(case: Case) -> str:
             "training left no steps.jsonl in LAB_RUN_DIR: nobody could see how it went",
             "with steps.StepLog(here.dir) as log: log.log(step, elapsed_s, loss=loss)",
         )
+    if told := pruning.unlogged(case.leaf.prune, step_log.read(log)):
+        raise Broken(*told.split(": ", 1))
     case.evidence["steps"] = len(rows)
     said = f"{plural(len(rows), 'line')} of steps.jsonl"
     samples = (case.run_dir(case.baseline) / "samples.jsonl").is_file()

@@ -43,6 +43,7 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
+@click.option("--no-prune", is_flag=True, help="To its end, however hopeless.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
 @waits
 @as_json
@@ -53,6 +54,7 @@ def run(
     baseline: bool,
     seeds: int | None,
     again: bool,
+    no_prune: bool,
     max_cost: float | None,
     wait_s: float | None,
     detach: bool,
@@ -97,7 +99,8 @@ def run(
             idea = book.need(what, "h")
             desk = _desk_for(workspace, idea)
             say_profile(desk)
-            started = Trial(desk, book, seeds, max_cost).hypothesis(idea, again=again)
+            trial = Trial(desk, book, seeds, max_cost, prune=not no_prune)
+            started = trial.hypothesis(idea, again=again)
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
         if started.left_out:

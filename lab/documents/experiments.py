@@ -15,7 +15,8 @@ from .units import (
     Time,
 )
 
-Stage = Literal["queued", "running", "finished", "failed"]
+# pruned: ended early, worse than its incumbent's curve by more than luck
+Stage = Literal["queued", "running", "finished", "failed", "pruned"]
 Verdict = Literal["keep", "discard", "crash"]
 # open: within the error of what was wanted, or not reported; trivial: it held before as well
 Outcome = Literal["confirmed", "refuted", "open", "trivial"]
@@ -94,6 +95,22 @@ class Detail(TypedDict, total=False):
     hints: list[str]  # the leaf's hints whose condition holds, for a run that finished
 
 
+class Hopeless(TypedDict):
+    """The first rung at which a run was worse than its incumbent by more than luck."""
+
+    rung: Chance  # the share of the budget
+    series: str  # the number of the step log
+    value: float  # of this run there, the mean over the tenth of the budget before
+    incumbent: ExperimentId  # with which it was compared
+    incumbent_value: float  # of that one's run at the same seed, there
+    incumbent_run: int  # the number of that run in the notebook
+    noise: float  # the standard deviation of such a difference, as luck makes it
+    df: int  # degrees of freedom: repeats it is known from
+    margin: float  # how much worse it is, in noises
+    bar: float  # how many luck may reach
+    spared: bool  # whether it went on to its end, so that mistakes are counted
+
+
 class Begun(TypedDict):
     """What was run, and what it measured."""
 
@@ -122,7 +139,7 @@ class Judged(Begun):
     p_better: Chance | None  # how likely the true gain is above the least worth having
     level: Metric | None  # what it was compared with: the incumbent's mean, less luck
     suggest: str | None  # by the numbers: keep, replicate, discard or crash
-    reason: str | None  # better, simpler, bagged, undecided, worse, constraint or failed
+    reason: str | None  # better, simpler, bagged, undecided, worse, constraint, failed or pruned
     why: str | None  # the judgement in a sentence
     bar: Metric | None  # what its mean must reach for a keep
 
@@ -149,6 +166,7 @@ class Standing(Judged):
     next: Action  # the command to type
     verdict: Verdict | None  # what became of it
     detail: Detail  # more on its newest run
+    hopeless: Hopeless | None  # where its newest run was hopeless first; null where nowhere
     train_wall_s: Seconds | None  # how long its newest run trained
     setup_s: Seconds | None  # how long exporting and preparing took before
     waited_s: Seconds | None  # how long it waited for a device
@@ -241,6 +259,7 @@ class RunRecord(TypedDict):
     cost_usd: Dollars | None  # what the rented machine cost
     remote_id: str | None  # the sandbox it ran in
     machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
+    hopeless: str | None  # where it was worse than its incumbent's curve first, as JSON
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
     counts: bool  # whether the experiment's mean is over it too
 

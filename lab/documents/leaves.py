@@ -127,6 +127,7 @@ class Loss(TypedDict):
     mechanism: str | None  # why it should have worked
     kind: Kind  # it ran and lost, or it says too little
     failure: str | None  # the class of failure, where it failed
+    pruned: str | None  # where it was ended early: at which rung, how much worse
     gain: Metric | None  # against its incumbent; positive is better
     lesson: str | None  # what was learned from it
     parent: Commit | None  # what it was made from
@@ -145,6 +146,7 @@ class Failure(TypedDict):
     mechanism: str | None  # why it should have worked
     kind: Kind  # it ran and lost, or it says too little
     failure: str | None  # the class of failure, where it failed
+    pruned: str | None  # where it was ended early: at which rung, how much worse
     gain: Metric | None  # against its incumbent; positive is better
     mechanism_outcome: Outcome | None  # whether the mechanism was seen
     lesson: str | None  # what was learned from it
@@ -286,6 +288,15 @@ class Block(TypedDict):
     provisional_gain: Metric | None  # of the branch's level above what was last confirmed
 
 
+class Pruning(TypedDict):
+    """What ending hopeless runs early came to."""
+
+    pruned: int  # runs that were ended early
+    saved_s: Seconds  # how much longer their incumbents' runs took
+    went_on: int  # hopeless ones that came to a number: every tenth, so that mistakes are counted
+    winners: int  # of those, how many were kept or should be
+
+
 class Board(TypedDict):
     """What was kept on a leaf, and what it is worth; without LEAF a list of them."""
 
@@ -301,6 +312,7 @@ class Board(TypedDict):
     profiles: list[Block]  # each profile that something was kept in
     expected_gain: Metric | None  # confirmed_gain under its old name, for one release
     counts: Counts  # experiments, and what became of them
+    pruning: Pruning | None  # what ending hopeless runs early came to; null where none was hopeless
     imported: int  # how many of those listed came from another tool's log
     truncated: bool  # whether older ones are left out
     best: Leader | None  # the best that was kept

@@ -27,14 +27,22 @@ def axis(old: str | None, new: str | None) -> str | None:
     >>> axis("def f(): pass\\n", "def f(): return 1\\n")
     'f'
     """
+    found = touched(old, new)
+    return found[0].lower()[:60] if found else None
+
+
+def touched(old: str | None, new: str | None) -> list[str]:
+    """Return the names of all constants, functions and classes that differ, constants first.
+
+    >>> touched("LR = 1\\ndef f(): pass\\n", "LR = 2\\ndef f(): return 1\\n")
+    ['LR', 'f']
+    """
     try:
         before, after = _parts(old or ""), _parts(new or "")
     except (SyntaxError, ValueError, RecursionError):
-        return None
-    names = [name for name in (*after, *before) if before.get(name) != after.get(name)]
-    constants = [name for name in names if name.isupper()]
-    found = [*constants, *names]
-    return found[0].lower()[:60] if found else None
+        return []
+    names = [name for name in {**after, **before} if before.get(name) != after.get(name)]
+    return sorted(names, key=lambda name: not name.isupper())
 
 
 def _parts(source: str) -> dict[str, str]:

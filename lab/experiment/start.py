@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import repo
 from ..errors import Refused
+from ..judge.prune import Rules
 from ..leaf import less
 from ..notebook import Notebook, lookup, measurements, new_uid, read, record
 from ..notebook.replicates import SAYS_NOTHING
@@ -41,9 +42,15 @@ class Trial:
     """One `lab run`: what is asked for, where, and whether it may be."""
 
     def __init__(
-        self, workspace: Workspace, book: Notebook, seeds: int | None, max_cost: float | None = None
+        self,
+        workspace: Workspace,
+        book: Notebook,
+        seeds: int | None,
+        max_cost: float | None = None,
+        *,
+        prune: bool = True,
     ) -> None:
-        self.workspace, self.book, self.seeds = workspace, book, seeds
+        self.workspace, self.book, self.seeds, self.prune = workspace, book, seeds, prune
         self.top = workspace.place.top
         self.preflight = Preflight(workspace, book, seeds, max_cost)
 
@@ -173,7 +180,8 @@ class Trial:
         with _held(place.home, uid) as lock:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
-                job = self._job(number, self._seeds(number, self.seeds or 1), uid, restore)
+                chosen = self._seeds(number, self.seeds or 1)
+                job = self._job(number, chosen, uid, restore, prune=self._prunes())
             message = f"e{number}: {subject(idea['claim'])[:200]}"
             body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
             body += f"Mechanism: {subject(idea['mechanism'])}"
@@ -194,7 +202,8 @@ class Trial:
         restore = {"top": str(self.top), "branch": self.place.branch, "parent": self.place.head}
         with _held(self.place.home, uid) as lock:
             with self.book.write():
-                job = self._job(row["id"], self._seeds(row["id"], self.seeds or 1), uid, restore)
+                chosen = self._seeds(row["id"], self.seeds or 1)
+                job = self._job(row["id"], chosen, uid, restore, prune=self._prunes())
             words = ("reset", "--quiet", "--mixed", row["commit"])
             repo.git(*words, cwd=self.top)
             record.tip(self.book, self.place.campaign, row["commit"])
@@ -320,9 +329,11 @@ class Trial:
         reproduce: bool = False,
         audit: int | None = None,
         seal: Sequence[int] = (),
+        prune: bool = False,
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
         asked |= {"seal": [*seal]} if seal else {}
+        asked |= {"prune": dict(self.workspace.leaf.prune)} if prune else {}
         made = self.book.insert(
             "jobs",
             uid=uid,
@@ -347,6 +358,18 @@ class Trial:
         order = itertools.chain(theirs, (seed for seed in itertools.count() if seed not in theirs))
         free = (seed for seed in order if seed not in used)
         return [next(free) for _ in range(count)]
+
+    def _prunes(self) -> bool:
+        """Return whether a change's first run may be ended early: not where it is asked for twice.
+
+        Nor where it touches what the leaf lists, such as a schedule: its curve says little.
+        """
+        leaf = self.workspace.leaf
+        if not (leaf.prune and self.prune) or (self.seeds or 1) > 1:
+            return False
+        names = [name for texts in self._texts for name in edits.touched(*texts)]
+        rules = Rules.from_table(leaf.prune, leaf.metric, leaf.direction)
+        return rules.spares(names) is None
 
     def _attempt(self, idea: sqlite3.Row) -> int:
         return 1 + lookup.attempts(self.book, idea["id"], self.place.campaign)

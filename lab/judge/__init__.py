@@ -10,6 +10,7 @@ pairs     how much of a seed's luck two programs share
 verdict   keep, replicate or discard, and why
 mechanism  did a metric move as the idea said, beyond luck
 bag       near misses that are tried together once
+prune     from which difference on a training is hopeless at a rung
 audit     what is claimed of a row of keeps, measured in turn with where it began
 """
 
@@ -23,7 +24,7 @@ from .numbers import agrees, finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge
+from .verdict import BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge, pruned
 
 __all__ = [
     "BASELINE_RUNS",
@@ -60,6 +61,7 @@ __all__ = [
     "overall",
     "pool",
     "pooled",
+    "pruned",
     "spread",
     "spread_of",
     "step_of",

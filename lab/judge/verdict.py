@@ -33,7 +33,8 @@ class Judgement:
     noise: float | None = None  # standard deviation of one run
     p_better: float | None = None  # P(true gain > min_effect)
     suggest: str = "discard"  # keep | replicate | discard | crash
-    reason: str = "worse"  # better | simpler | bagged | undecided | worse | constraint | failed
+    # better | simpler | bagged | undecided | worse | constraint | failed | pruned
+    reason: str = "worse"
     target: str = "candidate"  # whom to run again when replicating: candidate | incumbent
     more: int = 0  # how many runs that asks for
     level: float | None = None  # what the candidate was compared with
@@ -95,6 +96,11 @@ def failed(seeds: int = 0, of: int = 0) -> Judgement:
     return Judgement(
         suggest="discard", reason="failed", why=f"{seeds} of {plural(of, 'seed')} failed"
     )
+
+
+def pruned(why: str) -> Judgement:
+    """Return the judgement of a run that was ended early, worse than its incumbent was there."""
+    return Judgement(suggest="discard", reason="pruned", why=why)
 
 
 def baseline(runs: int, more: int = 0) -> Judgement:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from .. import errors
+from ..judge.prune import Rules
 from ..text import nearest
 from .known_bad import fault_of
 from .model import SAMPLERS, WELL_KNOWN, Condition, Knob, Leaf, Sampler, Settings, resolve
@@ -239,20 +240,21 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
         raise _unknown(root, name)
     page = _Page(name, folder)
     table = page.load(text)
-    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "tuner", "check"])
+    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "prune", "tuner", "check"])
     for key in REQUIRED:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
     page.fields("", table)
     profiles = _profiles(page, table)
     knobs = {n: _knob(page, n, k) for n, k in page.table(table, "knobs").items()}
-    judge = _judge(page, table)
+    judge, prune = _judge(page, table), _prune(page, table)
     if fault := fault_of(page.table(table, "check")):
         page.refuse(*fault)
     for profile in profiles:
         _files(page, resolve(table, profile))
     said = (table["purpose"], table["metric"], table["direction"])
-    return Leaf(name, root, folder, *said, profiles, table, knobs, judge, _sampler(page, table))
+    sampler = _sampler(page, table)
+    return Leaf(name, root, folder, *said, profiles, table, knobs, judge, prune, sampler)
 
 
 def _unknown(root: Path, name: str) -> errors.NotFound:
@@ -302,6 +304,17 @@ def _sampler(page: _Page, table: Mapping[str, Any]) -> Sampler:
         if asked.get("sampler", SAMPLERS[0]) == sampler:
             return sampler
     page.refuse("tuner.sampler", f"is {asked['sampler']!r}; choose {' or '.join(SAMPLERS)}")
+
+
+def _prune(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the [prune] table, {} where nothing is pruned."""
+    prune = page.table(table, "prune")
+    if "prune" in table:
+        try:
+            Rules.from_table(prune, table["metric"], table["direction"])
+        except ValueError as fault:
+            page.refuse(f"prune.{str(fault).partition(': ')[0]}", str(fault).partition(": ")[2])
+    return prune
 
 
 def _knob(page: _Page, name: str, table: Any) -> Knob:

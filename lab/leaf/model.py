@@ -168,6 +168,7 @@ class Leaf:
     table: Mapping[str, Any]
     knobs: dict[str, Knob]
     judge: Mapping[str, Any]
+    prune: Mapping[str, Any] = field(default_factory=dict)  # {} where no run is ended early
     sampler: Sampler = "model"  # of the tuner: one model of all runs, or Optuna knob by knob
 
     @property

@@ -8,6 +8,8 @@ from typing import Any
 from ..documents.leaves import Failure, Lesson
 from . import Notebook
 from .read import ENTRY, Found, e, h
+from .repeats import margin_of
+from .replicates import PRUNED
 
 AMONG = 4  # times as many lessons looked at: those of this program may not be the newest
 # A later experiment of the same idea that was kept or discarded settles what came of it.
@@ -136,6 +138,7 @@ def _failure(book: Notebook, row: sqlite3.Row, score: float | None) -> Failure:
         "mechanism": row["because"],
         "kind": row["kind"],
         "failure": row["failure"],
+        "pruned": margin_of(book, row["experiment"]) if row["failure"] == PRUNED else None,
         "gain": row["gain"],
         "mechanism_outcome": row["mechanism"],
         "lesson": lesson_of(book, row["experiment"]),

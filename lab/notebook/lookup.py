@@ -5,7 +5,7 @@ import sqlite3
 
 from ..errors import NotFound
 from . import Notebook
-from .replicates import MARKS, RUNS, SAYS_NOTHING
+from .replicates import MARKS, PRUNED, RUNS, SAYS_NOTHING
 
 Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
 # The same contents, or the same code with other comments; by one index each, never by a walk.
@@ -191,9 +191,9 @@ def has_number(book: Notebook, experiment: int) -> bool:
 
 
 def used_seeds(book: Notebook, experiment: int) -> set[int]:
-    """Return the seeds of an experiment's runs that say something about the idea."""
+    """Return the seeds of an experiment's runs that came to an end which tells of the idea."""
     rows = runs(book, experiment)
-    return {row["seed"] for row in rows if row["failure"] not in SAYS_NOTHING}
+    return {row["seed"] for row in rows if row["failure"] not in (*SAYS_NOTHING, PRUNED)}
 
 
 # -- Campaigns ------------------------------------------------------------------

@@ -134,6 +134,17 @@ def m012_changes(db: "Database") -> None:
     db.execute(f"create trigger changes_stays before delete on changes {never}")
 
 
+def m013_hopeless(db: "Database") -> None:
+    """At which rung a run was worse than its incumbent's curve: JSON, empty where at none."""
+    db.execute("alter table runs add column hopeless text")
+    db.execute(
+        "create trigger runs_hopeless_kept before update of hopeless on runs "
+        "when old.hopeless is not null and old.hopeless is not new.hopeless "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+    db.execute("create index runs_hopeless on runs (experiment) where hopeless is not null")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -157,5 +168,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m010_repeats,
     m011_sealed,
     m012_changes,
+    m013_hopeless,
 )
 REDERIVED = 12  # notebooks older than this step hold derived tables of another rule

@@ -11,6 +11,7 @@ RUNS = """
     select r.*, j.audit, a.conclusion from runs r left join jobs j on j.id = r.job
     left join audits a on a.id = j.audit"""
 SAYS_NOTHING = ("infra", "interrupted", "lost")  # failures that tell nothing about the idea
+PRUNED = "pruned"  # ended early by the harness: the same seed may be run to its end
 MARKS = ", ".join(f"'{name}'" for name in SAYS_NOTHING)  # the same in SQL
 Run = Mapping[str, Any] | sqlite3.Row
 
@@ -64,17 +65,22 @@ def by_seed(runs: Sequence[Run]) -> dict[int, float]:
 
 
 def unselected(kind: str, runs: Sequence[Run]) -> list[list[float]]:
-    """Return the values that nobody selected, those that were measured together in one list.
+    """Return the values that nobody selected, those that were measured together in one list."""
+    return [list(by_seed(some).values()) for some in unselected_runs(kind, runs)]
+
+
+def unselected_runs(kind: str, runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs that nobody selected, those that were measured together in one list.
 
     They are a baseline's own and an audit's: who runs more seeds of a change chose which change.
     """
     groups: dict[int | None, list[Run]] = {}
     for run in runs:
         groups.setdefault(run["audit"], []).append(run)
-    values = {audit: list(by_seed(counted(some)).values()) for audit, some in groups.items()}
+    known = {audit: counted(some) for audit, some in groups.items()}
     if kind != "baseline":
-        values.pop(None, None)
-    return [some for some in values.values() if len(some) > 1]
+        known.pop(None, None)
+    return [some for some in known.values() if len(some) > 1]
 
 
 def unfinished(runs: Sequence[Run]) -> int:

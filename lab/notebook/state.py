@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..judge import finite, mean, spread
 from . import Notebook
-from .replicates import RUNS, SAYS_NOTHING, record, unselected, unsteady
+from .replicates import PRUNED, RUNS, SAYS_NOTHING, record, unselected, unsteady
 
 CHUNK = 500  # experiments looked at together: 10 times quicker than one by one
 SCOPE = ("leaf", "profile", "platform", "yardstick")
@@ -72,7 +72,7 @@ def derive(
 
 
 def _standing(result: Row | None, job: Row | None) -> Row | None:
-    """A crash noted by the supervisor stands only until the experiment is run again."""
+    """A verdict that the supervisor noted stands only until the experiment is run again."""
     if result is None or job is None or result["job"] is None or result["job"] >= job["id"]:
         return result
     return None
@@ -88,6 +88,8 @@ def _status(
     if job is not None and job["ended"] is None:
         started = any(run["started"] and not run["ended"] for run in runs)
         return "running" if started else "queued"
+    if not values and runs and runs[-1]["failure"] == PRUNED:
+        return PRUNED
     return "finished" if values else "failed"
 
 

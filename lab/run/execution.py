@@ -27,10 +27,12 @@ from . import (
     budget,
     failures,
     machine,
+    pruning,
     queue_status,
     renting,
     seeds,
     shared_memory,
+    step_log,
     warm_start,
 )
 from .confinement import Confinement
@@ -145,7 +147,7 @@ class Execution:
         commit, job = self.experiment["commit"], order.job["id"]
         self.exports = exports(order.source, commit, order.home, job, order.beside)
         leaf = leaves.read(self.exports[0], self.experiment["leaf"])
-        self.settings = leaf.settings(self.experiment["profile"])
+        self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
         self.folder = leaf.prefix.rstrip("/")
         return leaf
 
@@ -213,6 +215,7 @@ class Execution:
             },
             paths=own_in_export(self.exports[0], (self.order.source, *self.order.beside)),
             python=python,
+            prune=pruning.of_run(self.order, leaf, settings, self.seed),
         )
 
     def _lease(self, leaf: leaves.Leaf) -> slots.Lease:
@@ -258,6 +261,7 @@ class Execution:
         self.machine |= machine.pace(outcome, self.settings.clock)
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
+        self.facts["hopeless"] = json.dumps(outcome.hopeless) if outcome.hopeless else None
         failure = self._classify(outcome, self.log, tampered=tampered)
         return failure, summary.parse(outcome.tail, self.settings.metric)
 
@@ -337,6 +341,8 @@ class Execution:
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            if told := pruning.unlogged(self.prunes, step_log.read(self.dir / "steps.jsonl")):
+                detail["hints"].append(told)
             if long:
                 words = f"{len(long)} metrics have names of more than {LONGEST_NAME} characters"
                 detail["hints"].append(f"{words} and are not recorded: {long[0][:20]}...")

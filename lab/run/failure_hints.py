@@ -20,6 +20,7 @@ def hint(kind: str, place: str, source: str) -> str:
         "infra": "Run it again; if it fails again: lab doctor",
         "timeout": "Stop when the training budget is over, or do less before and after it",
         "bug": f"Fix {place} and run it again" if place else "Read the log, fix it, run it again",
+        "pruned": "Try another idea",
         "no_metric": "Print the metric between two lines of ---, as a finite number",
         "tampered": "Change the mutable files only, and write artefacts to LAB_RUN_DIR",
     }[kind]

@@ -6,10 +6,11 @@ import signal as signals
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared import summary
 
+from ..runner import pruning
 from . import tracebacks
 from .failure_hints import hint
 from .tracebacks import Trace
@@ -20,6 +21,7 @@ SAYS = {
     "lost": "Its supervisor died: this says nothing about the idea.",
     "infra": "The machine failed, not the idea.",
     "timeout": "Too slow as written: it did not end within the hard limit.",
+    "pruned": "Worse than its incumbent's curve by more than luck, so it was ended early.",
     "oom": "Too big as written: memory ran out.",
     "diverged": "This setting is unstable: the loss stopped being a number.",
     "bug": "A code error: the idea has not been tested yet.",
@@ -74,6 +76,10 @@ class Facts(Protocol):
     def timed_out(self) -> bool: ...
     @property
     def diverged(self) -> bool: ...
+    @property
+    def pruned(self) -> bool: ...
+    @property
+    def hopeless(self) -> dict[str, Any] | None: ...
     @property
     def stopped(self) -> bool: ...
     @property
@@ -149,6 +155,8 @@ def _by_facts(outcome: Facts) -> str:
         return "infra"
     if outcome.timed_out:
         return "timeout"
+    if outcome.pruned:
+        return "pruned"
     if outcome.oom_killed:
         return "oom"
     number = outcome.signal or max(0, (outcome.exit_code or 0) - 128)  # a shell adds 128
@@ -183,6 +191,8 @@ def _last_words(
     """Return the line that tells most about a failure."""
     if outcome.error:
         return outcome.error
+    if kind == "pruned" and outcome.hopeless:
+        return pruning.words(outcome.hopeless)
     if kind == "tampered":
         return "changed: " + ", ".join(tampered)
     if kind == "diverged" and _own_words(log):

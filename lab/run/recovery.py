@@ -15,7 +15,7 @@ import click
 from .. import repo
 from ..errors import LabError
 from ..notebook import Notebook, lookup, record, runs
-from ..notebook.replicates import SAYS_NOTHING
+from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..repo import checkout_lock
 from ..system import locks, processes
 from ..system.home import Home
@@ -96,7 +96,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
     try:
         experiment = _adopt_commit(book, experiment, restore)
         if not finished:
-            restore_branch(place.home, experiment, restore)
+            restore_branch(place.home, experiment, restore, verdict(book, number))
     except (repo.GitFailed, LabError) as error:  # nobody can be kept waiting for a broken checkout
         said = f"e{number}: {restore['top']} could not be put back: {error}"
         click.echo(f"{said}\nLook with: git -C {restore['top']} status", err=True)
@@ -105,7 +105,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
             record.run_ended(book, number, run["id"], status="failed", failure="lost")
         record.job_ended(book, job["id"], "lost")
         if not finished:
-            record.result(book, experiment, "crash", job=job["id"])
+            record.result(book, experiment, verdict(book, number), job=job["id"])
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
     click.echo(_message(book, experiment, finished), err=True)
 
@@ -158,10 +158,19 @@ def _made(experiment: sqlite3.Row, restore: Mapping[str, Any]) -> str | None:
     return head if subject.startswith(f"e{experiment['id']}: ") else None
 
 
-def restore_branch(home: Home, experiment: sqlite3.Row, restore: Mapping[str, Any]) -> None:
-    """Put branch and index at the parent after a run without a metric; the edit stays in the file.
+def verdict(book: Notebook, experiment: int) -> str:
+    """Return what an experiment without a metric is: a crash, or discarded where it was pruned."""
+    made = lookup.runs(book, experiment)
+    return "discard" if made and made[-1]["failure"] == PRUNED else "crash"
 
-    Does nothing when the branch has moved on, or when the run made no commit of its own.
+
+def restore_branch(
+    home: Home, experiment: sqlite3.Row, restore: Mapping[str, Any], verdict: str = "crash"
+) -> None:
+    """Put branch and index at the parent after a run without a metric.
+
+    The edit of a crash stays in the file, to be mended; that of a discard goes, unless it was
+    edited since. Does nothing when the branch has moved on, or the run made no commit of its own.
     """
     if "branch" not in restore or not Path(restore["top"]).is_dir():
         return
@@ -172,7 +181,17 @@ def restore_branch(home: Home, experiment: sqlite3.Row, restore: Mapping[str, An
         if commit is None:  # the starter died before its commit: the index may hold the add
             repo.git("reset", "--quiet", "--mixed", cwd=top)
         else:
-            repo.back_to(top, restore["branch"], restore["parent"], commit)
+            back = repo.back_to(top, restore["branch"], restore["parent"], commit)
+            if back and verdict == "discard":
+                _put_back(top, restore["parent"], commit)
+
+
+def _put_back(top: Path, parent: str, commit: str) -> None:
+    """Put the files that a commit changed back to its parent, unless they were edited since."""
+    paths = repo.git("diff", "--name-only", "-z", parent, commit, cwd=top).split("\0")
+    paths = [path for path in paths if path]
+    if repo.worktree_blobs(top, paths) == repo.tree_blobs(top, commit, paths):
+        repo.restore(top, parent, paths)
 
 
 def remove_exports(book: Notebook, home: Home) -> None:

@@ -215,6 +215,7 @@ class Stages:
             log=self.dir / log,
             limit_s=limit_s,
             steps=self.dir / "steps.jsonl" if watch else None,
+            prune=self.plan.prune if watch else None,
             wrapped=confine is not None and self.wrapped,
         )
         outcome = self.runner.run(job, self.stop)

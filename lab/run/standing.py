@@ -9,10 +9,10 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Begun, Detail, Judged, Replicate, Standing
+from ..documents.experiments import Begun, Detail, Judged, Replicate, Stage, Standing
 from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read
 from ..notebook.marks import marks
-from ..notebook.replicates import SAYS_NOTHING
+from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..text import num, plain, plural, span, to_go
 from ..views.experiment_text import uncounted
 from ..views.mechanism_text import mechanism_text
@@ -58,7 +58,9 @@ def _known(
 ) -> _Known:
     number, runs = experiment["id"], lookup.runs(book, experiment["id"])
     state, judgement = lookup.state(book, number), standing.judgement
-    if state["verdict"] in ("keep", "discard"):
+    if state["status"] == PRUNED:
+        judgement = judging.pruned(json.loads(runs[-1]["detail"])["last"])
+    elif state["verdict"] in ("keep", "discard"):
         judgement = _as_judged(book, number, judgement)
     tip = number if state["verdict"] == "keep" else experiment["incumbent"]
     stands = ledger.of(book, tip, standing.noise, policy) if tip is not None else None
@@ -85,7 +87,7 @@ def as_json(
     standing = assess(book, experiment, policy)
     known = _known(book, experiment, policy, standing)
     state, verdict, stands, last = known.state, known.judgement, known.stands, known.last
-    judged = state["status"] in ("finished", "failed") and experiment["kind"] == "run"
+    judged = state["status"] in ("finished", "failed", PRUNED) and experiment["kind"] == "run"
     hints = _hints(known, standing, experiment) if judged else known.detail.get("hints", [])
     begun = _begun(book, experiment, known, standing)
     return {
@@ -109,6 +111,7 @@ def as_json(
         "next": _of_change(book, number, state, policy) or _next(experiment, state, verdict, known),
         "verdict": state["verdict"],
         "detail": known.detail,
+        "hopeless": json.loads(last.get("hopeless") or "null"),
         "train_wall_s": last.get("train_wall_s"),
         "setup_s": last.get("setup_s"),
         "waited_s": last.get("waited_s"),
@@ -203,10 +206,16 @@ def _run(run: sqlite3.Row, counts: bool) -> Replicate:
         "seconds": run["seconds"],
         "device": run["device"],
         "confined": confined(run["machine"]),
-        "status": run["status"] or ("running" if run["started"] else "queued"),
+        "status": _stage(run),
         "failure": run["failure"],
         "counts": counts,
     }
+
+
+def _stage(run: sqlite3.Row) -> Stage:
+    if run["failure"] == PRUNED:  # as its record has it, a run that gave no number has failed
+        return "pruned"
+    return run["status"] or ("running" if run["started"] else "queued")
 
 
 def _of_change(
@@ -283,6 +292,8 @@ def as_text(found: Standing) -> str:
     """Return the same as text, for agents and people who read rather than parse."""
     if found["status"] in ("queued", "running"):
         return _told_waiting(found)
+    if found["status"] == PRUNED:
+        return _told_pruned(found)
     if found["status"] == "failed":
         return _told_failure(found)
     lines = [
@@ -356,6 +367,17 @@ def _told_waiting(found: Standing) -> str:
     where = "" if found["position"] is None else f", place {found['position']} in the queue"
     stands = f"{found['experiment']} {found['status']}{where}{to_go(found['eta_s'])}"
     return f"{stands}\nnext: {found['next']}"
+
+
+def _told_pruned(found: Standing) -> str:
+    name, idea = found["experiment"], found["hypothesis"]
+    lines = [
+        f"{name} pruned: {plain(found['why'] or '')}",
+        f"judged {found['verdict']}; branch and file are as before it, where nobody edited them",
+        f"to its end all the same: lab run {name}; a change like it: lab run {idea} --no-prune",
+    ]
+    lines += [f"curve: {found['curve']}"] if found["curve"] else []
+    return "\n".join([*lines, f"next: {found['next']}"])
 
 
 def _told_failure(found: Standing) -> str:

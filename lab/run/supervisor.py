@@ -122,14 +122,16 @@ class Supervisor:
         return record.run(self.book, self.number, self.job["id"], seed)
 
     def _close(self, how: str) -> None:
-        """Close the job; a run without a metric is a crash, and the branch goes back before.
+        """Close the job; a run without a metric is a crash, or a discard where it was pruned.
 
-        Whoever waits goes on as soon as the job is closed, so the worktree has to be ready by then.
+        The branch goes back before: whoever waits goes on as soon as the job is closed, so the
+        worktree has to be ready by then.
         """
         measured = lookup.has_number(self.book, self.number)
+        verdict = recovery.verdict(self.book, self.number)
         if not measured:
             try:
-                recovery.restore_branch(self.home, self.experiment, self.restore)
+                recovery.restore_branch(self.home, self.experiment, self.restore, verdict)
             except (LabError, repo.GitFailed) as error:
                 self._log(f"the branch could not be put back: {error}")
         left = [run for run in runs.of_job(self.book, self.job["id"]) if run["ended"] is None]
@@ -140,7 +142,7 @@ class Supervisor:
                 )
             record.job_ended(self.book, self.job["id"], how)
             if not measured:
-                record.result(self.book, self.experiment, "crash", job=self.job["id"])
+                record.result(self.book, self.experiment, verdict, job=self.job["id"])
 
     def clean_up(self) -> None:
         """Remove what only a living job needs, also of supervisors that were killed."""

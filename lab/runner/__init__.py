@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 LOG_CAP_BYTES = 4 << 20  # a night of 100 runs keeps at most 400 MB of logs
 # A moment of a training: `step`, its newest; `wall_s` and `cpu_s`, what it had taken by then; and
@@ -38,6 +38,7 @@ class Plan:
     sealed: bool = False  # whether `prepare` holds out a second set
     seal: bool = False  # whether this run is measured by that one too
     python: str = ""  # "" for the interpreter that carries the plan out
+    prune: dict[str, Any] | None = None  # `pruning.Pruning` as data; None: whatever it is worth
 
     def as_json(self) -> str:
         """Return the plan as text."""
@@ -53,7 +54,8 @@ class Plan:
 class Command:
     """One command of a leaf. `limit_s` is a hard limit on its wall seconds.
 
-    `steps` is the step log to watch: a loss that is not finite ends the run as diverged.
+    `steps` is the step log to watch: a loss that is not finite ends the run as diverged, one that
+    is beyond a bar of `prune` as pruned.
     """
 
     argv: list[str]
@@ -64,6 +66,7 @@ class Command:
     steps: Path | None = None
     log_cap_bytes: int = LOG_CAP_BYTES
     wrapped: bool = False  # the program only makes namespaces and becomes another one there
+    prune: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class Outcome:
     end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
     they waited for a core, `start_cpu_s` what they used before the step log's own clock began, None
     without a log. `first` and `last` are the moments at which its step log was seen to have grown,
-    where the system tells CPU seconds of who still runs.
+    where the system tells CPU seconds of who still runs. `hopeless` is the first rung at which its
+    series was beyond the bar; `pruned`, that it was ended for it.
     """
 
     exit_code: int | None = None
@@ -96,6 +100,8 @@ class Outcome:
     left: tuple[int, ...] = ()
     first: Moment | None = None
     last: Moment | None = None
+    hopeless: dict[str, Any] | None = None
+    pruned: bool = False
 
 
 class Runner(Protocol):

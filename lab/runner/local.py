@@ -49,7 +49,7 @@ class _Child:
         self.excluded = processes.children()
         self.cpu_before, self.kills_before = _cpu_s(), memory.kills()
         self.out, self.err = Tail(TAIL_BYTES), Tail(TAIL_BYTES)
-        self.steps = StepWatch(job.steps)
+        self.steps = StepWatch(job.steps, job.prune)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             job.argv,
@@ -118,6 +118,8 @@ class _Child:
                     return Outcome(stopped=True)
                 if ends_itself_by > now + OWN_END_S and self.steps.look():
                     ends_itself_by = now + OWN_END_S
+                if self.steps.is_to_end() and not self.steps.diverged:
+                    return Outcome(pruned=not self._ended())
                 self._collect_orphans()
                 self._note()
                 next_check = now + CHECK_S
@@ -214,6 +216,7 @@ class _Child:
             first=self.first,
             last=self.last,
             diverged=seen.diverged or diverged,
+            hopeless=self.steps.hopeless,
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),
             tail=self.out.text(),
             stderr_tail=self.err.text(),

@@ -41,6 +41,7 @@ LIGHT = (  # what `lab.run.in_sandbox` needs, from this package
     *("run/__init__.py", "run/in_sandbox.py", "run/stages.py", "run/manifest.py"),
     *("run/prepared.py", "confine/__init__.py", "confine/environment.py"),
     *("runner/__init__.py", "runner/local.py", "runner/memory.py", "runner/output.py"),
+    "runner/pruning.py",
 )
 
 

@@ -1,4 +1,4 @@
-"""Output of a run, bounded: a capped log, a tail, early stop of a diverged step log."""
+"""Output of a run, bounded: a capped log, a tail, early stop of a diverged or hopeless step log."""
 
 import json
 import math
@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 from typing import Any, TypeGuard
+
+from .pruning import Hopeless, Pruning, Rungs
 
 FINITE = re.compile(rb'"([^"\\]*loss[^"\\]*)"\s*:\s*-?\d')
 OWN_LOSS = {"loss", "train_loss", "training_loss", "train/loss"}  # of training, each step
@@ -73,7 +75,7 @@ class Tail:
 
 
 class StepWatch:
-    """Reads a step log as it grows and notices a loss that is not finite.
+    """Reads a step log as it grows; notices a loss that is not finite, or beyond a rung's bar.
 
     Only losses count: a gradient norm may be infinite where a loss scaler then skips the step, and
     the scaler's own scale is no loss. One that is not the training's own may be no number until it
@@ -82,8 +84,9 @@ class StepWatch:
 
     PIECE = 1 << 20  # read at once; a log that grows faster is caught up with later
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, prune: dict[str, Any] | None = None) -> None:
         self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
+        self.rungs = Rungs(Pruning.from_row(prune)) if prune else None
         self.newest = b""  # whole line
         self.finite: set[str] = set()  # names of losses that were numbers once
 
@@ -105,15 +108,23 @@ class StepWatch:
         self.rest = rest[-self.PIECE :]
         self.newest = lines[-1] if lines else self.newest
         self.diverged = any(_diverged(line, self.finite) for line in lines)
+        if self.rungs is not None:
+            for line in lines:
+                self.rungs.add(_row(line))
         return self.diverged
+
+    @property
+    def hopeless(self) -> Hopeless | None:
+        """At which rung the run was hopeless first."""
+        return self.rungs.hopeless if self.rungs else None
+
+    def is_to_end(self) -> bool:
+        """Return whether the run is hopeless and none that goes on all the same."""
+        return self.hopeless is not None and not self.hopeless["spared"]
 
     def reached(self) -> dict[str, float]:
         """Return the newest step and its seconds, as far as its line tells; {} without any."""
-        try:
-            row = json.loads(self.newest)
-        except (ValueError, RecursionError):
-            return {}
-        found = row if isinstance(row, dict) else {}
+        found = _row(self.newest)
         named = {"step": found.get("step"), "clock_s": found.get("elapsed_s")}
         known = {name: float(value) for name, value in named.items() if _is_number(value)}
         return known if "step" in known else {}
@@ -125,6 +136,15 @@ class StepWatch:
             before = self.offset
             self.look()
         return self.diverged
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """Return a line of the log; {} where it is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
 def _diverged(line: bytes, finite: set[str]) -> bool:
@@ -140,12 +160,7 @@ def _diverged(line: bytes, finite: set[str]) -> bool:
     finite.update(name.decode("utf-8", "replace") for name in FINITE.findall(line))
     if b"NaN" not in line and b"Infinity" not in line and b"nonfinite" not in line:
         return False  # nearly every line: saves parsing it
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return False
-    if not isinstance(row, dict):
-        return False
+    row = _row(line)
     bad = [name for name in _nonfinite(row) if "loss" in name and not NO_LOSS.search(name)]
     return any(name in OWN_LOSS or name in finite for name in bad)
 

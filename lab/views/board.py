@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..documents.leaves import Block, Board, Going, Leader, Row
 from ..judge import Policy, total
-from ..notebook import Notebook, history, ledger, lookup, measurements, read, runs
+from ..notebook import Notebook, history, ledger, lookup, measurements, read, repeats, runs
 from ..notebook.history import Point
 from ..notebook.marks import marks
 
@@ -43,6 +43,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "profiles": _profiles(book, leaf, keeps, policy),
         "expected_gain": stands.confirmed_gain if stands else None,
         "counts": counts,
+        "pruning": repeats.pruned(book, leaf),
         "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
         "best": _best(book, scope),

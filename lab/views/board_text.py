@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..documents.leaves import Block, Board, Row
+from ..documents.leaves import Block, Board, Pruning, Row
 from ..text import num, plural, shorten, span
 from .sealed import TITLE, Line
 
@@ -94,6 +94,8 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
     )
     if counts["overruled"]:
         lines += _wrapped(f"{counts['overruled']} kept against the suggestion", "default", width)
+    if found["pruning"]:
+        lines += _wrapped(_pruned(found["pruning"]), "default", width)
     best = found["best"]
     if best:
         runs = plural(best["runs"], "run")
@@ -114,6 +116,15 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
     if spark:
         lines.append((f"best so far {spark}", STYLES["keep"]))
     return lines
+
+
+def _pruned(found: Pruning) -> str:
+    """Return what ending hopeless runs early came to, and how often it would have been wrong."""
+    words = f"{found['pruned']} pruned, {span(found['saved_s'])} saved"
+    if not found["went_on"]:
+        return f"{words}; no hopeless run has gone on to its end yet (every tenth does)"
+    these = f"{found['went_on']} hopeless run{'s' * (found['went_on'] != 1)}"
+    return f"{words}; of {these} that went on to the end {found['winners']} would have been kept"
 
 
 def _other(block: Block) -> str:

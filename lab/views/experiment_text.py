@@ -100,8 +100,9 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
 def _runs(runs: list[RunRecord]) -> list[str]:
     """Return a line a run, the newest last."""
     counted = [run for run in runs if run["counts"]]
-    lines = [_run(run, counted) for run in runs[-RUNS:]]
-    more = len(runs) - len(lines)
+    shown = runs[-RUNS:]
+    lines = [line for run in shown for line in (_run(run, counted), *_spared(run))]
+    more = len(runs) - len(shown)
     return [*([f"  {plural(more, 'earlier run')}"] if more else []), *lines]
 
 
@@ -115,6 +116,7 @@ def uncounted(seed: int, counted: Sequence[Mapping[str, Any]]) -> str:
 def _run(run: RunRecord, counted: Sequence[RunRecord]) -> str:
     status = run["status"] or ("running" if run["started"] else "queued")
     outcome = f"{status} ({run['failure']})" if run["failure"] else status
+    outcome = "pruned" if run["failure"] == "pruned" else outcome
     value = f" {num(run['value'])}" if run["value"] is not None else ""
     device = f" on {run['device']}" if run["device"] else ""
     words = f"run {run['id']} seed {run['seed']}: {outcome}{value}, {span(run['seconds'])}{device}"
@@ -124,6 +126,15 @@ def _run(run: RunRecord, counted: Sequence[RunRecord]) -> str:
     if run["value"] is not None and not run["counts"]:
         words += f", not in the mean: {uncounted(run['seed'], counted)}"
     return shorten(words, 2 * WIDTH)
+
+
+def _spared(run: RunRecord) -> list[str]:
+    """Return of a run that was hopeless and went on how hopeless it was."""
+    found = json.loads(run["hopeless"] or "null")
+    if not found or not found["spared"]:
+        return []
+    margin = f"worse by {found['margin']:.1f} noises at {found['rung']:.0%}"
+    return [f"  hopeless ({margin}), and went on as every tenth does"]
 
 
 def _judged(found: Experiment) -> Iterator[str]:
