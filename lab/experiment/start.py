@@ -20,7 +20,7 @@ from ..notebook.replicates import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
-from ..text import subject
+from ..text import num, subject
 from ..workspace import Workspace
 from . import edits
 from .preflight import Preflight
@@ -75,7 +75,7 @@ class Trial:
             self.preflight.check_requirements()
             self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
-            same = None if again else self._same()
+            same = None if again else self._same(incumbent)
             if same is not None:
                 started = self._rerun_lost(same)
             else:
@@ -123,21 +123,21 @@ class Trial:
     @functools.cached_property
     def _key(self) -> lookup.Key:
         """By what an experiment of the files as they are is found again."""
-        return self.workspace.key()
+        return self._ids[0]
 
-    def _same(self) -> sqlite3.Row | None:
+    @functools.cached_property
+    def _ids(self) -> tuple[lookup.Key, str]:
+        return self.workspace.key_and_behaviour()
+
+    def _same(self, incumbent: sqlite3.Row) -> sqlite3.Row | None:
         """Return an experiment of these contents whose runs say nothing; refuse one that does."""
-        rows = lookup.same_contents(self.book, self._key)
+        rows = lookup.same_contents(self.book, *self._ids) or self._old_incumbent(incumbent)
         for row in rows:
             silent = row["status"] == "failed" and row["failure"] in SAYS_NOTHING
             if not silent and not (
                 row["runs"] == 0 and row["failure"] is None and not row["verdict"]
             ):
-                same = "contents" if row["contents"] == self._key[1] else "code, comments aside"
-                raise Refused(
-                    f"e{row['id']} ran the very same {same} ({row['verdict'] or row['status']}).",
-                    f"Look at it: lab show e{row['id']}; or run it anyway: --again",
-                )
+                raise self._ran_before(row)
         mine = [
             row
             for row in rows
@@ -148,6 +148,37 @@ class Trial:
             and row["kind"] == "run"
         ]
         return mine[0] if mine else None
+
+    def _old_incumbent(self, incumbent: sqlite3.Row) -> list[sqlite3.Row]:
+        """Return the incumbent where the edit does as it did, of which no record says what it does.
+
+        One from before the notebook knew: its code is asked of git.
+        """
+        place, number = self.place, incumbent["experiment"]
+        if lookup.experiment(self.book, number)["behaviour"] is not None:
+            return []
+        key, behaviour = self.workspace.key_and_behaviour(place.head)
+        if behaviour != self._ids[1]:
+            return []
+        return [row for row in lookup.same_contents(self.book, key) if row["id"] == number]
+
+    def _ran_before(self, row: sqlite3.Row) -> Refused:
+        """Return the refusal of what was measured already, with what came of it."""
+        same = "program in other words"
+        if row["code"] == self._key[2]:
+            same = "code, comments aside"
+        if row["contents"] == self._key[1]:
+            same = "contents"
+        number, outcome = row["id"], row["verdict"] or row["status"]
+        told = f"{row['metric']} {num(row['value'])}" if row["value"] is not None else "no number"
+        judged = lookup.last_judgement(self.book, number)
+        if judged is not None and judged["gain"] is not None:
+            told += f", gain {num(judged['gain'], sign=True)}"
+            told += f" ± {num(judged['se'])}" if judged["se"] is not None else ""
+        return Refused(
+            f"e{number} ran the very same {same} ({outcome}): {told}.",
+            f"Look at it: lab show e{number}; or run it anyway: --again",
+        )
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], incumbent: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the supervisor.
@@ -161,7 +192,7 @@ class Trial:
             "hypothesis": idea["id"],
             "kind": "run",
             "parent": place.head,
-            **_same_as(self._key),
+            **_same_as(*self._ids),
             "incumbent": incumbent["experiment"],
             "campaign": place.campaign,
             "worktree": str(self.top),
@@ -225,7 +256,7 @@ class Trial:
     def _baseline(self) -> Started:
         assert self.place.head is not None
         self.preflight.check_requirements()
-        key = self.workspace.key(self.place.head)
+        key, behaviour = self.workspace.key_and_behaviour(self.place.head)
         found = lookup.baseline(self.book, key)
         if found is not None:
             return self._more(found)
@@ -233,7 +264,7 @@ class Trial:
             "kind": "baseline",
             "commit": self.place.head,
             "parent": repo.parent(self.top, self.place.head),
-            **_same_as(key),
+            **_same_as(key, behaviour),
             "campaign": self.place.campaign,
             **self._scope_columns(),
         }
@@ -388,9 +419,9 @@ class Trial:
         return sum(less(old, new) for old, new in self._texts)
 
 
-def _same_as(key: lookup.Key) -> dict[str, str]:
-    """Return the columns by which the same contents and the same code are found again."""
-    return {"contents": key[1], "code": key[2]}
+def _same_as(key: lookup.Key, behaviour: str) -> dict[str, str]:
+    """Return the columns by which the same contents, code and behaviour are found again."""
+    return {"contents": key[1], "code": key[2], "behaviour": behaviour}
 
 
 @contextlib.contextmanager

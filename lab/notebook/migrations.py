@@ -134,6 +134,20 @@ def m012_changes(db: "Database") -> None:
     db.execute(f"create trigger changes_stays before delete on changes {never}")
 
 
+def m013_behaviour(db: "Database") -> None:
+    """What an experiment's code does, whatever its words; empty in what was recorded before."""
+    db.execute("alter table experiments add column behaviour text")
+    db.execute(
+        "create trigger experiments_behaviour_kept before update of behaviour on experiments "
+        "when old.behaviour is not new.behaviour "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+    db.execute(
+        "create index experiments_behaviour on experiments (leaf, behaviour) "
+        "where behaviour is not null"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -157,5 +171,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m010_repeats,
     m011_sealed,
     m012_changes,
+    m013_behaviour,
 )
 REDERIVED = 12  # notebooks older than this step hold derived tables of another rule
