@@ -85,6 +85,8 @@ def _heading(found: Context) -> list[str]:
         f"{counts['discard']} discarded, {counts['crash']} crashed; {found['since_keep']} since "
         "the last keep",
     ]
+    if counts["attempts"]:
+        lines[-1] += f"; {counts['attempts']} failed in a dry run"
     if counts["incomparable"]:
         lines.append(
             f"The yardstick changed: {counts['incomparable']} results before it are not comparable."

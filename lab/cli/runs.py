@@ -42,6 +42,7 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
+@click.option("--no-dry-run", is_flag=True, help="Without trying the edit for a few steps first.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
 @waits
 @as_json
@@ -52,6 +53,7 @@ def run(
     baseline: bool,
     seeds: int | None,
     again: bool,
+    no_dry_run: bool,
     max_cost: float | None,
     wait_s: float | None,
     detach: bool,
@@ -93,7 +95,9 @@ def run(
             idea = book.need(what, "h")
             desk = _desk_for(workspace, idea)
             say_profile(desk)
-            started = Trial(desk, book, seeds, max_cost).hypothesis(idea, again=again)
+            started = Trial(desk, book, seeds, max_cost).hypothesis(
+                idea, again=again, dry=not no_dry_run, say=lambda line: click.echo(line, err=True)
+            )
         if started.attached:
             click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
         if started.left_out:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ from ..run.spawn import spawn_supervisor
 from ..system.home import Home
 from ..text import num, subject
 from ..workspace import Workspace
-from . import edits
+from . import dry_run, edits
 from .preflight import Preflight
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Trial:
 
     # -- lab run h12 --------------------------------------------------------------
 
-    def hypothesis(self, idea: sqlite3.Row, *, again: bool) -> Started:
+    def hypothesis(
+        self, idea: sqlite3.Row, *, again: bool, dry: bool = True, say: Say = lambda _: None
+    ) -> Started:
         """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
         self.preflight.in_campaign()
         with self.workspace.locked():
@@ -79,6 +83,8 @@ class Trial:
             if same is not None:
                 started = self._rerun_lost(same)
             else:
+                if dry:
+                    dry_run.check(self.workspace, self.book, idea, self._ids, say)
                 started = self._begin(idea, tried, incumbent)
             return dataclasses.replace(started, unseen=unseen)
 

@@ -100,6 +100,19 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """How an edit is tried before it is run: `[dry_run]`, in a profile that needs no GPU.
+
+    `steps` takes the place of `[data] steps` of that profile, `command` that of its command.
+    """
+
+    profile: str = "smoke"
+    command: tuple[str, ...] = ()
+    steps: int | None = None
+    timeout_s: float = 120.0  # for training, and again for the yardstick: imports take ten
+
+
+@dataclass(frozen=True)
 class Settings:
     """A leaf as it runs in one profile; all times in seconds, file names from the leaf's folder.
 
@@ -165,6 +178,7 @@ class Leaf:
     table: Mapping[str, Any]
     knobs: dict[str, Knob]
     judge: Mapping[str, Any]
+    dry_run: DryRun | None = None  # None: an edit is run without
 
     @property
     def prefix(self) -> str:

@@ -12,7 +12,7 @@ from ..documents.experiments import (
     ResultRecord,
     RunRecord,
 )
-from . import Notebook
+from . import Notebook, attempts
 from .ideas import lesson_of
 from .marks import marks
 from .measurements import metrics, noise_and_outside, run_metrics
@@ -80,6 +80,7 @@ def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
         "source": hypothesis["source"],
         "at": hypothesis["at"],
         "experiments": tried,
+        "attempts": attempts.of_idea(book, hypothesis["id"]),
     }
 
 

@@ -148,6 +148,22 @@ def m013_behaviour(db: "Database") -> None:
     )
 
 
+def m014_attempts(db: "Database") -> None:
+    """Edits that failed in their dry run: no experiment was made of them, and no device held."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table attempts (id integer primary key, uid text not null unique, hypothesis "
+        "integer not null references hypotheses (id), leaf text not null, campaign text, parent "
+        "text, contents text not null, behaviour text not null, profile text not null, failure "
+        "text not null, place text not null, last text not null, log text not null, seconds real, "
+        "at text not null) strict"
+    )
+    db.execute("create index attempts_hypothesis on attempts (hypothesis)")
+    db.execute("create index attempts_leaf on attempts (leaf, id)")
+    db.execute(f"create trigger attempts_kept before update on attempts {never}")
+    db.execute(f"create trigger attempts_stays before delete on attempts {never}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -172,5 +188,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m011_sealed,
     m012_changes,
     m013_behaviour,
+    m014_attempts,
 )
 REDERIVED = 12  # notebooks older than this step hold derived tables of another rule
