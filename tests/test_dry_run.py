@@ -164,3 +164,19 @@ def test_a_dry_run_that_leaf_toml_says_wrongly(tmp_path: Path, line: str, said: 
     toy.leaf(toml=f"{LEAF}\n[dry_run]\n{line}\n")
     refused = toy.here("check", "toy", cwd=toy.root, code=None)
     assert said in refused.err + refused.out
+
+
+def test_the_tuner_lets_go_of_what_cannot_run(tmp_path: Path) -> None:
+    toy = dry_toy(tmp_path)
+    guard = "    assert SLOPE <= 1.0, 'too steep'\n"
+    toy.leaf(
+        toml=(toy.root / "toy" / "leaf.toml").read_text(),
+        train=SHAPED.replace(END, guard + END),
+        evaluate=JUDGE,
+    )
+    toy.commit("a bound")
+    toy.lab("loop", "toy", "--agent", "tuner", "--experiments", "2", code=None)
+    runs = [one for one in toy.here("log", "--json").json if one["hypothesis"]]
+    assert len(runs) == 2
+    assert not [one for one in runs if one["failure"]]
+    assert "too steep" in toy.here("failures", "too steep", "--json").json[0]["lesson"]

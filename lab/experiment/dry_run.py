@@ -19,7 +19,7 @@ from shared import summary
 
 from .. import leaf as leaves
 from .. import repo
-from ..errors import LabError, Refused
+from ..errors import DryRunFailed, LabError
 from ..leaf.model import DryRun, Leaf, Settings
 from ..notebook import Notebook, attempts
 from ..notebook.lookup import Key
@@ -43,10 +43,6 @@ STOPS = ("bug", "oom", "no_metric", "tampered", "timeout")
 ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
 LOG_CHARS = 4000  # of its output that the notebook keeps: a traceback, and what came before
 LINE = 200  # characters of an error's last line in a refusal
-
-
-class DryRunFailed(Refused):
-    """The edit does not run; nothing was committed, and no experiment made of it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import repo
-from ..errors import Refused
+from ..errors import RanBefore, Refused
 from ..leaf import less
 from ..notebook import Notebook, lookup, measurements, new_uid, read, record
 from ..notebook.replicates import SAYS_NOTHING
@@ -168,7 +168,7 @@ class Trial:
             return []
         return [row for row in lookup.same_contents(self.book, key) if row["id"] == number]
 
-    def _ran_before(self, row: sqlite3.Row) -> Refused:
+    def _ran_before(self, row: sqlite3.Row) -> RanBefore:
         """Return the refusal of what was measured already, with what came of it."""
         same = "program in other words"
         if row["code"] == self._key[2]:
@@ -181,7 +181,7 @@ class Trial:
         if judged is not None and judged["gain"] is not None:
             told += f", gain {num(judged['gain'], sign=True)}"
             told += f" ± {num(judged['se'])}" if judged["se"] is not None else ""
-        return Refused(
+        return RanBefore(
             f"e{number} ran the very same {same} ({outcome}): {told}.",
             f"Look at it: lab show e{number}; or run it anyway: --again",
         )

@@ -57,6 +57,11 @@ def is_known_good(book: Notebook, key: Key) -> bool:
     return row is not None
 
 
+def has_contents(book: Notebook, contents: str) -> bool:
+    """Return whether a dry run of these contents failed."""
+    return book.one("select 1 from attempts where contents = ? limit 1", contents) is not None
+
+
 def of_idea(book: Notebook, hypothesis: int) -> list[Attempt]:
     """Return the attempts of a hypothesis, oldest first."""
     rows = book.all(f"{ATTEMPT} where a.hypothesis = ? order by a.id", hypothesis)

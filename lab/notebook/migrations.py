@@ -160,6 +160,7 @@ def m014_attempts(db: "Database") -> None:
     )
     db.execute("create index attempts_hypothesis on attempts (hypothesis)")
     db.execute("create index attempts_leaf on attempts (leaf, id)")
+    db.execute("create index attempts_contents on attempts (contents)")
     db.execute(f"create trigger attempts_kept before update on attempts {never}")
     db.execute(f"create trigger attempts_stays before delete on attempts {never}")
 
