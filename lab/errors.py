@@ -59,6 +59,14 @@ class Refused(LabError):
     code, exit_code = "refused", 4
 
 
+class RanBefore(Refused):
+    """What does the very same was measured already."""
+
+
+class DryRunFailed(Refused):
+    """The edit does not run: no experiment was made of it."""
+
+
 class TooDear(Refused):
     """It could cost more than may be spent."""
 

@@ -127,7 +127,20 @@ def runs(toy: Toy, audits: list[Any]) -> list[Any]:
     log = toy.root.parent / "results.tsv"
     log.write_text("loss\tnotes\n3.5\tnobody judged it\n")
     toy.lab("import", str(log), "--leaf", "toy")
+    fails_dry(toy)
     return [*found, *(detached(toy, name) for name in ("bea", "cy"))]
+
+
+def fails_dry(toy: Toy) -> None:
+    """Have a dry run refuse an edit: what is left of it is an attempt."""
+    with (toy.root / "toy" / "leaf.toml").open("a") as toml:
+        toml.write("\n[dry_run]\n")
+    toy.git("commit", "-qam", "a dry run")
+    eve = toy.campaign("eve")
+    with (eve / "train.py").open("a") as script:
+        script.write("\n1 / 0\n")
+    toy.here("run", toy.idea("nothing by nothing", cwd=eve), cwd=eve, code=4)
+    toy.git("revert", "--no-edit", "HEAD")  # the others are quicker without
 
 
 def attempt(toy: Toy, where: Path, value: float, *words: str, more: str = STEP) -> Any:
@@ -158,11 +171,13 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
         return toy.here(*words, "--json", cwd=ada).json
 
     log = typed("log", "-n", "100")
+    dry = typed("failures", "division by zero")
+    ideas = [one["hypothesis"] for one in (*log, *dry) if one["hypothesis"]]
     return {
         "lab log": [log],
         "lab log --events": [typed("log", "--events", "-n", "500")],
         "lab show e34": [typed("show", one["experiment"]) for one in log],
-        "lab show h12": [typed("show", one["hypothesis"]) for one in log if one["hypothesis"]],
+        "lab show h12": [typed("show", idea) for idea in ideas],
         "lab apply e34 --edit": [typed("apply", kept(log), "--edit")],
         "lab curve e34": [typed("curve", *discarded(log))],
         "lab timing e34": [typed("timing", "e1"), typed("timing", discarded(log)[0])],
@@ -171,7 +186,7 @@ def looks(toy: Toy) -> dict[str, list[Any]]:
             typed("context", "--for", "slope"),
             json.loads(told(toy).read_text()),
         ],
-        "lab failures": [typed("failures"), typed("failures", "a slope")],
+        "lab failures": [typed("failures"), typed("failures", "a slope"), dry],
         "lab board LEAF": [typed("board", "toy"), *toy.here("board", "--json").json],
         "lab plot": [typed("plot", "toy", "-o", str(toy.root / "plot.svg"))],
         "lab status": [typed("status")],

@@ -17,12 +17,12 @@ from ..campaign.limits import Ending, Over
 from ..campaign.loop import Campaign, verdict_words
 from ..documents.action import Action
 from ..documents.experiments import Standing
-from ..errors import Failed, Refused
+from ..errors import DryRunFailed, Failed, RanBefore, Refused
 from ..experiment import combination, verdicts
 from ..experiment.start import Trial
 from ..judge import together
 from ..leaf import Knob, knobs
-from ..notebook import campaigns, ideas, ledger, read, record
+from ..notebook import attempts, campaigns, ideas, ledger, read, record
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..text import plural
@@ -32,6 +32,7 @@ from ..workspace.incumbent import find_incumbent
 from . import sampling
 from .history import History
 
+MOST_REFUSED = 20  # proposals in a row that cannot be run: a knob nothing reads, a broken range
 LOOKS = 6  # at one experiment: the incumbent's repeats, where its noise is unknown, then its own
 TRIES = 3  # of a run that failed for reasons outside the idea
 _LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
@@ -100,6 +101,8 @@ class Tuner:
         self.campaign, self.book = campaign, campaign.book
         self.history = History()
         self.paces_itself = campaign.main.leaf.sampler == "model"
+        self.refused: set[str] = set()  # contents that `lab run` would not take
+        self.in_a_row = 0  # proposals refused since something ran
 
     # -- Picking up --------------------------------------------------------------------
 
@@ -253,7 +256,8 @@ class Tuner:
                     workspace.place.top, path, knobs.write(data, here, path) if here else data
                 )
         contents = repo.contents_id(blobs)
-        return campaigns.has_contents(self.book, contents, workspace.scope) is None
+        failed = contents in self.refused or attempts.has_contents(self.book, contents)
+        return not failed and campaigns.has_contents(self.book, contents, workspace.scope) is None
 
     def _bagged(self, workspace: Workspace, tried: Sequence[PastTrial]) -> list[int]:
         """Return the near misses on this incumbent that are to be tried together now."""
@@ -277,9 +281,25 @@ class Tuner:
 
     def _run(self, hypothesis: int) -> None:
         idea = self.book.need(f"h{hypothesis}", "h")
-        started = Trial(self.campaign.workspace(), self.book, None).hypothesis(idea, again=False)
+        workspace = self.campaign.workspace()
+        try:
+            started = Trial(workspace, self.book, None).hypothesis(idea, again=False)
+        except (DryRunFailed, RanBefore) as refusal:
+            return self._let_go(workspace, hypothesis, refusal)
+        self.in_a_row = 0
         self.campaign.progress.say(f"e{started.experiment} {idea['claim']}: {idea['mechanism']}")
         self._decide(started.experiment)
+
+    def _let_go(self, workspace: Workspace, hypothesis: int, refusal: Refused) -> None:
+        """Drop an idea that cannot be run, or that a knob which nothing reads makes no idea."""
+        top, paths = workspace.place.top, workspace.mutable_paths
+        self.refused.add(repo.contents_id(repo.worktree_blobs(top, paths)))
+        record.drop(self.book, hypothesis, refusal.message)
+        self.campaign.progress.say(f"h{hypothesis} dropped: {refusal.message}")
+        repo.restore(top, str(workspace.place.head), paths)
+        self.in_a_row += 1
+        if self.in_a_row >= MOST_REFUSED:
+            raise Over(Ending("stagnation", f"{self.in_a_row} proposals refused in a row"))
 
     # -- The verdict ----------------------------------------------------------------------
 

@@ -85,6 +85,8 @@ def _heading(found: Context) -> list[str]:
         f"{counts['discard']} discarded, {counts['crash']} crashed; {found['since_keep']} since "
         "the last keep",
     ]
+    if counts["attempts"]:
+        lines[-1] += f"; {counts['attempts']} failed in a dry run"
     if counts["incomparable"]:
         older = plural(counts["incomparable"], "result")
         be = "is" if counts["incomparable"] == 1 else "are"

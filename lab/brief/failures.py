@@ -1,13 +1,17 @@
 """`lab failures`: what did not work, as text and as JSON, each within its budget."""
 
-from ..documents.leaves import Failure, Loss
+from collections.abc import Sequence
+
+from ..documents.leaves import DryFailure, Failure, Loss
 from ..text import CHARACTERS_A_TOKEN, num, shorten
 from .budget import SENTENCES, SHORTEST, dump, fit_text
 
 NAMES = {"dead_end": "dead end", "unsettled": "unsettled"}
 
 
-def failures_text(found: list[Failure], tokens: int, near: str | None = None) -> str:
+def failures_text(
+    found: Sequence[Failure | DryFailure], tokens: int, near: str | None = None
+) -> str:
     """Return the failures as a person or an agent reads them; `near` is the text they are near."""
     if not found and near:
         return f"None near {shorten(near, SHORTEST)!r}. See all: lab failures"
@@ -20,10 +24,12 @@ def failures_text(found: list[Failure], tokens: int, near: str | None = None) ->
     return fit_text(render, tokens, len(found))
 
 
-def entry(one: Failure | Loss, limit: int, whole: int | None = None) -> str:
+def entry(one: Failure | DryFailure | Loss, limit: int, whole: int | None = None) -> str:
     """Return one failure in up to four lines; what was learned may keep `whole` characters."""
     words = [f"{one['experiment']} {NAMES[one['kind']]}"]
-    if one["failure"]:
+    if one["experiment"] is None:
+        words = [f"{one['hypothesis']} dry run failed ({one['failure']})"]
+    elif one["failure"]:
         words.append(" ".join(filter(None, (one["failure"], one["pruned"]))))
     if one["gain"] is not None:
         words.append(f"gain {num(one['gain'], sign=True)}")
@@ -43,7 +49,7 @@ def entry(one: Failure | Loss, limit: int, whole: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def fit_failures(found: list[Failure], tokens: int) -> list[Failure]:
+def fit_failures(found: Sequence[Failure | DryFailure], tokens: int) -> list[Failure | DryFailure]:
     """Return the failures for JSON, shortened and then fewer until they fit."""
     room = tokens * CHARACTERS_A_TOKEN
     most = min(len(found), room // (4 * SHORTEST))
@@ -55,13 +61,11 @@ def fit_failures(found: list[Failure], tokens: int) -> list[Failure]:
     return []
 
 
-def _cut(one: Failure, limit: int) -> Failure:
-    return {
-        **one,
-        "claim": _short(one["claim"], limit),
-        "mechanism": _short(one["mechanism"], limit),
-        "lesson": _short(one["lesson"], limit),
-    }
+def _cut(one: Failure | DryFailure, limit: int) -> Failure | DryFailure:
+    cut = one.copy()
+    cut["claim"], cut["mechanism"] = _short(one["claim"], limit), _short(one["mechanism"], limit)
+    cut["lesson"] = _short(one["lesson"], limit)
+    return cut
 
 
 def _short(text: str | None, limit: int) -> str | None:

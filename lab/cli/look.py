@@ -10,9 +10,10 @@ import click
 
 from .. import leaf as leaves
 from ..documents.experiments import Event, Experiment, Hypothesis
+from ..documents.leaves import DryFailure, Failure
 from ..errors import LabError
 from ..judge import Policy
-from ..notebook import Notebook, details, ideas, read
+from ..notebook import Notebook, attempts, details, ideas, read
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
@@ -78,7 +79,8 @@ def failures(
     leaf = None if all_leaves else named_leaf(workspace, None) or workspace.leaf_name
     near = (text or "").strip() or None
     with workspace.open() as book:
-        found = ideas.failures(book, leaf, near, n, profile=only)
+        found: list[Failure | DryFailure] = [*attempts.near(book, leaf, near, n, only)]
+        found = [*found, *ideas.failures(book, leaf, near, n, profile=only)][:n]
     if json_:
         emit(brief.fit_failures(found, tokens))
     else:

@@ -1,10 +1,13 @@
 """`lab run`, `wait`, `stop`, `status`, `worktree`: running and what is alive."""
 
 import dataclasses
+import functools
 import sqlite3
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +21,9 @@ from ..text import plural
 from ..workspace import Workspace, worktrees
 from . import emit
 from .common import as_json, here, here_with_profile, say_profile, waits
+
+if TYPE_CHECKING:
+    from ..experiment.start import Started
 
 
 @click.command()
@@ -44,6 +50,7 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
 @click.option("--no-prune", is_flag=True, help="To its end, however hopeless.")
+@click.option("--no-dry-run", is_flag=True, help="Without trying the edit for a few steps first.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
 @waits
 @as_json
@@ -55,6 +62,7 @@ def run(
     seeds: int | None,
     again: bool,
     no_prune: bool,
+    no_dry_run: bool,
     max_cost: float | None,
     wait_s: float | None,
     detach: bool,
@@ -72,8 +80,6 @@ def run(
         lab run h12 --detach
         lab run e34 --seeds 2
     """
-    from ..experiment.start import Trial
-
     if baseline == (what is not None):
         raise Usage(
             "say what to run: a hypothesis, an experiment, or --baseline.",
@@ -84,34 +90,57 @@ def run(
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
     if what is None:
         say_profile(workspace)
+    how = _How(seeds, max_cost, again, dry=not no_dry_run, prune=not no_prune)
     with workspace.open(write=True) as book:
-        if baseline:
-            started = Trial(workspace, book, seeds, max_cost).baseline()
-        elif what is not None and what[:1].lower() == "e":
-            row = book.need(what, "e")
-            again_desk = _desk_of(workspace, row)
-            needs = beforehand(book, row)
-            if needs:
-                click.echo(needs, err=True)
-            started = Trial(again_desk, book, seeds, max_cost).again(row)
-        else:
-            assert what is not None
-            idea = book.need(what, "h")
-            desk = _desk_for(workspace, idea)
-            say_profile(desk)
-            trial = Trial(desk, book, seeds, max_cost, prune=not no_prune)
-            started = trial.hypothesis(idea, again=again)
-        if started.attached:
-            click.echo(f"e{started.experiment} is at work already; attached to it", err=True)
-        if started.left_out:
-            edits = ", ".join(started.left_out[:4])
-            click.echo(f"measured is what is committed, without the edits of {edits}", err=True)
-        if started.unseen:
-            click.echo(_goes_without(workspace, started.unseen), err=True)
-        if baseline and started.before:
-            more = f"it has {plural(started.before, 'run')}, {seeds or 1} more are added"
-            click.echo(f"e{started.experiment} measured these contents before: {more}", err=True)
+        started = _begun(workspace, book, what, how)
+        _tell(workspace, started, how, baseline)
         _finish(workspace, book, started.experiment, limit, json_)
+
+
+@dataclass(frozen=True)
+class _How:
+    """The options of `lab run` that say how something is run."""
+
+    seeds: int | None
+    max_cost: float | None
+    again: bool
+    dry: bool
+    prune: bool
+
+
+def _begun(workspace: Workspace, book: Notebook, what: str | None, how: _How) -> "Started":
+    """Start what was asked for, a baseline where nothing was named; or attach to it."""
+    from ..experiment.start import Trial
+
+    if what is None:
+        return Trial(workspace, book, how.seeds, how.max_cost).baseline()
+    if what[:1].lower() == "e":
+        row = book.need(what, "e")
+        desk = _desk_of(workspace, row)
+        if needs := beforehand(book, row):
+            click.echo(needs, err=True)
+        return Trial(desk, book, how.seeds, how.max_cost).again(row)
+    idea = book.need(what, "h")
+    desk = _desk_for(workspace, idea)
+    say_profile(desk)
+    trial = Trial(desk, book, how.seeds, how.max_cost, prune=how.prune)
+    say = functools.partial(click.echo, err=True)
+    return trial.hypothesis(idea, again=how.again, dry=how.dry, say=say)
+
+
+def _tell(workspace: Workspace, started: "Started", how: _How, baseline: bool) -> None:
+    """Say what whoever typed the command may not expect of what was started."""
+    name = f"e{started.experiment}"
+    if started.attached:
+        click.echo(f"{name} is at work already; attached to it", err=True)
+    if started.left_out:
+        edits = ", ".join(started.left_out[:4])
+        click.echo(f"measured is what is committed, without the edits of {edits}", err=True)
+    if started.unseen:
+        click.echo(_goes_without(workspace, started.unseen), err=True)
+    if baseline and started.before:
+        more = f"it has {plural(started.before, 'run')}, {how.seeds or 1} more are added"
+        click.echo(f"{name} measured these contents before: {more}", err=True)
 
 
 def _goes_without(workspace: Workspace, files: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ PRINTED: dict[str, object] = {
     "lab curve e34": trainings.Curve,
     "lab timing e34": trainings.Timing,
     "lab context": leaves.Context,
-    "lab failures": list[leaves.Failure],
+    "lab failures": list[leaves.Failure | leaves.DryFailure],
     "lab board LEAF": leaves.Board,
     "lab plot": leaves.Picture,
     "lab status": campaigns.Status,

@@ -343,6 +343,19 @@ class Experiment(Entry):
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 
 
+class Attempt(TypedDict):
+    """An edit that failed in its dry run: no experiment was made of it."""
+
+    hypothesis: HypothesisId  # for which it was tried
+    claim: str  # what should help
+    failure: str  # the class of failure
+    place: str | None  # file and line, where there is one
+    last: str  # the error's last line
+    profile: str  # the profile of the dry run
+    seconds: Seconds | None  # how long it took
+    at: Time  # when
+
+
 class Hypothesis(TypedDict):
     """Everything about one hypothesis."""
 
@@ -358,6 +371,7 @@ class Hypothesis(TypedDict):
     source: str | None  # the log it was imported from
     at: Time  # when it was written down
     experiments: list[Entry]  # those made for it, oldest first
+    attempts: list[Attempt]  # edits that failed in their dry run, oldest first
 
 
 # -- lab apply --edit ----------------------------------------------------------

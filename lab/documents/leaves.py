@@ -19,6 +19,7 @@ class Counts(TypedDict):
     discard: int  # discarded
     crash: int  # crashed
     overruled: int  # kept against the suggestion
+    attempts: int  # edits that failed in their dry run: no experiments
 
 
 # -- lab context ---------------------------------------------------------------
@@ -147,6 +148,24 @@ class Failure(TypedDict):
     kind: Kind  # it ran and lost, or it says too little
     failure: str | None  # the class of failure, where it failed
     pruned: str | None  # where it was ended early: at which rung, how much worse
+    gain: Metric | None  # against its incumbent; positive is better
+    mechanism_outcome: Outcome | None  # whether the mechanism was seen
+    lesson: str | None  # what was learned from it
+    leaf: str  # its leaf
+    parent: Commit | None  # what it was made from
+    score: Chance | None  # how near it is to the text asked for; null without one
+    imported: bool  # whether it came from another tool's log
+
+
+class DryFailure(TypedDict):
+    """An edit that failed in its dry run: the same keys, and no experiment."""
+
+    experiment: None  # there is none
+    hypothesis: HypothesisId | None  # for which it was made
+    claim: str | None  # what was tried
+    mechanism: str | None  # why it should have worked
+    kind: Kind  # it ran and lost, or it says too little
+    failure: str | None  # the class of failure, where it failed
     gain: Metric | None  # against its incumbent; positive is better
     mechanism_outcome: Outcome | None  # whether the mechanism was seen
     lesson: str | None  # what was learned from it

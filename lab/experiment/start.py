@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,16 @@ from ..errors import Refused
 from ..judge.prune import Rules
 from ..leaf import less
 from ..notebook import Notebook, lookup, measurements, new_uid, read, record
-from ..notebook.replicates import SAYS_NOTHING
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
 from ..text import subject
 from ..workspace import Workspace
-from . import edits
+from . import dry_run, edits
 from .preflight import Preflight
+from .same import same_as
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Trial:
 
     # -- lab run h12 --------------------------------------------------------------
 
-    def hypothesis(self, idea: sqlite3.Row, *, again: bool) -> Started:
+    def hypothesis(
+        self, idea: sqlite3.Row, *, again: bool, dry: bool = True, say: Say = lambda _: None
+    ) -> Started:
         """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
         self.preflight.in_campaign()
         with self.workspace.locked():
@@ -82,10 +86,12 @@ class Trial:
             self.preflight.check_requirements()
             self.preflight.check_whole()
             incumbent = self.preflight.incumbent()
-            same = None if again else self._same()
+            same = None if again else same_as(self.workspace, self.book, self._ids, incumbent)
             if same is not None:
                 started = self._rerun_lost(same)
             else:
+                if dry:
+                    dry_run.check(self.workspace, self.book, idea, self._ids, say)
                 started = self._begin(idea, tried, incumbent)
             return dataclasses.replace(started, unseen=unseen)
 
@@ -130,31 +136,11 @@ class Trial:
     @functools.cached_property
     def _key(self) -> lookup.Key:
         """By what an experiment of the files as they are is found again."""
-        return self.workspace.key()
+        return self._ids[0]
 
-    def _same(self) -> sqlite3.Row | None:
-        """Return an experiment of these contents whose runs say nothing; refuse one that does."""
-        rows = lookup.same_contents(self.book, self._key)
-        for row in rows:
-            silent = row["status"] == "failed" and row["failure"] in SAYS_NOTHING
-            if not silent and not (
-                row["runs"] == 0 and row["failure"] is None and not row["verdict"]
-            ):
-                same = "contents" if row["contents"] == self._key[1] else "code, comments aside"
-                raise Refused(
-                    f"e{row['id']} ran the very same {same} ({row['verdict'] or row['status']}).",
-                    f"Look at it: lab show e{row['id']}; or run it anyway: --again",
-                )
-        mine = [
-            row
-            for row in rows
-            if row["parent"] == self.place.head
-            and row["contents"] == self._key[1]
-            and row["campaign"] == self.place.campaign
-            and row["commit"]
-            and row["kind"] == "run"
-        ]
-        return mine[0] if mine else None
+    @functools.cached_property
+    def _ids(self) -> tuple[lookup.Key, str]:
+        return self.workspace.key_and_behaviour()
 
     def _begin(self, idea: sqlite3.Row, tried: dict[str, str], incumbent: sqlite3.Row) -> Started:
         """Write the row, make the commit, keep it, start the supervisor.
@@ -168,7 +154,7 @@ class Trial:
             "hypothesis": idea["id"],
             "kind": "run",
             "parent": place.head,
-            **_same_as(self._key),
+            **_same_as(*self._ids),
             "incumbent": incumbent["experiment"],
             "campaign": place.campaign,
             "worktree": str(self.top),
@@ -234,7 +220,7 @@ class Trial:
     def _baseline(self) -> Started:
         assert self.place.head is not None
         self.preflight.check_requirements()
-        key = self.workspace.key(self.place.head)
+        key, behaviour = self.workspace.key_and_behaviour(self.place.head)
         found = lookup.baseline(self.book, key)
         if found is not None:
             return self._more(found)
@@ -242,7 +228,7 @@ class Trial:
             "kind": "baseline",
             "commit": self.place.head,
             "parent": repo.parent(self.top, self.place.head),
-            **_same_as(key),
+            **_same_as(key, behaviour),
             "campaign": self.place.campaign,
             **self._scope_columns(),
         }
@@ -411,9 +397,9 @@ class Trial:
         return sum(less(old, new) for old, new in self._texts)
 
 
-def _same_as(key: lookup.Key) -> dict[str, str]:
-    """Return the columns by which the same contents and the same code are found again."""
-    return {"contents": key[1], "code": key[2]}
+def _same_as(key: lookup.Key, behaviour: str) -> dict[str, str]:
+    """Return the columns by which the same contents, code and behaviour are found again."""
+    return {"contents": key[1], "code": key[2], "behaviour": behaviour}
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
 """Find, read and check a leaf: its settings by profile, its yardstick, its commands."""
 
+from .behaviour import behaviour_id, ids
 from .canonical import code_id, less
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
-from .fingerprint import cache_key, frozen_paths, yardstick
+from .fingerprint import beside, cache_key, frozen_paths, yardstick
 from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings
 from .places import find, here
 
@@ -14,6 +15,8 @@ __all__ = [
     "Leaf",
     "Settings",
     "argv",
+    "behaviour_id",
+    "beside",
     "cache_key",
     "check_requires",
     "code_id",
@@ -21,6 +24,7 @@ __all__ = [
     "find",
     "frozen_paths",
     "here",
+    "ids",
     "interpreter",
     "less",
     "read",

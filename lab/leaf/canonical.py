@@ -25,13 +25,24 @@ def code_id(files: Mapping[str, bytes]) -> str:
     >>> code_id({"a.py": b"LR = 1"}) == code_id({"a.py": b"LR = 2"})
     False
     """
-    trees = {path: tree for path in files if (tree := _tree(path, files[path])) is not None}
-    used = _used(trees.values())
+    trees = stripped_trees(files)
+    return digest(files, {path: plain(tree) for path, tree in trees.items()})
+
+
+def stripped_trees(files: Mapping[str, bytes]) -> dict[str, ast.Module]:
+    """Return the syntax trees of Python files that can be read, without what does nothing."""
+    trees = {path: tree for path in files if (tree := parsed(path, files[path])) is not None}
+    used = used_names(trees.values())
+    return {path: stripped(tree, used) for path, tree in trees.items()}
+
+
+def digest(files: Mapping[str, bytes], texts: Mapping[str, bytes | None]) -> str:
+    """Return one id for files: of those that have a text by that, of others by their bytes."""
     total = hashlib.sha256()
     for path in sorted(files):
-        plain = _plain(trees[path], used) if path in trees else None
-        digest = hashlib.sha256(files[path] if plain is None else plain).digest()
-        total.update(path.encode() + b"\0" + digest)
+        text = texts.get(path)
+        found = hashlib.sha256(files[path] if text is None else text).digest()
+        total.update(path.encode() + b"\0" + found)
     return total.hexdigest()[:16]
 
 
@@ -44,12 +55,12 @@ def size(source: str | bytes | None) -> Size:
     2
     """
     try:
-        tree = _stripped(ast.parse(source or ""))
+        tree = stripped(ast.parse(source or ""))
     except NOT_READ:
         lines = [line for line in (source or "").splitlines() if line.strip()]
         return Size(len(lines), len(lines))
-    nodes = list(ast.walk(tree))[1:]
-    return Size(sum(isinstance(node, ast.stmt) for node in nodes), len(nodes))
+    below = nodes(tree)[1:]
+    return Size(sum(isinstance(node, ast.stmt) for node in below), len(below))
 
 
 def less(old: str | bytes | None, new: str | bytes | None) -> int:
@@ -63,7 +74,19 @@ def less(old: str | bytes | None, new: str | bytes | None) -> int:
     return more if more > 0 or after.nodes < before.nodes else 0
 
 
-def _tree(path: str, data: bytes) -> ast.Module | None:
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """Return a tree's nodes, itself first; `ast.walk` in a third of its time, in another order."""
+    found = [tree]
+    for node in found:
+        for value in node.__dict__.values():
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif type(value) is list:
+                found += [one for one in value if isinstance(one, ast.AST)]
+    return found
+
+
+def parsed(path: str, data: bytes) -> ast.Module | None:
     """Return the syntax tree of Python that can be read, else None: all of the file counts."""
     try:
         return ast.parse(data) if path.endswith(".py") else None
@@ -71,38 +94,40 @@ def _tree(path: str, data: bytes) -> ast.Module | None:
         return None
 
 
-def _plain(tree: ast.Module, used: Collection[str]) -> bytes | None:
-    """Return a tree as text, without what does nothing; None where it is too deep to be written."""
+def plain(tree: ast.Module) -> bytes | None:
+    """Return a tree as text; None where it is too deep to be written."""
     try:
-        return ast.dump(_stripped(tree, used)).encode("utf-8", "surrogatepass")
+        return ast.dump(tree).encode("utf-8", "surrogatepass")
     except NOT_READ:
         return None
 
 
-def _used(trees: Iterable[ast.AST]) -> set[str]:
+def used_names(trees: Iterable[ast.AST]) -> set[str]:
     """Return the names that files do more with than call, and those that read docstrings."""
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    found = set()
-    for node in nodes:
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
+    found: set[str] = set()
+    for tree in trees:
+        every = nodes(tree)
+        called = {id(node.func) for node in every if isinstance(node, ast.Call)}
+        for node in every:
+            if isinstance(node, ast.Name | ast.Attribute):
+                name = node.id if isinstance(node, ast.Name) else node.attr
                 if id(node) not in called or name in READERS:
                     found.add(name)
     return found
 
 
-def _stripped(tree: ast.Module, used: Collection[str] | None = None) -> ast.Module:
+def stripped(tree: ast.Module, used: Collection[str] | None = None) -> ast.Module:
     """Take out of a tree what does nothing: docstrings, other constants by themselves, `pass`.
 
     Of what somebody may read, by the names `used`, texts stay: a prompt, a tool's description.
     """
-    read = [node for node in ast.walk(tree) if used is not None and _is_read(node, used)]
-    kept = {id(inner) for node in read for inner in ast.walk(node)}
-    for node in ast.walk(tree):
+    every = nodes(tree)
+    read = [node for node in every if used is not None and _is_read(node, used)]
+    kept = {id(inner) for node in read for inner in nodes(node)}
+    for node in every:
         for name in ("body", "orelse", "finalbody"):
-            body = getattr(node, name, None)
-            if isinstance(body, list):
+            body = node.__dict__.get(name)
+            if type(body) is list:
                 left = [one for one in body if not _does_nothing(one, id(one) in kept)]
                 setattr(node, name, left)
     return tree

@@ -10,7 +10,7 @@ from .. import errors
 from ..judge.prune import Rules
 from ..text import nearest
 from .known_bad import fault_of
-from .model import SAMPLERS, WELL_KNOWN, Condition, Knob, Leaf, Sampler, Settings, resolve
+from .model import SAMPLERS, WELL_KNOWN, Condition, DryRun, Knob, Leaf, Sampler, Settings, resolve
 from .places import find, folder_of, tidy
 
 Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
@@ -50,6 +50,11 @@ def _seconds(value: Any) -> str:
 
 def _seconds_or_zero(value: Any) -> str:
     return "" if is_number(value) and value >= 0 else f"must be seconds, 0 or more, not {value!r}"
+
+
+def _steps(value: Any) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return "" if whole else f"must be a whole number above 0, not {value!r}"
 
 
 def _words(value: Any) -> str:
@@ -173,6 +178,12 @@ FIELDS: dict[str, Check] = {
     "sealed": _sealed,
     "train": _train,
 }
+DRY_RUN: dict[str, Check] = {
+    "profile": _text,
+    "command": _words,
+    "steps": _steps,
+    "timeout_s": _seconds,
+}
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),
 )
@@ -240,7 +251,8 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
         raise _unknown(root, name)
     page = _Page(name, folder)
     table = page.load(text)
-    page.known("", table, [*FIELDS, "profiles", "knobs", "judge", "prune", "tuner", "check"])
+    also = ["judge", "prune", "tuner", "check", "dry_run"]
+    page.known("", table, [*FIELDS, "profiles", "knobs", *also])
     for key in REQUIRED:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
@@ -253,8 +265,16 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
     for profile in profiles:
         _files(page, resolve(table, profile))
     said = (table["purpose"], table["metric"], table["direction"])
-    sampler = _sampler(page, table)
-    return Leaf(name, root, folder, *said, profiles, table, knobs, judge, prune, sampler)
+    return Leaf(
+        *(name, root, folder, *said),
+        profiles=profiles,
+        table=table,
+        knobs=knobs,
+        judge=judge,
+        prune=prune,
+        sampler=_sampler(page, table),
+        dry_run=_dry_run(page, table, profiles),
+    )
 
 
 def _unknown(root: Path, name: str) -> errors.NotFound:
@@ -285,6 +305,24 @@ def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
     plain = table.get("needs") in ("cpu", "none") and not {"cpu", "gpu"} & set(profiles)
     whole = "cpu" if plain else "gpu"
     return (whole, *(name for name in profiles if name != whole))
+
+
+def _dry_run(page: _Page, table: Mapping[str, Any], profiles: tuple[str, ...]) -> DryRun | None:
+    """Return how an edit is tried before it is run; None where the leaf does not say."""
+    if "dry_run" not in table:
+        return None
+    said = page.table(table, "dry_run")
+    page.known("dry_run.", said, list(DRY_RUN))
+    for key, value in said.items():
+        if fault := DRY_RUN[key](value):
+            page.refuse(f"dry_run.{key}", fault)
+    command = tuple(said.get("command", ()))
+    found = DryRun(**{**said, "command": command})
+    if found.profile not in (*profiles, *WELL_KNOWN):
+        page.refuse("dry_run.profile", f"no such profile: {found.profile!r}")
+    if resolve(table, found.profile).needs == "gpu":
+        page.refuse("dry_run.profile", f"{found.profile!r} needs a GPU, which a dry run never has")
+    return found
 
 
 def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import repo
 from .model import Leaf, Settings
 
+CODE = (".py", ".pyx", ".sh")
 DIGITS = 12  # 48 bits: no two of a million yardsticks are likely to meet
 LIMITS = ("budget_s", "startup_s", "timeout_s", "eval_timeout_s", "clock")
 
@@ -77,6 +78,30 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     if not settings.sealed:  # what was prepared before there was such a thing serves on
         del profile["sealed"]
     return _digest({path: _contents(leaf.root / path) for path in files}, profile)
+
+
+def beside(leaf: Leaf, settings: Settings) -> dict[str, bytes]:
+    """Return the leaf's other code, which may read what the mutable files define.
+
+    `shared/` reads nothing of a leaf. The commands count as a file: one may be `python -c`.
+    """
+    here = leaf.folder.relative_to(leaf.root)
+    named = [(here / path).as_posix() for path in (*settings.frozen, "task")]
+    python = [(here / path.name).as_posix() for path in leaf.folder.glob("*.py")]
+    mutable = {(here / path).as_posix() for path in settings.mutable}
+    files = [path for path in _files(leaf.root, [*named, *python]) if path not in mutable]
+    found = {path: _text(leaf.root / path) for path in files if path.endswith(CODE)}
+    commands = (settings.prepare, settings.command, settings.evaluate, settings.serve)
+    said = [word for command in commands for word in command or () if not word.endswith(".py")]
+    return {**found, "commands": " ".join(said).encode()}
+
+
+def _text(path: Path) -> bytes:
+    """Return what a file holds; nothing where a link leads nowhere."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _is_file(folder: Path, word: str) -> bool:

@@ -103,6 +103,19 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """How an edit is tried before it is run: `[dry_run]`, in a profile that needs no GPU.
+
+    `steps` takes the place of `[data] steps` of that profile, `command` that of its command.
+    """
+
+    profile: str = "smoke"
+    command: tuple[str, ...] = ()
+    steps: int | None = None
+    timeout_s: float = 120.0  # for training, and again for the yardstick: imports take ten
+
+
+@dataclass(frozen=True)
 class Settings:
     """A leaf as it runs in one profile; all times in seconds, file names from the leaf's folder.
 
@@ -170,6 +183,7 @@ class Leaf:
     judge: Mapping[str, Any]
     prune: Mapping[str, Any] = field(default_factory=dict)  # {} where no run is ended early
     sampler: Sampler = "model"  # of the tuner: one model of all runs, or Optuna knob by knob
+    dry_run: DryRun | None = None  # None: an edit is run without
 
     @property
     def prefix(self) -> str:

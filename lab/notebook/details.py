@@ -12,7 +12,7 @@ from ..documents.experiments import (
     ResultRecord,
     RunRecord,
 )
-from . import Notebook, measurements
+from . import Notebook, attempts, measurements
 from .ideas import lesson_of
 from .marks import marks
 from .read import ENTRY, e, entry
@@ -84,6 +84,7 @@ def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
         "source": hypothesis["source"],
         "at": hypothesis["at"],
         "experiments": tried,
+        "attempts": attempts.of_idea(book, hypothesis["id"]),
     }
 
 

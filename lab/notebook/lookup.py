@@ -13,8 +13,11 @@ ALIKE = (
     "e.id in (select id from experiments where leaf = ?1 and contents = ?2 "
     "union select id from experiments where leaf = ?1 and code = ?3)"
 )
+# Or what does the same under other words, where the notebook knows that of both.
+REWORDED = f"{ALIKE[:-1]} union select id from experiments where leaf = ?1 and behaviour = ?7)"
+IN_SCOPE = "e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
 # The same where numbers may be compared.
-SCOPED = f"{ALIKE} and e.profile = ?4 and e.platform = ?5 and e.yardstick = ?6"
+SCOPED = f"{ALIKE} and {IN_SCOPE}"
 
 
 def experiment(book: Notebook, number: int) -> sqlite3.Row:
@@ -77,12 +80,12 @@ def kept_at(book: Notebook, commit: str) -> sqlite3.Row | None:
     )
 
 
-def same_contents(book: Notebook, key: Key) -> list[sqlite3.Row]:
-    """Return experiments of the same contents or code, newest first."""
+def same_contents(book: Notebook, key: Key, behaviour: str | None = None) -> list[sqlite3.Row]:
+    """Return experiments of the same contents, code or behaviour, newest first."""
     return book.all(
-        "select e.*, s.status, s.failure, s.verdict, s.runs from experiments e "
-        f"join state s on s.experiment = e.id where {SCOPED} order by e.id desc",
-        *key,
+        "select e.*, s.status, s.failure, s.verdict, s.runs, s.value from experiments e "
+        f"join state s on s.experiment = e.id where {REWORDED} and {IN_SCOPE} order by e.id desc",
+        *(*key, behaviour),
     )
 
 

@@ -217,14 +217,15 @@ def values(book: Notebook, experiment: int) -> dict[int, float]:
 
 
 def _runs_of_code(book: Notebook, experiment: int) -> list[sqlite3.Row]:
-    """Return the runs of an experiment after those of earlier ones of its very code or contents."""
+    """Return the runs of an experiment after those of earlier ones that do the very same."""
     one = lookup.experiment(book, experiment)
     own = [run for run in _runs(book, experiment) if run["audit"] is None]
     if one["kind"] != "run":
         return own
     names = ("leaf", "contents", "code", "profile", "platform", "yardstick")
     key: lookup.Key = tuple(one[name] for name in names)
-    alike = (row["id"] for row in lookup.same_contents(book, key) if row["kind"] == "run")
+    same = lookup.same_contents(book, key, one["behaviour"])
+    alike = (row["id"] for row in same if row["kind"] == "run")
     before = sorted(number for number in alike if number < experiment)
     return [run for number in before for run in _runs(book, number)] + own
 

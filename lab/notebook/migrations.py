@@ -145,6 +145,37 @@ def m013_hopeless(db: "Database") -> None:
     db.execute("create index runs_hopeless on runs (experiment) where hopeless is not null")
 
 
+def m014_behaviour(db: "Database") -> None:
+    """What an experiment's code does, whatever its words; empty in what was recorded before."""
+    db.execute("alter table experiments add column behaviour text")
+    db.execute(
+        "create trigger experiments_behaviour_kept before update of behaviour on experiments "
+        "when old.behaviour is not new.behaviour "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+    db.execute(
+        "create index experiments_behaviour on experiments (leaf, behaviour) "
+        "where behaviour is not null"
+    )
+
+
+def m015_attempts(db: "Database") -> None:
+    """Edits that failed in their dry run: no experiment was made of them, and no device held."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table attempts (id integer primary key, uid text not null unique, hypothesis "
+        "integer not null references hypotheses (id), leaf text not null, campaign text, parent "
+        "text, contents text not null, behaviour text not null, profile text not null, failure "
+        "text not null, place text not null, last text not null, log text not null, seconds real, "
+        "at text not null) strict"
+    )
+    db.execute("create index attempts_hypothesis on attempts (hypothesis)")
+    db.execute("create index attempts_leaf on attempts (leaf, id)")
+    db.execute("create index attempts_contents on attempts (contents)")
+    db.execute(f"create trigger attempts_kept before update on attempts {never}")
+    db.execute(f"create trigger attempts_stays before delete on attempts {never}")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -169,5 +200,7 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m011_sealed,
     m012_changes,
     m013_hopeless,
+    m014_behaviour,
+    m015_attempts,
 )
 REDERIVED = 12  # notebooks older than this step hold derived tables of another rule

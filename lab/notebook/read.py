@@ -89,7 +89,12 @@ def counts(book: Notebook, leaf: str) -> Counts:
         "discard": row["discard"] if row else 0,
         "crash": row["crash"] if row else 0,
         "overruled": row["overruled"] if row else 0,
+        "attempts": _attempts(book, leaf),
     }
+
+
+def _attempts(book: Notebook, leaf: str) -> int:
+    return int(book.all("select count(*) from attempts where leaf = ?", leaf)[0][0])
 
 
 def _baselines(book: Notebook, leaf: str) -> int:

@@ -25,7 +25,7 @@ WHERE = "where"  # the file that names the exports, so that whoever comes later 
 
 
 def exports(
-    source: Path, commit: str, home: Home, job: int, beside: Sequence[Path] = ()
+    source: Path, commit: str, home: Home, job: int | str, beside: Sequence[Path] = ()
 ) -> tuple[Path, Path]:
     """Return two fresh exports of a commit, to train in and to evaluate in.
 
@@ -76,7 +76,7 @@ def _made(root: Path) -> bool:
     return True
 
 
-def fresh(home: Home, job: int) -> Path:
+def fresh(home: Home, job: int | str) -> Path:
     """Return a folder for temporary files of a job's commands, which goes with its exports."""
     folder = home.exports(job)
     root = _ours(TEMPORARY) / _name(folder)

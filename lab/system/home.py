@@ -135,9 +135,9 @@ class Home:
         """Return the file that asks a job's supervisor to stop, once it is there."""
         return self.experiment(experiment) / f"stop-{job}"
 
-    def exports(self, job: int) -> Path:
-        """Return the folder that stands for the exports of a job, wherever they lie."""
-        return self.path / "exports" / f"job-{job}"
+    def exports(self, job: int | str) -> Path:
+        """Return the folder that stands for the exports of a job or dry run, wherever they lie."""
+        return self.path / "exports" / (f"job-{job}" if isinstance(job, int) else job)
 
     def side_checkout(self) -> Path:
         """Return a new place for a checkout that is gone before its command is."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..documents.action import Action
-from ..documents.experiments import Entry, Experiment, Hypothesis, RunRecord
+from ..documents.experiments import Attempt, Entry, Experiment, Hypothesis, RunRecord
 from ..text import num, plain, plural, shorten, span
 from .mechanism_text import mechanism_text
 
@@ -236,11 +236,18 @@ def idea(found: Hypothesis) -> str:
         lines.append(shorten(f"withdrawn: {found['withdrawn'] or 'no reason given'}", WIDTH))
     axis = f", axis {found['axis']}" if found["axis"] else ""
     lines.append(f"{found['campaign'] or found['leaf']}{axis}; {found['at'][:16]} UTC")
+    lines += [attempt(one) for one in found["attempts"][-RUNS:]]
     lines += [_tried(one) for one in found["experiments"][-RUNS:]]
     newest = found["experiments"][-1]["experiment"] if found["experiments"] else None
     return "\n".join(
         [*lines, f"next: lab show {newest}" if newest else f"next: lab run {found['hypothesis']}"]
     )
+
+
+def attempt(one: Attempt) -> str:
+    """Return an edit that failed in its dry run, in a line."""
+    at = f" at {one['place']}" if one["place"] else ""
+    return shorten(f"dry run failed ({one['failure']}){at}: {one['last']}", WIDTH)
 
 
 def _tried(row: Entry) -> str:

@@ -204,16 +204,29 @@ class Workspace:
 
     def key(self, commit: str | None = None) -> lookup.Key:
         """Return by what an experiment of a commit is found again, or of the files as they are."""
-        top, paths, scope = self.place.top, self.mutable_paths, self.scope
+        blobs, files = self._mutable(commit)
+        return self._key_of(repo.contents_id(blobs), leaves.code_id(files))
+
+    def key_and_behaviour(self, commit: str | None = None) -> tuple[lookup.Key, str]:
+        """Return the same, and the id of what the files do, also under other words."""
+        blobs, files = self._mutable(commit)
+        others = functools.partial(leaves.beside, self.leaf, self.settings)
+        code, behaviour = leaves.ids(files, others)
+        return self._key_of(repo.contents_id(blobs), code), behaviour
+
+    def _key_of(self, contents: str, code: str) -> lookup.Key:
+        scope = self.scope
+        return (scope.leaf, contents, code, scope.profile, scope.platform, scope.yardstick)
+
+    def _mutable(self, commit: str | None) -> tuple[dict[str, str], dict[str, bytes]]:
+        """Return the mutable files of a commit, or as they are: their blobs and what they hold."""
+        top, paths = self.place.top, self.mutable_paths
         if commit is None:
             blobs = repo.worktree_blobs(top, paths)
-            files = {path: (top / path).read_bytes() for path in blobs}
-        else:
-            blobs = repo.tree_blobs(top, commit, paths)
-            texts = repo.blobs(top, list(blobs.values()))
-            files = {path: texts[blob] or b"" for path, blob in blobs.items()}
-        same = repo.contents_id(blobs), leaves.code_id(files)
-        return (scope.leaf, *same, scope.profile, scope.platform, scope.yardstick)
+            return blobs, {path: (top / path).read_bytes() for path in blobs}
+        blobs = repo.tree_blobs(top, commit, paths)
+        texts = repo.blobs(top, list(blobs.values()))
+        return blobs, {path: texts[blob] or b"" for path, blob in blobs.items()}
 
     @property
     def mutable_paths(self) -> list[str]:

@@ -1,0 +1,230 @@
+"""Dry run: an edit is run for a few steps before it gets a number, a commit or a device.
+
+In the leaf's smoke profile, say, on a CPU, confined like any run and from exports like any run, but
+in no queue: what cannot even start costs seconds, and takes no device from a measured run.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from shared import summary
+
+from .. import leaf as leaves
+from .. import repo
+from ..errors import DryRunFailed, LabError
+from ..leaf.model import DryRun, Leaf, Settings
+from ..notebook import Notebook, attempts
+from ..notebook.lookup import Key
+from ..run import failures
+from ..run.confinement import Confinement
+from ..run.exports import exports, remove
+from ..run.order import JobContext
+from ..run.spawn import own_in_export
+from ..run.stages import NotPrepared, Stages
+from ..runner import Outcome, Plan, Stopped
+from ..runner.local import Local
+from ..slots import Device
+from ..system import left, processes
+from ..system.home import Home
+from ..text import shorten
+from ..workspace import Workspace
+
+Say = Callable[[str], None]
+# What an edit is not let through with. Diverged, or ended from outside, is for the run to say.
+STOPS = ("bug", "oom", "no_metric", "tampered", "timeout")
+ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
+LOG_CHARS = 4000  # of its output that the notebook keeps: a traceback, and what came before
+LINE = 200  # characters of an error's last line in a refusal
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a dry run came to: why it failed, if it did, and what it printed."""
+
+    failure: failures.Failure | None
+    log: str
+    seconds: float
+
+
+def check(
+    workspace: Workspace, book: Notebook, idea: sqlite3.Row, ids: tuple[Key, str], say: Say
+) -> None:
+    """Refuse an edit that does not run; record that as an attempt of its hypothesis."""
+    dry = workspace.leaf.dry_run
+    if dry is None or workspace.is_rented or attempts.is_known_good(book, ids[0]):
+        return
+    try:
+        found = DryTrial(workspace, book, dry).run()
+    except (NotPrepared, LabError, OSError, repo.GitFailed) as error:
+        words = error.message if isinstance(error, LabError) else str(error)
+        say(f"note: no dry run: {shorten(words, LINE)}")  # the run will say what that means
+        return
+    if found.failure is None or found.failure.kind not in STOPS:
+        return
+    attempts.add(
+        book,
+        idea,
+        workspace.place.campaign,
+        workspace.place.head,
+        ids,
+        found.failure,
+        log=found.log,
+        profile=dry.profile,
+        seconds=found.seconds,
+    )
+    raise _refusal(f"h{idea['id']}", dry, found.failure)
+
+
+def _refusal(idea: str, dry: DryRun, failure: failures.Failure) -> DryRunFailed:
+    """Return what is wrong in one line, and what to type in another."""
+    at = f" at {failure.place}" if failure.place else ""
+    last = shorten(failure.last, LINE)
+    if failure.kind == "timeout":
+        return DryRunFailed(
+            f"the dry run of {idea} did not end within {dry.timeout_s:g} s: {last}",
+            f"Mend what hangs: lab run {idea}; or it is only slow: lab run {idea} --no-dry-run",
+        )
+    return DryRunFailed(
+        f"the dry run of {idea} failed ({failure.kind}){at}: {last}",
+        f"Mend it, your edit stays: lab run {idea}; run it all the same: --no-dry-run",
+    )
+
+
+class DryTrial:
+    """One dry run of the files as they are."""
+
+    def __init__(self, workspace: Workspace, book: Notebook, dry: DryRun) -> None:
+        self.workspace, self.dry, self.home = workspace, dry, workspace.place.home
+        self.name = f"dry-{os.getpid()}-{uuid.uuid4().hex}"
+        place = workspace.place
+        told = {"id": self.name, "leaf": workspace.leaf_name, "profile": dry.profile}
+        told["campaign"] = place.campaign or ""
+        row = cast(sqlite3.Row, told)
+        beside = () if place.top == place.main else (place.top,)
+        self.order = JobContext(book, self.home, place.main, beside, row, row, _Nobody())
+
+    def run(self) -> Found:
+        """Train and evaluate, each for as long as it may take; nothing of it is left."""
+        began = time.monotonic()
+        _sweep(self.home)
+        folder = self.home.exports(self.name)
+        try:
+            return replace(self._run(folder), seconds=time.monotonic() - began)
+        finally:
+            remove(folder)
+
+    def _run(self, folder: Path) -> Found:
+        place = self.workspace.place
+        made = exports(self.order.source, str(place.head), self.home, self.name, self.order.beside)
+        for root in made:
+            self._overlay(root)
+        leaf = leaves.read(made[0], self.workspace.leaf_name)
+        settings = leaf.settings(self.dry.profile)
+        python = leaves.interpreter(settings, self.order.source, os.environ)
+        leaves.check_requires(settings, python)
+        run_dir = folder / "run"
+        run_dir.mkdir()
+        key = leaves.cache_key(leaf, settings)
+        cache = self.home.cache(leaf.name, settings.profile, key)
+        plan = self._plan(leaf, settings, python, made[0])
+        stages = Stages(plan, made, run_dir, cache, Local(), lambda: False)
+        confinement = Confinement(self.order, settings, made, python)
+        stages.environ = confinement.environ()
+        stages.prepare()
+        stages.device = ON_CPU.env
+        confinement.apply(stages, ON_CPU)
+        return _Reading(stages, settings).both()
+
+    def _overlay(self, root: Path) -> None:
+        """Put the mutable files of the worktree into an export of HEAD."""
+        for path in self.workspace.mutable_paths:
+            file, to = self.workspace.place.top / path, root / path
+            to.unlink(missing_ok=True)
+            if file.is_file():
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, to)
+
+    def _plan(self, leaf: Leaf, settings: Settings, python: str, export: Path) -> Plan:
+        """Return the plan of a run, of few steps and with limits of its own."""
+        said = {**settings.environ, "LAB_SEED": "0", "LAB_EXPERIMENT": "e0"}
+        if self.dry.steps is not None:
+            data = {**settings.data, "steps": self.dry.steps}
+            said["LAB_DATA"] = json.dumps(data, default=str)
+        return Plan(
+            folder=leaf.prefix.rstrip("/"),
+            prepare=settings.prepare,
+            train=list(self.dry.command or settings.command),
+            evaluate=settings.evaluate,
+            serve=settings.serve,
+            sealed=settings.sealed,
+            allowed=[f"{leaf.prefix}{name}" for name in settings.mutable],
+            timeout_s=self.dry.timeout_s,
+            eval_timeout_s=self.dry.timeout_s,
+            said=said,
+            paths=own_in_export(export, (self.order.source, *self.order.beside)),
+            python=python,
+        )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the two commands of a dry run say."""
+
+    stages: Stages
+    settings: Settings
+
+    def both(self) -> Found:
+        """Train; where that gave anything, evaluate. The number is nobody's."""
+        try:
+            trained = self.stages.train()
+            found = self._read(trained, "run.log", tampered=self.stages.tampered())
+            self.stages.data.trim()
+            if found.failure is not None:
+                return found
+            judged = self.stages.evaluate()
+        except Stopped:
+            return Found(None, "", 0.0)
+        printed = self.settings.metric in summary.parse(judged.tail, self.settings.metric)
+        return self._read(judged, "evaluate.log", printed=printed)
+
+    def _read(
+        self, outcome: Outcome, log: str, *, printed: bool = True, tampered: Sequence[str] = ()
+    ) -> Found:
+        text = left.text(self.stages.dir / log) if outcome.log is None else outcome.log
+        folders = [root / self.stages.plan.folder for root in self.stages.exports]
+        failure = failures.classify(
+            outcome,
+            text,
+            metrics_ok=printed,
+            metric=self.settings.metric,
+            tampered=tampered,
+            folders=folders,
+        )
+        return Found(failure, text[-LOG_CHARS:], 0.0)
+
+
+class _Nobody:
+    """Who could ask for the end of a dry run: whoever ends the command ends it."""
+
+    def stop(self) -> bool:
+        return False
+
+    def stopped_by(self) -> str:
+        return ""
+
+
+def _sweep(home: Home) -> None:
+    """Remove what dry runs left whose command was killed."""
+    for folder in home.exported():
+        words = folder.name.split("-")
+        is_ours = words[0] == "dry" and len(words) == 3 and words[1].isdigit()
+        if is_ours and processes.start_id(int(words[1])) is None:
+            remove(folder)
