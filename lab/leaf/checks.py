@@ -2,18 +2,18 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 from .. import errors
 from ..judge.prune import Rules
 from ..text import nearest
 from .known_bad import fault_of
 from .model import SAMPLERS, WELL_KNOWN, Condition, DryRun, Knob, Leaf, Sampler, Settings, resolve
+from .page import Check, Page
 from .places import find, folder_of, tidy
 
-Check = Callable[[Any], str]  # a value's fault as a sentence, "" when there is none
 REQUIREMENT = re.compile(
     r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(\[[\w., -]*\])?"
     r"\s*((?:(?:===|==|!=|>=|<=|~=|>|<)\s*[\w.+!*-]+\s*,?\s*)*)"
@@ -190,55 +190,6 @@ REQUIRED = (
 KNOB_KEYS = ["kind", "low", "high", "log", "choices", "why"]
 
 
-class _Page:
-    """One `leaf.toml` under the reader's eye, which knows how to refuse."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
-        self.file = "leaf.toml" if name == "root" else f"{name}/leaf.toml"
-
-    def refuse(self, key: str, fault: str, hint: str = "") -> NoReturn:
-        raise errors.Refused(
-            f"{self.file}: {key}: {fault}", hint or f"Edit {self.file}, then: lab check {self.name}"
-        )
-
-    def load(self, text: str | None) -> dict[str, Any]:
-        """Return `text`, or the file, as a table; Refused when it is no TOML."""
-        import tomllib  # commands that read no leaf do not pay for it
-
-        try:
-            if text is None:
-                text = (self.folder / "leaf.toml").read_text(encoding="utf-8-sig")
-            return tomllib.loads(text)
-        except (ValueError, RecursionError) as fault:
-            self.refuse("not TOML", str(fault))
-        except OSError as fault:
-            raise errors.Environment(
-                f"{self.file}: {fault.strerror}", f"ls -l {self.file}"
-            ) from None
-
-    def known(self, where: str, keys: Mapping[str, Any], allowed: list[str]) -> None:
-        """Refuse the first of `keys` that is not `allowed`, naming the nearest."""
-        for key in keys:
-            if key not in allowed:
-                near = nearest(key, allowed)
-                told = f"the nearest is {near!r}" if near else f"there are {', '.join(allowed)}"
-                self.refuse(f"{where}{key}", f"no such key; {told}")
-
-    def fields(self, where: str, table: Mapping[str, Any]) -> None:
-        """Refuse the first value of `table` that its field does not take."""
-        for key, check in FIELDS.items():
-            if key in table and (fault := check(table[key])):
-                self.refuse(f"{where}{key}", fault)
-
-    def table(self, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        """Return the table at `key`, {} when absent."""
-        value = table.get(key, {})
-        if not isinstance(value, dict):
-            self.refuse(key, f"must be a table: [{key}]")
-        return value
-
-
 def read(root: Path, name: str, text: str | None = None) -> Leaf:
     """Return the leaf `name` below `root`, every field checked.
 
@@ -249,14 +200,14 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
     folder = folder_of(root, name)
     if folder is None:
         raise _unknown(root, name)
-    page = _Page(name, folder)
+    page = Page(name, folder)
     table = page.load(text)
     also = ["judge", "prune", "tuner", "check", "dry_run"]
     page.known("", table, [*FIELDS, "profiles", "knobs", *also])
     for key in REQUIRED:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
-    page.fields("", table)
+    page.fields("", table, FIELDS)
     profiles = _profiles(page, table)
     knobs = {n: _knob(page, n, k) for n, k in page.table(table, "knobs").items()}
     judge, prune = _judge(page, table), _prune(page, table)
@@ -288,7 +239,7 @@ def _unknown(root: Path, name: str) -> errors.NotFound:
     return errors.NotFound(f"no leaf {name!r}{meant}", f"Leaves: {listed}")
 
 
-def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
+def _profiles(page: Page, table: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the profile names, the top level first, each one's table checked.
 
     The top level is called `gpu`, or `cpu` where it says that a CPU will do.
@@ -301,13 +252,13 @@ def _profiles(page: _Page, table: Mapping[str, Any]) -> tuple[str, ...]:
             near = f", or [profiles.{WELL_KNOWN[1]}]"
             page.refuse(f"profiles.{name}", f"must be a table: [profiles.{name}]{near}")
         page.known(f"profiles.{name}.", own, list(FIELDS))
-        page.fields(f"profiles.{name}.", own)
+        page.fields(f"profiles.{name}.", own, FIELDS)
     plain = table.get("needs") in ("cpu", "none") and not {"cpu", "gpu"} & set(profiles)
     whole = "cpu" if plain else "gpu"
     return (whole, *(name for name in profiles if name != whole))
 
 
-def _dry_run(page: _Page, table: Mapping[str, Any], profiles: tuple[str, ...]) -> DryRun | None:
+def _dry_run(page: Page, table: Mapping[str, Any], profiles: tuple[str, ...]) -> DryRun | None:
     """Return how an edit is tried before it is run; None where the leaf does not say."""
     if "dry_run" not in table:
         return None
@@ -325,7 +276,7 @@ def _dry_run(page: _Page, table: Mapping[str, Any], profiles: tuple[str, ...]) -
     return found
 
 
-def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
+def _judge(page: Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the raw [judge] table; what its settings mean is the judge's to say."""
     judge = page.table(table, "judge")
     for key, value in judge.items():
@@ -334,7 +285,7 @@ def _judge(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
     return judge
 
 
-def _sampler(page: _Page, table: Mapping[str, Any]) -> Sampler:
+def _sampler(page: Page, table: Mapping[str, Any]) -> Sampler:
     """Return how the tuner chooses, by the `[tuner]` table."""
     asked = page.table(table, "tuner")
     page.known("tuner.", asked, ["sampler"])
@@ -344,7 +295,7 @@ def _sampler(page: _Page, table: Mapping[str, Any]) -> Sampler:
     page.refuse("tuner.sampler", f"is {asked['sampler']!r}; choose {' or '.join(SAMPLERS)}")
 
 
-def _prune(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
+def _prune(page: Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the [prune] table, {} where nothing is pruned."""
     prune = page.table(table, "prune")
     if "prune" in table:
@@ -355,7 +306,7 @@ def _prune(page: _Page, table: Mapping[str, Any]) -> Mapping[str, Any]:
     return prune
 
 
-def _knob(page: _Page, name: str, table: Any) -> Knob:
+def _knob(page: Page, name: str, table: Any) -> Knob:
     """Return the checked knob `name`: a range with low < high, or a list of choices."""
     where = f"knobs.{name}"
     if not isinstance(table, dict) or not name.isidentifier():
@@ -368,7 +319,7 @@ def _knob(page: _Page, name: str, table: Any) -> Knob:
     return _choice(page, name, table) if "choices" in table else _range(page, name, table)
 
 
-def _choice(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
+def _choice(page: Page, name: str, table: Mapping[str, Any]) -> Knob:
     """Return a knob that takes one of a few values."""
     choices, where = table["choices"], f"knobs.{name}"
     extra = [key for key in ("low", "high", "log") if key in table]
@@ -382,7 +333,7 @@ def _choice(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
     return Knob(name, "choice", None, None, False, tuple(choices), table["why"])
 
 
-def _range(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
+def _range(page: Page, name: str, table: Mapping[str, Any]) -> Knob:
     """Return a knob between two numbers; whole ones unless `kind` or a decimal point says so."""
     where = f"knobs.{name}"
     for key in ("low", "high"):
@@ -402,7 +353,7 @@ def _range(page: _Page, name: str, table: Mapping[str, Any]) -> Knob:
     return Knob(name, kind, low, high, log, (), table["why"])
 
 
-def _files(page: _Page, settings: Settings) -> None:
+def _files(page: Page, settings: Settings) -> None:
     """Refuse mutable and frozen files that overlap, leave the leaf, or are always frozen."""
     at = "" if settings.profile == "gpu" else f" (profile {settings.profile})"
     for path in settings.mutable:
@@ -421,7 +372,7 @@ def _files(page: _Page, settings: Settings) -> None:
                 page.refuse(key, f"{path!r} is a link that leads out of the leaf{at}")
 
 
-def _one_file(page: _Page, path: str, at: str) -> None:
+def _one_file(page: Page, path: str, at: str) -> None:
     """Refuse a mutable path that is no file's, as git writes it: what is committed goes by name."""
     if path.endswith("/") or (page.folder / path).is_dir():
         found = sorted(file for file in (page.folder / path).rglob("*.py") if file.is_file())
