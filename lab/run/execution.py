@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared import reference, summary
 
@@ -42,9 +42,6 @@ from .not_in_git import missed
 from .order import JobContext
 from .spawn import own_in_export
 from .stages import NotPrepared, Stages, outcome_from
-
-if TYPE_CHECKING:
-    pass
 
 
 class Execution:
