@@ -8,8 +8,8 @@
 For any leaf with knobs of this repository. The bad values are committed in a clone; each seed is a
 campaign of its own in a clone with a notebook of its own, so that none learns from another; it
 ends as soon as half of the loss is won back, or as much as `--until` says. The share is
-(bad - now) / (bad - good), the first and the last a mean over three runs; `now` is the incumbent, by
-the runs that nobody selected once there are three.
+(bad - now) / (bad - good), the first and the last a mean over three runs; `now` is the incumbent,
+by the runs that nobody selected once there are three.
 """
 
 import argparse
