@@ -213,3 +213,13 @@ def test_a_better_candidate_is_never_judged_worse(values, step):
         before = lower(*values, policy=policy)
         after = lower(*(value - step for value in values), policy=policy)
         assert order.index(before.suggest) <= order.index(after.suggest)
+
+
+def test_a_lucky_seed_of_the_baseline_flatters_no_candidate() -> None:
+    lucky = Record({}, {0: 0.3518, 1: 0.3616, 2: 0.3631})
+    noise = Noise(0.0061, 2)
+    same = judge({0: 0.3520}, lucky, noise, "minimize")
+    assert (same.suggest, same.reason) == ("discard", "bagged")
+    assert "its own seed" in same.why or "incumbent's own seed" in same.why
+    assert judge({0: 0.3500}, lucky, noise, "minimize").suggest == "keep"
+    assert judge({5: 0.3520}, lucky, noise, "minimize").suggest == "keep"  # another seed

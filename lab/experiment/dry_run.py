@@ -4,6 +4,7 @@ In the leaf's smoke profile, say, on a CPU, confined like any run and from expor
 in no queue: what cannot even start costs seconds, and takes no device from a measured run.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -41,6 +42,9 @@ Say = Callable[[str], None]
 # What an edit is not let through with. Diverged, or ended from outside, is for the run to say.
 STOPS = ("bug", "oom", "no_metric", "tampered", "timeout")
 ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
+# Above this share of a run's budget a dry run costs more than the crashes that it finds: few edits
+# crash, most of them in the first seconds. Below some seconds the ticket alone is worth it.
+SHARE, NOBODY_MINDS_S = 0.3, 5.0
 LOG_CHARS = 4000  # of its output that the notebook keeps: a traceback, and what came before
 LINE = 200  # characters of an error's last line in a refusal
 
@@ -60,6 +64,8 @@ def check(
     """Refuse an edit that does not run; record that as an attempt of its hypothesis."""
     dry = workspace.leaf.dry_run
     if dry is None or workspace.is_rented or attempts.is_known_good(book, ids[0]):
+        return
+    if _costs_too_much(workspace, dry):
         return
     try:
         found = DryTrial(workspace, book, dry).run()
@@ -81,6 +87,23 @@ def check(
         seconds=found.seconds,
     )
     raise _refusal(f"h{idea['id']}", dry, found.failure)
+
+
+def _costs_too_much(workspace: Workspace, dry: DryRun) -> bool:
+    """Return whether the run itself tells a crash about as soon as the quickest dry run so far."""
+    try:
+        took = float(_lasted(workspace, dry).read_text())
+    except (OSError, ValueError):
+        return False  # none yet
+    return took > max(NOBODY_MINDS_S, workspace.settings.budget_s * SHARE)
+
+
+def _lasted(workspace: Workspace, dry: DryRun) -> Path:
+    """Return where the seconds of the quickest dry run of a leaf stand."""
+    leaf = workspace.leaf
+    key = leaves.cache_key(leaf, leaf.settings(dry.profile))
+    cache = workspace.place.home.cache(leaf.name, dry.profile, key)
+    return cache.with_name(f"{cache.name}.dry_s")
 
 
 def _refusal(idea: str, dry: DryRun, failure: failures.Failure) -> DryRunFailed:
@@ -141,7 +164,19 @@ class DryTrial:
         stages.prepare()
         stages.device = ON_CPU.env
         confinement.apply(stages, ON_CPU)
-        return _Reading(stages, settings).both()
+        prepared = time.monotonic()
+        found = _Reading(stages, settings).both()
+        if found.failure is None:
+            self._note(time.monotonic() - prepared)
+        return found
+
+    def _note(self, seconds: float) -> None:
+        """Remember how long the quickest one took, of those that passed."""
+        path = _lasted(self.workspace, self.dry)
+        with contextlib.suppress(OSError, ValueError):
+            seconds = min(seconds, float(path.read_text()))
+        with contextlib.suppress(OSError):  # a full disk is for the run to tell
+            path.write_text(f"{seconds:.3f}\n")
 
     def _overlay(self, root: Path) -> None:
         """Put the mutable files of the worktree into an export of HEAD."""
