@@ -237,3 +237,10 @@ def test_the_leaf_may_ask_for_one_knob_at_a_time(ready: Toy) -> None:
     page.write_text(page.read_text().replace('"tpe"', '"cma"'))
     refused = ready.lab("check", "toy", code=1)
     assert "tuner.sampler: is 'cma'; choose model or tpe" in refused.out + refused.err
+
+
+def test_a_knob_that_nothing_reads_is_not_turned(ready: Toy) -> None:
+    file = ready.root / "toy" / "train.py"
+    file.write_text(file.read_text().replace("random.gauss(0, NOISE)", "random.gauss(0, 0.01)"))
+    ready.commit("the noise is fixed")
+    assert list(tuner.turnable(Workspace(ready.root / "toy", leaf="toy"))) == ["SLOPE"]

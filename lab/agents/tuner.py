@@ -21,7 +21,7 @@ from ..errors import DryRunFailed, Failed, RanBefore, Refused
 from ..experiment import combination, verdicts
 from ..experiment.start import Trial
 from ..judge import together
-from ..leaf import Knob, knobs
+from ..leaf import Knob, knobs, live
 from ..notebook import attempts, campaigns, ideas, ledger, read, record
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
@@ -40,7 +40,7 @@ _CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
 
 
 def turnable(workspace: Workspace) -> dict[str, Knob]:
-    """Return the leaf's knobs that are constants of its mutable files; Refused when none is."""
+    """Return the leaf's knobs that are constants which its files read; Refused when none is."""
     leaf = workspace.leaf
     if not leaf.knobs:
         raise Refused(
@@ -50,12 +50,14 @@ def turnable(workspace: Workspace) -> dict[str, Knob]:
     known = current(workspace)
     found = {name: knob for name, knob in leaf.knobs.items() if name in known}
     if not found:
-        files = ", ".join(workspace.settings.mutable)
+        named = ", ".join(workspace.settings.mutable)
         raise Refused(
-            f"none of the knobs of {leaf.name} is a constant of {files}.",
+            f"none of the knobs of {leaf.name} is a constant of {named}.",
             f"Write one at its top: {next(iter(leaf.knobs))} = 1.0",
         )
-    return found
+    alive = live.constants({path.name: path.read_bytes() for path in files(workspace)})
+    read = {name: knob for name, knob in found.items() if name in alive or not name.isupper()}
+    return read or found  # where none is, another file of the leaf may read them
 
 
 def files(workspace: Workspace) -> list[Path]:
