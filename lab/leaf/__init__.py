@@ -3,7 +3,7 @@
 from .canonical import code_id, less
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
-from .fingerprint import cache_key, frozen_paths, yardstick
+from .fingerprint import cache_key, frozen_paths, written, yardstick
 from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings
 from .places import find, here
 
@@ -26,5 +26,6 @@ __all__ = [
     "read",
     "script",
     "within",
+    "written",
     "yardstick",
 ]

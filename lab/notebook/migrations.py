@@ -134,6 +134,10 @@ def m012_changes(db: "Database") -> None:
     db.execute(f"create trigger changes_stays before delete on changes {never}")
 
 
+def m013_dead_ends(db: "Database") -> None:
+    """What the agent alone discarded is no dead end: kinds are made anew (`REDERIVED`)."""
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -157,5 +161,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m010_repeats,
     m011_sealed,
     m012_changes,
+    m013_dead_ends,
 )
-REDERIVED = 12  # notebooks older than this step hold derived tables of another rule
+REDERIVED = 13  # notebooks older than this step hold derived tables of another rule

@@ -76,7 +76,7 @@ class Outcome:
     end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
     they waited for a core, `start_cpu_s` what they used before the step log's own clock began, None
     without a log. `first` and `last` are the moments at which its step log was seen to have grown,
-    where the system tells CPU seconds of who still runs.
+    where the system tells CPU seconds of who still runs; `reached` is how far it came by its log.
     """
 
     exit_code: int | None = None
@@ -96,6 +96,7 @@ class Outcome:
     left: tuple[int, ...] = ()
     first: Moment | None = None
     last: Moment | None = None
+    reached: Moment | None = None
 
 
 class Runner(Protocol):
