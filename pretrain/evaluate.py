@@ -49,9 +49,14 @@ def main() -> None:
     rows = held_out_rows(run.held_out, meta).to(device)
     length, vocab = meta["row_tokens"], meta["vocab_size"]
     batch = max(1, BATCH_BYTES.get(device.type, 2**26) // (4 * length * vocab))
-    score = model_server.RemoteScore(run.leaf, device, min(batch, len(rows)), length, vocab)
-    with torch.inference_mode(), score.server:
-        nats, tokens = total_nats(score, rows, vocab, batch)
+    shape = (min(batch, len(rows)), length, vocab)
+    score = model_server.RemoteScore(run.leaf, device, *shape)
+    with torch.inference_mode():
+        with score.server:
+            nats, tokens, probes = total_nats(score, rows, vocab, batch)
+        apart = model_server.RemoteScore(run.leaf, device, *shape)
+        with apart.server:
+            check_ahead(apart, probes, vocab)
     if tokens != meta["held_out_tokens"] - meta["held_out_documents"]:
         raise SystemExit("the held-out tokens are not those that were prepared; clear the cache")
     summary.report(
@@ -124,10 +129,13 @@ def draw_probe(rows: torch.Tensor, batch: int, chance: random.Random) -> Probe:
     return Probe(picked, mixed, at, [None] * batch, [None] * batch)
 
 
-def total_nats(score: Score, rows: torch.Tensor, vocab: int, batch: int) -> tuple[float, int]:
-    """Return (nats, tokens) over every target that stands for bytes.
+def total_nats(
+    score: Score, rows: torch.Tensor, vocab: int, batch: int
+) -> tuple[float, int, list[Probe]]:
+    """Return (nats, tokens) over every target that stands for bytes, and what is to be checked.
 
-    Probes lie among the batches that count, all in an order that no model can know.
+    Probes lie among the batches that count, all in an order that no model can know: what the model
+    says then may hang on nothing that it was asked before.
     """
     chance, batch = random.SystemRandom(), min(batch, len(rows))
     probes = [draw_probe(rows, batch, chance) for _ in range(math.ceil(CHECKED_ROWS / batch))]
@@ -146,9 +154,22 @@ def total_nats(score: Score, rows: torch.Tensor, vocab: int, batch: int) -> tupl
         counted = targets != BOS_ID
         nats[one] = -float((picked * counted).sum())
         tokens += int(counted.sum())
+    refuse_ahead(probes)
+    return math.fsum(nats[first] for first in sorted(nats)), tokens, probes
+
+
+def check_ahead(score: Score, probes: list[Probe], vocab: int) -> None:
+    """Ask the changed rows of a model that never saw the held-out ones, and cannot recall them."""
+    for one in probes:
+        log_probs = checked(score(one.inputs.contiguous()), one.inputs, vocab)
+        one.changed = [found[at] for found, at in zip(log_probs, one.places, strict=True)]
+    refuse_ahead(probes)
+
+
+def refuse_ahead(probes: list[Probe]) -> None:
+    """Stop where a probe's rows were told otherwise before their cut."""
     if not max(one.moved() for one in probes) <= AHEAD_TOLERANCE:
         raise SystemExit("refused: the model looks ahead: later tokens change its predictions")
-    return math.fsum(nats[first] for first in sorted(nats)), tokens
 
 
 def remember(probes: list[Probe], first: int, log_probs: torch.Tensor) -> None:

@@ -161,6 +161,23 @@ def test_the_agent_answers_more_with_what_it_learned_than_without(tmp_path: Path
     assert metrics(run(LOOKUP, tmp_path, "evaluate.py"))["success_rate"] < learned - 0.2
 
 
+FIRST_ONLY = """
+asked = []
+whole = solve
+
+
+def solve(question, desk, playbook):
+    asked.append(question)
+    return whole(question, desk, playbook) if len(asked) == 1 else ""
+"""
+
+
+def test_nothing_is_remembered_from_one_held_out_question_to_the_next(tmp_path: Path) -> None:
+    folder = copied(LOOKUP, tmp_path / "first", agent=FIRST_ONLY)
+    found = metrics(run(folder, folder, "prepare.py", "agent.py", "evaluate.py"))
+    assert found["success_rate"] > 0.2  # each question was the first
+
+
 def test_cost_and_context_are_counted_at_the_desk(tmp_path: Path) -> None:
     found = metrics(run(LOOKUP, tmp_path, "prepare.py", "agent.py", "evaluate.py"))
     assert 0 < found["cost_cents"] < 2.0  # what leaf.toml allows

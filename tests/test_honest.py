@@ -204,3 +204,24 @@ def test_a_baseline_with_another_prompt_is_another(toy: Toy) -> None:
         toy.lab("run", "--baseline", "--seeds", "1", cwd=toy.root / "toy")
     values = [row["value"] for row in toy.here("log", "--json").json]
     assert [round(value) for value in values] == [1, 4]
+
+
+READS_ITSELF = {
+    "its comments": ("import inspect\n\nSLOPE = 1.0 * ('# 2' in inspect.getsource(main))", "# 2"),
+    "its own file": ("SLOPE = 1.0 * ('# 2' in Path(__file__).read_text())", "# 2"),
+    "through globals": ("SLOPE = float((globals()['main'].__doc__ or '1'))", "'2'"),
+}
+
+
+@pytest.mark.parametrize("name", READS_ITSELF)
+def test_a_text_that_the_program_reads_is_part_of_it(toy: Toy, name: str) -> None:
+    code, more = READS_ITSELF[name]
+    text = TRAIN.replace("SLOPE = 1.0  # the truth is 3\nNOISE = 0.01\n", "NOISE = 0.01\n")
+    text = text.replace("\n\nif __name__", f"\n\n{code}\nif __name__")
+    toy.leaf(train=text)
+    toy.commit("it reads itself")
+    toy.lab("run", "--baseline", "--seeds", "1", cwd=toy.root / "toy")
+    campaign = toy.campaign()
+    (campaign / "train.py").write_text(text.replace("def main():\n", f"def main():\n    {more}\n"))
+    found = toy.lab("run", toy.idea(cwd=campaign), "--json", cwd=campaign, code=None)
+    assert "nothing was changed" not in found.err

@@ -121,6 +121,13 @@ CHEATS = {
         "return F.log_softmax(score(t) + 5 * F.one_hot(t.roll(-1, 1), score(t).shape[-1]), -1)",
         "looks ahead",
     ),
+    "recalls-what-it-was-asked": (  # by its first token, and answers the same in the probe
+        "seen = cheat.__dict__.setdefault('seen', {})\n"
+        "        known = torch.stack([seen.setdefault(int(row[0]), row.clone()) for row in t])\n"
+        "        ahead = F.one_hot(known.roll(-1, 1), score(t).shape[-1])\n"
+        "        return F.log_softmax(score(t) + 5 * ahead, -1)",
+        "looks ahead",
+    ),
     "looks-at-other-rows": (
         "return F.log_softmax(score(t) + score(t).mean(0, keepdim=True), -1)",
         "looks ahead",

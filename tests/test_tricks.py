@@ -313,7 +313,7 @@ def test_no_keep_widens_the_budget_of_the_next(toy: Toy) -> None:
     toy.commit("a clock of steps")
     run(toy, toy.root / "toy", "--baseline", "--seeds", "3")
     campaign = toy.campaign()
-    for value, more_s, suggested in ((2.0, 0.7, "keep"), (2.5, 1.6, "discard")):
+    for value, more_s, suggested in ((2.0, 0.1, "keep"), (2.5, 0.7, "discard")):
         slope(campaign, value, textwrap.indent(f"import time\n{BURN.format(more_s)}", "    "))
         found = run(toy, campaign)
         assert found["suggest"] == suggested, found["why"]

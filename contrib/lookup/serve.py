@@ -1,6 +1,14 @@
-"""The process in which the agent works when `evaluate.py` asks it. Read-only during experiments."""
+"""The processes in which the agent works when `evaluate.py` asks it. Read-only during experiments.
 
+Each question has one of its own, in which the agent is imported anew: pages that it read for one
+question, and that were paid for there, are not known in the next.
+"""
+
+import os
+import sys
+import traceback
 from dataclasses import dataclass
+from typing import NoReturn
 
 from shared import model_server
 
@@ -29,11 +37,24 @@ class RemoteDesk:
 def main() -> None:
     """Answer questions until there are no more."""
     requests = model_server.Requests()
-    from agent import solve
-
     for one in requests:
+        child = os.fork() or alone(requests, one)
+        if os.waitpid(child, 0)[1] != 0:
+            sys.exit("the agent ended before it had an answer")
+
+
+def alone(requests: model_server.Requests, one: model_server.Message) -> NoReturn:
+    """Answer one question and end, whatever the agent has done to this process."""
+    try:
+        from agent import solve
+
         answer = solve(one["question"], RemoteDesk(requests), one["playbook"])
         requests.answer(answer=answer)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

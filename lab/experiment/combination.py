@@ -61,6 +61,9 @@ def note(workspace: Workspace, book: Notebook, parts: Sequence[int]) -> None:
 
 
 def _write(path: Path, data: Data) -> None:
+    """Write or remove a file of the checkout; a link in its place goes, what it leads to stays."""
+    if path.is_symlink():
+        path.unlink()
     if data is None:
         path.unlink(missing_ok=True)
     else:

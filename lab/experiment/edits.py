@@ -1,7 +1,9 @@
 """What an edit is about: the constant or function that it touches, and the words it changes."""
 
 import ast
+import io
 import re
+import tokenize
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +17,8 @@ _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
 _APART = r"[^\d.;]{0,15}?(?<![\d.])"  # "at", "=", "from", "lowered to"
 _TO = r"\s*(?:to|->|\u2192|=>)\s*"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of batchSize
+
+DATA = (tokenize.STRING, tokenize.NUMBER, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1))
 
 Turned = tuple[str, Any, Any]  # a constant, its value before and after
 
@@ -119,3 +123,16 @@ def as_words(change: Turned) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def literals(text: str | None) -> int:
+    """Return how many characters of a text are texts, numbers and comments: all, of no program.
+
+    >>> literals("a = 'bcd'  # e"), literals("a, = [10")
+    (8, 8)
+    """
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text or "").readline))
+    except (tokenize.TokenError, SyntaxError):
+        return len(text or "")
+    return sum(len(token.string) for token in tokens if token.type in DATA)

@@ -166,8 +166,11 @@ class Trial:
         with _held(place.home, uid) as lock:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
-                chosen = self._seeds(number, self.seeds or 1)
-                job = self._job(number, chosen, uid, restore, prune=self._prunes())
+                job = self._job(
+                    *(number, self._seeds(number, self.seeds or 1), uid, restore),
+                    literals=sum(edits.literals(new) - edits.literals(old) for old, new in edited),
+                    prune=self._prunes(),
+                )
             message = f"e{number}: {subject(idea['claim'])[:200]}"
             body = f"h{idea['id']}: {subject(idea['claim'])}\n\n"
             body += f"Mechanism: {subject(idea['mechanism'])}"
@@ -203,6 +206,11 @@ class Trial:
         self.preflight.nothing_under_way()
         if self.place.head is None:
             raise Refused("there is no commit to measure.", "Commit the leaf first: git commit")
+        if self.place.campaign is None and not self.workspace.is_persons:
+            raise Refused(
+                "only a person in the main checkout measures a baseline outside of a campaign.",
+                f"Type it in {self.place.main}, or begin a campaign: lab worktree LEAF NAME",
+            )
         if self.place.campaign is not None:  # in the main checkout a person may commit
             made = lookup.made_in(self.book, self.place.head, self.place.campaign)
             self.preflight.own_commits_only(made)
@@ -315,10 +323,12 @@ class Trial:
         reproduce: bool = False,
         audit: int | None = None,
         seal: Sequence[int] = (),
+        literals: int = 0,
         prune: bool = False,
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
         asked |= {"seal": [*seal]} if seal else {}
+        asked |= {"literals": literals} if literals > 0 else {}
         asked |= {"prune": dict(self.workspace.leaf.prune)} if prune else {}
         made = self.book.insert(
             "jobs",

@@ -20,6 +20,7 @@ FADES = 0.8
 # A group whose variance is so small that luck makes one in a thousand so (F) is no measure of luck:
 # a list of chosen seeds, or a value that is looked up.
 TOO_STEADY = 0.001
+MOST_REPEATS = 4  # that a group counts for among others: as many as a baseline and its audit have
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,21 @@ def pooled(groups: Sequence[Group]) -> tuple[Noise | None, list[int]]:
     [1]
     """
     out = outsiders(groups)
-    inside = [group for place, group in enumerate(groups) if place not in out]
+    inside = [_capped(group) for place, group in enumerate(groups) if place not in out]
     repeats = sum(group.weight * group.df for group in inside)
     if not repeats:
         return None, out
     sd = finite(math.hypot(*(group.spread / math.sqrt(repeats / group.weight) for group in inside)))
     df = repeats**2 / sum(group.weight**2 * group.df for group in inside)
     return (Noise(sd, max(1, round(df))) if sd is not None else None), out
+
+
+def _capped(group: Group) -> Group:
+    """Return a group that weighs no more than one of a few repeats.
+
+    Who repeats something steady many times does not thereby know the noise of everything else.
+    """
+    return replace(group, weight=group.weight * min(1.0, MOST_REPEATS / group.df))
 
 
 def faded(groups: Sequence[Group]) -> list[Group]:
@@ -100,17 +109,25 @@ def outsiders(groups: Sequence[Group]) -> list[int]:
     order = sorted((p for p, g in enumerate(groups) if g.spread > 0), key=lambda p: groups[p].sd)
     found = _too_wild(groups, order)
     found += _too_steady(groups, [place for place in order if place not in found])
-    if found and len(order) == 2:  # which of the two is unlike the other? The less known one is
-        known = max(order, key=lambda place: (groups[place].df, groups[place].sd))
+    if found and len(order) == 2:  # which of the two is unlike the other? The one that came later
+        known = max(order, key=lambda place: _trust(groups[place]))
         found = [place for place in order if place != known]
     return sorted(found)
+
+
+def _trust(group: Group) -> tuple[bool, int, float]:
+    """Return by what one of two groups is believed: enough repeats, then who was there first."""
+    return group.df > 1, -group.experiment if group.df > 1 else group.df, group.sd
 
 
 def _too_wild(groups: Sequence[Group], order: Sequence[int]) -> list[int]:
     """Return those of `order`, by their noise, that spread far more than the others."""
     upto = list(accumulate(groups[place].df for place in order))
     found = []
+    first = min(order, key=lambda place: groups[place].experiment, default=None)
     for rank, place in enumerate(order):
+        if place == first and groups[place].df > 1:
+            continue  # where all began: what came later, steadier, does not vote it out
         others = upto[-1] - groups[place].df
         middle = bisect_left(upto, others / 2)  # of the others, as long as it lies below this one
         if others and middle < rank:

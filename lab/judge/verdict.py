@@ -328,7 +328,7 @@ def _why(case: _Case, suggest: str) -> str:
         return f"{_size(found.gain)}; every repeat so far gave the same number"
     words = f"{_size(found.gain)}, {abs(found.gain) / found.noise:.3g} noises"
     if found.gain == 0 and found.paired:
-        words = "no difference: the same numbers at the same seeds, so it changes nothing"
+        words = "no difference: the same at the same seeds"
     if case.together:
         words += "; several at once, of which any gain is kept"
     elif suggest != "keep" and found.gain > case.bars[0]:

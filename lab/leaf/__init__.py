@@ -4,7 +4,7 @@ from .behaviour import behaviour_id, ids
 from .canonical import code_id, less
 from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
-from .fingerprint import beside, cache_key, frozen_paths, yardstick
+from .fingerprint import beside, cache_key, frozen_paths, written, yardstick
 from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings
 from .places import find, here
 
@@ -30,5 +30,6 @@ __all__ = [
     "read",
     "script",
     "within",
+    "written",
     "yardstick",
 ]

@@ -6,7 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 NOT_READ = (SyntaxError, ValueError, RecursionError, MemoryError)
-READERS = {"__doc__", "getdoc", "inspect", "help"}  # code that names one may read any docstring
+# Code that names one of these may read any docstring.
+READERS = {"__doc__", "getdoc", "inspect", "help", "globals", "vars", "modules", "__dict__"}
+# ... and what does so may read all of its own text, comments too.
+OF_SOURCE = {"getsource", "getsourcelines", "getcomments", "findsource", "linecache"}
+OPENERS = {"open", "read_text", "read_bytes"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -30,8 +34,13 @@ def code_id(files: Mapping[str, bytes]) -> str:
 
 
 def stripped_trees(files: Mapping[str, bytes]) -> dict[str, ast.Module]:
-    """Return the syntax trees of Python files that can be read, without what does nothing."""
+    """Return the syntax trees of Python files that can be read, without what does nothing.
+
+    {} where a file reads its own text: then each byte may do something.
+    """
     trees = {path: tree for path in files if (tree := parsed(path, files[path])) is not None}
+    if any(_reads_source(node) for tree in trees.values() for node in ast.walk(tree)):
+        return {}
     used = used_names(trees.values())
     return {path: stripped(tree, used) for path, tree in trees.items()}
 
@@ -114,6 +123,22 @@ def used_names(trees: Iterable[ast.AST]) -> set[str]:
                 if id(node) not in called or name in READERS:
                     found.add(name)
     return found
+
+
+def _reads_source(node: ast.AST) -> bool:
+    """Return whether this reads a program's own text; a file beside it (`parent`) is another's.
+
+    >>> [_reads_source(ast.parse(f"{code}(__file__)").body[0].value) for code in ("open", "print")]
+    [True, False]
+    """
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) if name in OF_SOURCE:
+            return True
+        case ast.Call():
+            names = {getattr(n, "id", getattr(n, "attr", None)) for n in ast.walk(node)}
+            beside = {"parent", "parents", "with_name", "dirname"}
+            return "__file__" in names and bool(names & OPENERS) and not names & beside
+    return False
 
 
 def stripped(tree: ast.Module, used: Collection[str] | None = None) -> ast.Module:

@@ -59,6 +59,20 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
+def written(leaf: Leaf, second: Leaf, settings: Settings) -> str:
+    """Return a hash of the frozen files as they lie in both of a run's exports.
+
+    Git wrote them, by the filters that it has and whatever PATH takes for git.
+    """
+    named = frozen_paths(leaf, settings)
+    found = {}
+    for place, root in enumerate((leaf.root, second.root)):
+        for path in _files(root, named):
+            if not (path.endswith(".md") or Path(path).name == "leaf.toml"):
+                found[f"{place}/{path}"] = _contents(root / path)
+    return _digest(found, "as written")
+
+
 def cache_key(leaf: Leaf, settings: Settings) -> str:
     """Return 12 hex digits for what makes data: frozen scripts, task/, shared/, the profile.
 

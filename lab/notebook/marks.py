@@ -1,10 +1,15 @@
 """Marks: what to bear in mind of an experiment's numbers, wherever they are printed."""
 
+import json
 from typing import Any
 
 from ..text import plural
-from . import Notebook, lookup, measurements, pace, runs
+from . import Notebook, ledger, lookup, measurements, pace, runs
 
+# Bytes of texts, numbers and comments that an edit of a program may add: a long prompt is 5 kB, the
+# smallest model worth hiding hundreds.
+LITERALS = 10_000
+UNIT = 1.05  # times the other's: of one file or record it is the same to nine digits
 Machine = dict[str, Any]  # what a run's record says of where and how it ran
 
 
@@ -15,6 +20,7 @@ def marks(book: Notebook, number: int) -> list[str]:
     found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
     ours, theirs = runs.machines(book, number), runs.machines(book, against)
+    found += _of_edit(book, number) + _of_incumbent(book, against)
     found += pace.marks(book, number, ours, theirs)
     return [*found, *_otherwise(ours, theirs, against)]
 
@@ -28,7 +34,39 @@ def _otherwise(ours: list[Machine], theirs: list[Machine], against: int | None) 
     if names:
         differing = ", ".join(sorted({name for name, _ in names}))
         found.append(f"run with another {differing} than its incumbent e{against}")
+    if _apart(ours, theirs, "prepared"):
+        found.append(f"on other prepared data than its incumbent e{against}")
+    if _other_unit(ours, theirs):
+        found.append(f"timed in another unit of the CPU clock than its incumbent e{against}")
     return found
+
+
+def _apart(ours: list[Machine], theirs: list[Machine], name: str) -> bool:
+    """Return whether what both sides recorded under a name has nothing in common."""
+    mine, others = ({one[name] for one in side if name in one} for side in (ours, theirs))
+    return bool(mine and others) and not mine & others
+
+
+def _other_unit(ours: list[Machine], theirs: list[Machine]) -> bool:
+    """Return whether the CPU clock's unit is another by more than rounding makes of it."""
+    units = [one["reference_s"] for one in (*ours, *theirs) if one.get("reference_s")]
+    return bool(ours and theirs and units) and max(units) > UNIT * min(units)
+
+
+def _of_edit(book: Notebook, number: int) -> list[str]:
+    """Return what is odd about an experiment's edit: it brings data along, as a text."""
+    job = lookup.first_job(book, number)
+    added = json.loads(job["asked"] or "{}").get("literals", 0) if job else 0
+    return [f"its edit adds {added / 1000:.0f} kB of literals"] if added > LITERALS else []
+
+
+def _of_incumbent(book: Notebook, against: int | None) -> list[str]:
+    """Return that the incumbent was not found better itself, and no audit said so since."""
+    if against is None or ledger.is_audited(book, against):
+        return []
+    if not lookup.state(book, against)["overruled"]:
+        return []
+    return [f"its incumbent e{against} was kept against the suggestion"]
 
 
 def _any_free(machines: list[Machine]) -> bool:

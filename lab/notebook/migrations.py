@@ -176,6 +176,10 @@ def m015_attempts(db: "Database") -> None:
     db.execute(f"create trigger attempts_stays before delete on attempts {never}")
 
 
+def m016_dead_ends(db: "Database") -> None:
+    """What the agent alone discarded is no dead end: kinds are made anew (`REDERIVED`)."""
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -202,5 +206,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m013_hopeless,
     m014_behaviour,
     m015_attempts,
+    m016_dead_ends,
 )
-REDERIVED = 12  # notebooks older than this step hold derived tables of another rule
+REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

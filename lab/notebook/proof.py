@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from . import Notebook
+from . import Notebook, record
 from .state import COLUMNS, facts_of, parts, refresh_all
 
 
@@ -41,6 +41,11 @@ DISAGREEMENTS = {
     "the axis count": "select leaf || ' ' || axis from axes left join (select leaf, axis, "
     "count(*) n, sum(verdict is 'keep') k from state where axis is not null group by leaf, axis) "
     "using (leaf, axis) where tried <> ifnull(n, 0) or kept <> ifnull(k, 0)",
+    "the axis": "select distinct leaf || ' ' || axis from state s where axis is not null "
+    "and not exists (select 1 from axes a where a.leaf = s.leaf and a.axis = s.axis)",
+    "the search index": "select 'h' || id from hypotheses where id not in (select rowid from "
+    "ideas) union all select 'h' || rowid from ideas where rowid not in "
+    "(select id from hypotheses)",
     "the list of open ideas": "select 'h' || id from hypotheses h where (id in "
     f"(select hypothesis from pending)) = ({SETTLED})",
 }
@@ -65,3 +70,12 @@ def rebuild(book: Notebook) -> None:
         numbers = [row[0] for row in db.execute("select id from experiments order by id")]
         for part in parts(numbers):
             refresh_all(book, part)
+        _index(book)
+
+
+def _index(book: Notebook) -> None:
+    """Index all ideas anew, with what was learned of them."""
+    book.db.execute("delete from ideas")
+    numbers = [row[0] for row in book.db.execute("select id from hypotheses order by id")]
+    for part in parts(numbers):
+        record.index(book, *part)

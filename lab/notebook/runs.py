@@ -65,7 +65,7 @@ def warm(book: Notebook, experiments: Iterable[int]) -> set[int]:
 
 def took(book: Notebook, experiment: int | None) -> dict[str, float]:
     """Return the most that any finished run of an experiment took, of what the harness measured."""
-    names = ("cpu_s", "start_cpu_s", "eval_s", "eval_cpu_s")
+    names = ("cpu_s", "start_cpu_s", "eval_s", "eval_cpu_s", "steps", "clock_s")
     what = ", ".join(f"max(json_extract(machine, '$.{name}')) as {name}" for name in names)
     row = book.one(
         f"select {what} from runs where experiment = ? and status = 'finished'", experiment
@@ -81,6 +81,18 @@ def machines(book: Notebook, experiment: int | None) -> list[dict[str, Any]]:
         experiment,
     )
     return [{**json.loads(row["machine"]), "seed": row["seed"]} for row in rows]
+
+
+def unit_s(book: Notebook, experiment: int, host: str) -> float | None:
+    """Return the unit of the CPU clock that the first run of its scope had on a host."""
+    row = book.one(
+        "select json_extract(r.machine, '$.reference_s') unit from state s join runs r "
+        "on r.experiment = s.experiment where s.scope = (select scope from state where "
+        "experiment = ?) and json_extract(r.machine, '$.host') = ? and unit is not null "
+        "order by s.experiment, r.id limit 1",
+        *(experiment, host),
+    )
+    return float(row["unit"]) if row else None
 
 
 def printed(book: Notebook, run: int, source: str) -> dict[str, float]:
@@ -122,7 +134,8 @@ GONE, COMMIT = "gone", "commit"  # an event, and what it says of an experiment, 
 def made_here(book: Notebook, folder: str) -> list[sqlite3.Row]:
     """Return the runs that this notebook recorded itself and whose log lay below a folder."""
     query = """
-        select r.id, r.experiment, e."commit" from runs r join experiments e on e.id = r.experiment
+        select r.id, r.experiment, e."commit", json_extract(r.machine, '$.logs') logs
+        from runs r join experiments e on e.id = r.experiment
         where substr(r.log, 1, ?) = ? and r.id in
         (select row from chain where part = 'runs' and line = 0) order by r.id"""
     return book.all(query, len(folder), folder)

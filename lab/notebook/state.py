@@ -22,6 +22,7 @@ COLUMNS = (
     *("kind", "value", "claimed", "runs", "spread", "df", "gain", "mechanism", "mechanism_source"),
     *("seconds", "telling", "ordinal", "axis", "overruled"),
 )
+DEAD = 0.05  # P(better) below which a discard is a dead end (docs/judging.md)
 INSERT = f"insert or replace into state values ({', '.join('?' * len(COLUMNS))})"
 State = dict[str, Any]
 Thing = TypeVar("Thing")
@@ -135,7 +136,10 @@ def _mechanism(result: Row | None, judgement: Row | None) -> State:
 
 def _says_little(judgement: Row) -> bool:
     """A discard that its numbers do not make a dead end: it could still be a gain."""
-    return bool(judgement["near_miss"]) or judgement["reason"] in ("bagged", "undecided", "failed")
+    if judgement["near_miss"] or judgement["reason"] in ("bagged", "undecided", "failed"):
+        return True
+    better, gain = judgement["p_better"], judgement["gain"]
+    return bool(better >= DEAD if better is not None else (gain or 0.0) > 0)
 
 
 def _kind(state: State, inconclusive: bool) -> str | None:

@@ -17,7 +17,13 @@ OWN_CPU = 1.15  # times the baseline's CPU seconds, by a clock of steps: a quiet
 CHILDREN, CHILDREN_BUSY = 1.5, 2.0
 EVALUATE = 2.0  # times what the baseline's yardstick took: a larger model may be slower to score
 START = 1.5  # times what the baseline used before its clock began, where a CPU does the training
-SLACK_S = 1.0  # beside each: importing from a cold disk
+# Beside each, a share of the budget, for which there is no reason. At least three times what looks
+# each 0.1 s make of a blink (16 runs: 0 to 0.075 s), at most what imports from a cold disk take.
+SLACK, LEAST_SLACK_S, MOST_SLACK_S = 0.05, 0.25, 1.0
+OUTSIDE = 0.25  # of the budget, what is used before the clock and while scoring may grow by in all
+# A clock is looked at between two steps: beside the slack, training may be late by one of its own
+# steps, of which four or more fill any budget that a loss comes down in.
+LONGEST_STEP = 0.25
 WHAT = {"cpu_s": "its own CPU", "start_cpu_s": "before its clock began"}
 
 
@@ -46,6 +52,37 @@ def by_clock(settings: Settings, trained: Outcome) -> list[str]:
     return [f"budget ({spent:.1f} s of {allowed:g} s)"]
 
 
+def slack_s(settings: Settings) -> float:
+    """Return the seconds by which what is measured may differ for no reason."""
+    return min(MOST_SLACK_S, max(LEAST_SLACK_S, SLACK * settings.budget_s))
+
+
+def longer(settings: Settings, took: Mapping[str, Any], began: Began) -> list[str]:
+    """Return by how much training went on for longer than it was given, as its step log says.
+
+    A log that told more of the baseline already counts something else: there that is the measure.
+    """
+    what, name = ("steps", "steps") if settings.clock == "steps" else ("its clock", "clock_s")
+    given = _given(settings, took)
+    mine, theirs = took.get(name), began.took.get(name)
+    if given is None or theirs is None:
+        return []
+    if mine is None:
+        return [f"budget (no step log tells {what}; {began.name} has one)"]
+    allowed = given if theirs <= given else theirs * (1 + SLACK)
+    return [f"budget ({what} {mine:g} of {allowed:g})"] if mine > allowed else []
+
+
+def _given(settings: Settings, took: Mapping[str, Any]) -> float | None:
+    """Return the most steps, or seconds of its clock, that a training of this budget has."""
+    if settings.clock == "steps":
+        steps = settings.data.get("steps")
+        return steps * (1 + SLACK) + 1 if isinstance(steps, int | float) else None
+    a_step = (took.get("clock_s") or 0.0) / max(1.0, took.get("steps") or 0.0)
+    late = min(a_step, LONGEST_STEP * settings.budget_s)
+    return settings.budget_s + slack_s(settings) + late
+
+
 def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[str]:
     """Return what a run took far more of than where its branch began: no clock counts it.
 
@@ -67,7 +104,18 @@ def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[st
         found.append(f"budget (no step log tells when its clock began; {began.name} has one)")
     for name, times in limits.items():
         mine, theirs = took.get(name), began.took.get(name)
-        if mine is not None and theirs is not None and mine > times * theirs + SLACK_S:
+        if mine is not None and theirs is not None and mine > times * theirs + slack_s(settings):
             what = WHAT.get(name, "evaluate")
             found.append(f"budget ({what} {mine:.1f} s, {began.name} {theirs:.1f} s)")
-    return found
+    return found + _outside(settings, took, began, MOST_BUSY if busy else 1.0)
+
+
+def _outside(settings: Settings, took: Mapping[str, Any], began: Began, busy: float) -> list[str]:
+    """Return by how much what no clock counts grew in all, before training and while scoring."""
+    names = ("start_cpu_s", "eval_cpu_s")
+    if settings.needs == "gpu" or any(n not in took or n not in began.took for n in names):
+        return []
+    mine, theirs = (sum(seconds[name] for name in names) for seconds in (took, began.took))
+    if mine <= busy * theirs + OUTSIDE * settings.budget_s + slack_s(settings):
+        return []
+    return [f"budget (outside of its clock {mine:.1f} s, {began.name} {theirs:.1f} s)"]

@@ -16,7 +16,7 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..judge import agrees
-from ..notebook import ledger, record, runs, sealed
+from ..notebook import ledger, lookup, record, runs, sealed
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
@@ -26,6 +26,8 @@ from . import (
     assessment,
     budget,
     failures,
+    heads,
+    kept_logs,
     machine,
     pruning,
     queue_status,
@@ -103,8 +105,12 @@ class Execution:
         except NotPrepared as error:
             self.printed = error.outcome.log or ""
             raise self._not_prepared(str(error), bool(error.outcome.error)) from None
+        if stages.plan.prepare:
+            self.machine["prepared"] = stages.data.digest()
         with contextlib.closing(self._lease(leaf)) as lease:
             record.run_started(self.book, self.experiment["id"], self.run)
+            with contextlib.suppress(repo.GitFailed):  # whoever tries its luck in a copy is told
+                heads.keep(self.order.source, self.order.home, self.book)
             stages.device, self.facts["device"] = {**lease.env}, lease.device.name
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
@@ -143,15 +149,17 @@ class Execution:
         order = self.order
         commit, job = self.experiment["commit"], order.job["id"]
         self.exports = exports(order.source, commit, order.home, job, order.beside)
-        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
+        leaf, second = (leaves.read(root, self.experiment["leaf"]) for root in self.exports)
         self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
+        self.machine["frozen"] = leaves.written(leaf, second, self.settings)
         self.folder = leaf.prefix.rstrip("/")
         return leaf
 
     def _reference_s(self, stages: Stages) -> float:
-        """Return the unit of the CPU clock: one for all runs that share a cache."""
+        """Return the unit of the CPU clock: as recorded, else one for all that share a cache."""
         kept = stages.cache.with_name(f"{stages.cache.name}.reference")
-        return machine.reference_s(kept, self.order.stop)
+        known = runs.unit_s(self.book, self.experiment["id"], self.machine["host"])
+        return machine.reference_s(kept, self.order.stop, known)
 
     def _not_prepared(self, last: str, ours: bool) -> OSError:
         """Return what a failed `prepare` is: no word on the idea, and again only if it was us."""
@@ -346,6 +354,7 @@ class Execution:
             self.facts["broken"] = json.dumps(self._broken(known))
             self.facts["flags"] = json.dumps(self._flags(metrics))
         versions = machine.versions(self.dir, self.python)
+        self.machine["logs"] = kept_logs.digests(self.dir)
         if self.machine or versions:
             self.facts["machine"] = json.dumps({**self.machine, **versions})
         with self.book.write():
@@ -387,8 +396,22 @@ class Execution:
         return [
             *budget.constraints(self.settings, metrics),
             *budget.by_clock(self.settings, self.outcome),
+            *self._written_otherwise(first),
+            *budget.longer(self.settings, self.machine, began),
             *budget.beyond(self.settings, self.machine, began),
         ]
+
+    def _written_otherwise(self, first: int | None) -> list[str]:
+        """Return that git wrote other frozen files here than for where the branch began."""
+        if first is None or self._yardstick_of(first) != self.experiment["yardstick"]:
+            return []
+        theirs = {one.get("frozen") for one in runs.machines(self.book, first)} - {None}
+        if not theirs or self.machine.get("frozen") in (None, *theirs):
+            return []
+        return [f"yardstick (git wrote other frozen files than for e{first}: filters, or its PATH)"]
+
+    def _yardstick_of(self, number: int) -> str:
+        return str(lookup.experiment(self.book, number)["yardstick"])
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about this run and its numbers."""

@@ -16,6 +16,8 @@ from ..slots import Device, driver
 from ..system import left, processes, tree_time
 from .stages import locked
 
+FASTEST = 2.0  # seconds of the CPU clock in a CPU second: its unit is a core's that is shared
+
 
 def record(device: Device) -> dict[str, Any]:
     """Return which computer this is, since which start of it, and what of it is used."""
@@ -41,7 +43,24 @@ def pace(outcome: Outcome, clock: str) -> dict[str, Any]:
     """Return by which clock a training counts, and its first and last moment that was seen."""
     seen = {"first": outcome.first, "last": outcome.last}
     known = {name: _rounded(moment) for name, moment in seen.items() if moment}
-    return {"pace": {"clock": clock, **known}} if known else {}
+    ended = _rounded(outcome.reached or {})
+    return ({"pace": {"clock": clock, **known}} if known else {}) | _ended(ended, outcome, clock)
+
+
+def _ended(reached: Moment, outcome: Outcome, clock: str) -> dict[str, float]:
+    """Return the last step, and the seconds that training took by its own clock.
+
+    A wall clock is ours as well: what passed between the first and the last step that were seen.
+    One that tells far more seconds than there were is another clock, and not believed.
+    """
+    found = {"steps": reached["step"]} if "step" in reached else {}
+    if "clock_s" not in reached:
+        return found
+    told, first, last = reached["clock_s"], outcome.first, outcome.last
+    if clock == "wall" and first and last:
+        told = max(told, first.get("clock_s", 0.0) + last["wall_s"] - first["wall_s"])
+    most = FASTEST * max(outcome.seconds, outcome.cpu_s)
+    return found | ({"clock_s": round(told, 3)} if told <= most else {})
 
 
 def _rounded(moment: Moment) -> Moment:
@@ -61,12 +80,15 @@ def versions(run_dir: Path, python: str) -> dict[str, str]:
     return {name: str(version)[:80] for name, version in known if name in child.TOLD_OF}
 
 
-def reference_s(kept: Path, stop: Callable[[], bool]) -> float:
+def reference_s(kept: Path, stop: Callable[[], bool], known: float | None = None) -> float:
     """Return what the reference loop takes here, as the first of a leaf's runs measured it.
 
     All of them count in that unit, so that a moment in which it was measured badly makes every run
-    longer or shorter and none of them luckier.
+    longer or shorter and none of them luckier. `known` is that unit as the records have it: the
+    file is anybody's to write.
     """
+    if known is not None:
+        return known
     with locked(kept.with_name(f"{kept.name}.lock"), stop):
         try:
             found = float(kept.read_text())

@@ -3,6 +3,7 @@
 Standard library only: it travels.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -60,6 +61,11 @@ class Prepared:
         ]
         written.write_text(json.dumps(made))
         written.replace(self.ready)
+
+    def digest(self) -> str:
+        """Return one hash for all that is prepared, wherever and whenever it was made."""
+        each = [[folder.suffix, sorted(self._hashes[folder].items())] for folder in self.folders]
+        return hashlib.sha256(json.dumps(each).encode()).hexdigest()[:16]
 
     def remember(self) -> None:
         """Take what lies there for what the run was given."""

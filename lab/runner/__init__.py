@@ -79,7 +79,8 @@ class Outcome:
     end. Times in seconds, of the job and all its descendants; `delayed` is the share of it that
     they waited for a core, `start_cpu_s` what they used before the step log's own clock began, None
     without a log. `first` and `last` are the moments at which its step log was seen to have grown,
-    where the system tells CPU seconds of who still runs. `hopeless` is the first rung at which its
+    where the system tells CPU seconds of who still runs; `reached` is how far it came by its log.
+    `hopeless` is the first rung at which its
     series was beyond the bar; `pruned`, that it was ended for it.
     """
 
@@ -100,6 +101,7 @@ class Outcome:
     left: tuple[int, ...] = ()
     first: Moment | None = None
     last: Moment | None = None
+    reached: Moment | None = None
     hopeless: dict[str, Any] | None = None
     pruned: bool = False
 

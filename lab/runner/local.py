@@ -215,6 +215,7 @@ class _Child:
             start_cpu_s=self._start_cpu_s(cpu_s),
             first=self.first,
             last=self.last,
+            reached=self.steps.furthest() or None,
             diverged=seen.diverged or diverged,
             hopeless=self.steps.hopeless,
             oom_killed=killed and memory.killed(self.process.pid, self.kills_before),

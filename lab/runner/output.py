@@ -1,5 +1,6 @@
 """Output of a run, bounded: a capped log, a tail, early stop of a diverged or hopeless step log."""
 
+import io
 import json
 import math
 import os
@@ -83,6 +84,7 @@ class StepWatch:
     """
 
     PIECE = 1 << 20  # read at once; a log that grows faster is caught up with later
+    END = 1 << 16  # in which the last step stands, whatever is written after it
 
     def __init__(self, path: Path | None, prune: dict[str, Any] | None = None) -> None:
         self.path, self.offset, self.rest, self.diverged = path, 0, b"", False
@@ -124,10 +126,18 @@ class StepWatch:
 
     def reached(self) -> dict[str, float]:
         """Return the newest step and its seconds, as far as its line tells; {} without any."""
-        found = _row(self.newest)
-        named = {"step": found.get("step"), "clock_s": found.get("elapsed_s")}
-        known = {name: float(value) for name, value in named.items() if _is_number(value)}
-        return known if "step" in known else {}
+        return _told(self.newest)
+
+    def furthest(self) -> dict[str, float]:
+        """Return the last step and the most seconds that the end of the log tells, each by name."""
+        try:
+            with self.path.open("rb") if self.path else io.BytesIO() as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - self.END))
+                rows = [_told(line) for line in file]
+        except OSError:
+            return {}
+        names = {name for row in rows for name in row}
+        return {name: max(row[name] for row in rows if name in row) for name in names}
 
     def look_at_all(self) -> bool:
         """Read to the end of the log."""
@@ -163,6 +173,22 @@ def _diverged(line: bytes, finite: set[str]) -> bool:
     row = _row(line)
     bad = [name for name in _nonfinite(row) if "loss" in name and not NO_LOSS.search(name)]
     return any(name in OWN_LOSS or name in finite for name in bad)
+
+
+def _told(line: bytes) -> dict[str, float]:
+    """Return the step and the seconds of one line; {} where it is none of a step.
+
+    >>> _told(b'{"step": 3, "elapsed_s": 1.5, "loss": 2}')
+    {'step': 3.0, 'clock_s': 1.5}
+    """
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    found = row if isinstance(row, dict) else {}
+    named = {"step": found.get("step"), "clock_s": found.get("elapsed_s")}
+    known = {name: float(value) for name, value in named.items() if _is_number(value)}
+    return known if "step" in known else {}
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -50,8 +50,13 @@ class Workspace:
 
     @property
     def is_persons(self) -> bool:
-        """Whether a person types: not in a campaign's worktree, not in an agent's session."""
-        return self.place.campaign is None and not os.environ.get("LAB_SESSION")
+        """Whether a person types: in the main checkout, and not in an agent's session.
+
+        A bare repository has no such checkout; there it is any worktree but a campaign's.
+        """
+        place = self.place
+        main = place.top == place.main or not (place.main / ".git").exists()
+        return main and place.campaign is None and not os.environ.get("LAB_SESSION")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
