@@ -16,7 +16,7 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..judge import agrees
-from ..notebook import ledger, lookup, record, runs, sealed
+from ..notebook import record, runs, sealed
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
@@ -24,7 +24,7 @@ from ..system import left, tree_time
 from ..system.home import KEEPER_LOG
 from . import (
     assessment,
-    budget,
+    broken,
     failures,
     heads,
     kept_logs,
@@ -75,7 +75,7 @@ class Execution:
             failure, metrics = self._stopped(), {}
         except (LabError, OSError, repo.GitFailed) as error:
             words = error.message if isinstance(error, LabError) else str(error)
-            failure, metrics = _plain_failure("infra", words), {}
+            failure, metrics = failures.plain("infra", words), {}
         return self._record(self._explained(failure), metrics)
 
     def _stopped(self) -> failures.Failure:
@@ -86,7 +86,7 @@ class Execution:
             return failures.Failure(
                 "stopped", "", said, failures.SAYS["stopped"], hint("stopped", "", "")
             )
-        return _plain_failure("interrupted", "stopped on request")
+        return failures.plain("interrupted", "stopped on request")
 
     # -- The stages ---------------------------------------------------------------
 
@@ -390,28 +390,8 @@ class Execution:
 
     def _broken(self, metrics: dict[str, float]) -> list[str]:
         """Return the constraints that this run broke."""
-        incumbent = self.experiment["incumbent"]
-        first = ledger.chain(self.book, incumbent)[-1] if incumbent is not None else None
-        began = budget.Began(f"e{first}", runs.took(self.book, first))
-        return [
-            *budget.constraints(self.settings, metrics),
-            *budget.by_clock(self.settings, self.outcome),
-            *self._written_otherwise(first),
-            *budget.longer(self.settings, self.machine, began),
-            *budget.beyond(self.settings, self.machine, began),
-        ]
-
-    def _written_otherwise(self, first: int | None) -> list[str]:
-        """Return that git wrote other frozen files here than for where the branch began."""
-        if first is None or self._yardstick_of(first) != self.experiment["yardstick"]:
-            return []
-        theirs = {one.get("frozen") for one in runs.machines(self.book, first)} - {None}
-        if not theirs or self.machine.get("frozen") in (None, *theirs):
-            return []
-        return [f"yardstick (git wrote other frozen files than for e{first}: filters, or its PATH)"]
-
-    def _yardstick_of(self, number: int) -> str:
-        return str(lookup.experiment(self.book, number)["yardstick"])
+        run = (self.settings, self.outcome, self.machine)
+        return broken.by(self.book, self.experiment, *run, metrics)
 
     def _flags(self, metrics: dict[str, dict[str, float]]) -> list[str]:
         """Return what is odd about this run and its numbers."""
@@ -439,8 +419,3 @@ class Execution:
             if seeds.ignored(self.experiment["metric"], mine, other):
                 return True
         return False
-
-
-def _plain_failure(kind: str, last: str) -> failures.Failure:
-    """Return a failure that no log tells: the machinery's own, or a request to stop."""
-    return failures.Failure(kind, "", last, failures.SAYS[kind], "Run it again")

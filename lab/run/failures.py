@@ -211,3 +211,8 @@ def _ended(outcome: Facts) -> str:
         name = signals.Signals(outcome.signal).name if outcome.signal in known else ""
         return f"ended by {name or f'signal {outcome.signal}'}"
     return f"exit code {outcome.exit_code}" if outcome.exit_code else ""
+
+
+def plain(kind: str, last: str) -> Failure:
+    """Return a failure that no log tells: the machinery's own, or a request to stop."""
+    return Failure(kind, "", last, SAYS[kind], "Run it again")
