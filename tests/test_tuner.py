@@ -14,7 +14,7 @@ from lab.judge.stagnation import Move
 from lab.leaf import Knob, read
 from lab.notebook import Notebook
 from lab.tuner import one_knob as proposals
-from lab.tuner import thompson
+from lab.tuner import thompson, trials
 from lab.tuner.space import Space
 from lab.tuner.surface import Known
 from lab.tuner.trials import Change, PastTrial, difference
@@ -161,12 +161,12 @@ def test_the_history_is_read_from_the_commits_of_other_campaigns(toy: Toy, campa
     ],
 )
 def test_a_claim_of_the_tuner_can_be_read_back(changes: tuple[Change, ...]) -> None:
-    assert tuner.parse(", ".join(map(str, changes))) == changes
+    assert trials.parse(", ".join(map(str, changes))) == changes
 
 
 @pytest.mark.parametrize("claim", ["raise the lr 0.1 -> 0.2 or so", "LR 0.1 -> x", "", "SLOPE up"])
 def test_somebody_elses_claim_is_not_read_as_the_tuners(claim: str) -> None:
-    assert tuner.parse(claim) == ()
+    assert trials.parse(claim) == ()
 
 
 # -- The model of all runs -------------------------------------------------------------

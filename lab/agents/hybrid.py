@@ -3,8 +3,9 @@
 from ..campaign.limits import Over
 from ..campaign.loop import Campaign
 from ..notebook import campaigns, read
+from ..tuner.trials import parse
 from .driver import Driver
-from .tuner import Tuner, parse
+from .tuner import Tuner
 
 SHARE = 0.3  # of the experiments since the agent's newest keep that the tuner may have
 

@@ -8,15 +8,16 @@ from ..campaign.limits import Ending, Over
 from ..errors import Environment
 from ..judge.stagnation import Move
 from ..leaf import Knob
-from ..notebook import Notebook, measurements
+from ..notebook import Notebook, attempts, measurements
 from ..text import num
 from ..tuner import coordinates
-from ..tuner.trials import Change, Proposal
+from ..tuner.trials import Change, Proposal, parse
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from .history import History, scope_of
 
 DRAWS = 60  # of the model's surface for one proposal, before all it draws counts as tried
+LOST = 100  # edits of knobs that failed in a dry run, the newest, which a proposal keeps away from
 ENOUGH = 0.1  # noises that the best run to come must be worth
 
 
@@ -85,6 +86,13 @@ def by_model(
         Known(run.experiment, place, program, run.seed, run.value and sign * run.value)
         for run, values, program in history.measured(workspace, book, known)
         if (place := space.place(values)) is not None
+    ]
+    runs += [
+        Known(0, place, "", 0, None)
+        for claim in attempts.claims(book, workspace.leaf_name, LOST)
+        if (changes := parse(claim))
+        and (place := space.place({**now, **{change.name: change.new for change in changes}}))
+        is not None
     ]
     noise, pairs = measurements.noise(book, scope), measurements.pairs(book, scope)
     sd, rho = noise.sd if noise else 0.0, pairs.rho if pairs else 0.0

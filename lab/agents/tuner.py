@@ -5,8 +5,6 @@ the harness asks for them, `lab result`. All it knows lies in the notebook and t
 tuner that was killed goes on where it was.
 """
 
-import ast
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +24,7 @@ from ..notebook import attempts, campaigns, ideas, ledger, read, record
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..text import plural
-from ..tuner.trials import Change, PastTrial
+from ..tuner.trials import Change, PastTrial, parse
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import sampling
@@ -35,8 +33,6 @@ from .history import History
 MOST_REFUSED = 20  # proposals in a row that cannot be run: a knob nothing reads, a broken range
 LOOKS = 6  # at one experiment: the incumbent's repeats, where its noise is unknown, then its own
 TRIES = 3  # of a run that failed for reasons outside the idea
-_LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
-_CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
 
 
 def turnable(workspace: Workspace) -> dict[str, Knob]:
@@ -387,20 +383,3 @@ class Tuner:
             return
         evidence = [row["id"], *([row["incumbent"]] if row["incumbent"] else [])]
         record.lesson(self.book, leaf=row["leaf"], words=revision, evidence=evidence)
-
-
-def parse(claim: str) -> tuple[Change, ...]:
-    """Return the changes that a claim of the tuner states; () for anybody else's.
-
-    >>> parse("LR 0.1 -> 0.2, MODE 'a, b' -> 'c'")[1].old
-    'a, b'
-    """
-    found, at = [], 0
-    while match := _CHANGE.match(claim, at):
-        try:
-            old, new = ast.literal_eval(match[2]), ast.literal_eval(match[3])
-        except (ValueError, SyntaxError):
-            return ()
-        found.append(Change(match[1], old, new))
-        at = match.end()
-    return tuple(found) if at == len(claim) else ()

@@ -62,6 +62,12 @@ def has_contents(book: Notebook, contents: str) -> bool:
     return book.one("select 1 from attempts where contents = ? limit 1", contents) is not None
 
 
+def claims(book: Notebook, leaf: str, n: int) -> list[str]:
+    """Return what the newest edits of a leaf that failed in a dry run claimed."""
+    rows = book.all(f"{ATTEMPT} where a.leaf = ? order by a.id desc limit ?", leaf, n)
+    return [row["claim"] for row in rows]
+
+
 def of_idea(book: Notebook, hypothesis: int) -> list[Attempt]:
     """Return the attempts of a hypothesis, oldest first."""
     rows = book.all(f"{ATTEMPT} where a.hypothesis = ? order by a.id", hypothesis)

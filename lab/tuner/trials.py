@@ -1,11 +1,16 @@
 """Trials: experiments that turned knobs and changed nothing else, and proposals of more."""
 
+import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import LabError
 from ..leaf import Knob, knobs
+
+_LITERAL = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,]+"
+_CHANGE = re.compile(rf"(\w+) ({_LITERAL}) -> ({_LITERAL})(?:, |$)")
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,20 @@ def difference(old: bytes, new: bytes, turned: Mapping[str, Knob]) -> tuple[Chan
     if not same:
         return ()
     return tuple(Change(name, before[name].value, value) for name, value in changed.items())
+
+
+def parse(claim: str) -> tuple[Change, ...]:
+    """Return the changes that a claim of the tuner states; () for anybody else's.
+
+    >>> parse("LR 0.1 -> 0.2, MODE 'a, b' -> 'c'")[1].old
+    'a, b'
+    """
+    found, at = [], 0
+    while match := _CHANGE.match(claim, at):
+        try:
+            old, new = ast.literal_eval(match[2]), ast.literal_eval(match[3])
+        except (ValueError, SyntaxError):
+            return ()
+        found.append(Change(match[1], old, new))
+        at = match.end()
+    return tuple(found) if at == len(claim) else ()
