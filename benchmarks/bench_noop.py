@@ -17,13 +17,15 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import toy as toys  # noqa: E402 (the tests' repository, reused)
 
+REFUSED = 4  # exit code
 MOST_RUNS = 6  # of one variation, the incumbent's among them; the policy stops before
 
 
 def variations(source: str) -> list[str]:
     """Return ten versions of a script that do exactly what it does, each another program.
 
-    Comments, blank lines and docstrings are refused before anything runs; these are not.
+    Comments, blank lines and docstrings are refused before anything runs, and so are those that can
+    be seen to do the same.
     """
     unused = [f"{source.rstrip()}\n\nUNUSED_{number} = {number}\n" for number in range(4)]
     twice = source.replace("\nimport ", "\nimport sys as another_name\nimport ", 1)
@@ -79,11 +81,16 @@ def main() -> None:
         toy.lab("run", "--baseline", "--seeds", "3", "--leaf", args.leaf)
         where = toy.campaign("noop", args.leaf)
         script = where / "train.py"
-        kept, runs = 0, 0
+        kept, runs, refused = 0, 0, 0
         for number, text in enumerate(variations(script.read_text())):
             idea = toy.idea(f"change nothing, {number}", cwd=where)
             script.write_text(text)
-            found = toy.lab("run", idea, "--json", cwd=where).json
+            answer = toy.lab("run", idea, "--json", cwd=where, code=None)
+            if answer.code == REFUSED:
+                print(f"refused: {answer.err.splitlines()[0]}", flush=True)
+                refused += 1
+                continue
+            found = answer.json
             found = settle(toy, where, found["experiment"], found)
             kept += found["suggest"] == "keep"
             runs += len(found["runs"])
@@ -94,9 +101,7 @@ def main() -> None:
             )
             verdict = "keep" if found["suggest"] == "keep" else "discard"
             toy.lab("result", found["experiment"], "-v", verdict, cwd=where)
-        print(
-            f"{kept} of {number + 1} changes of nothing kept, {runs / (number + 1):.2f} runs each"
-        )
+        print(f"{number + 1} changes of nothing: {refused} refused, {kept} kept, {runs} runs")
         if kept:
             print(toy.lab("audit", cwd=where, code=None).out)
         print(f"claimed: {toy.lab('board', args.leaf, '--json').json['confirmed_gain']}")
