@@ -244,3 +244,11 @@ def test_a_knob_that_nothing_reads_is_not_turned(ready: Toy) -> None:
     file.write_text(file.read_text().replace("random.gauss(0, NOISE)", "random.gauss(0, 0.01)"))
     ready.commit("the noise is fixed")
     assert list(tuner.turnable(Workspace(ready.root / "toy", leaf="toy"))) == ["SLOPE"]
+
+
+def test_a_step_too_small_to_write_down_is_no_change() -> None:
+    space = Space({"LR": LR})
+    tip = space.place({"LR": 0.05})
+    assert tip is not None
+    assert space.values(tip + 1e-5, tip) == {}
+    assert space.values(tip + 0.1, tip) == {"LR": 0.126}

@@ -37,9 +37,13 @@ class Space:
         return np.array(found, dtype=float)
 
     def values(self, place: Array, base: Array) -> dict[str, Any]:
-        """Return the value of each knob that stands elsewhere than at a base, as one writes it."""
+        """Return the value of each knob that is another one than at a base, as one writes it."""
         known = zip(self.knobs.items(), place, base, strict=True)
-        return {name: value_at(knob, float(at)) for (name, knob), at, was in known if at != was}
+        return {
+            name: new
+            for (name, knob), at, was in known
+            if (new := value_at(knob, float(at))) != value_at(knob, float(was))
+        }
 
     def snapped(self, places: Array) -> Array:
         """Return places with each whole number and each choice at one that there is."""
