@@ -1,16 +1,19 @@
 """The processes in which the agent works when `evaluate.py` asks it. Read-only during experiments.
 
-Each question has one of its own, in which the agent is imported anew: pages that it read for one
-question, and that were paid for there, are not known in the next.
+Each question has one of its own, a copy of the first as it was after the agent was imported: pages
+that were read for one question, and paid for there, are not known in the next.
 """
 
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from shared import model_server
+
+Solve = Callable[..., Any]
 
 
 @dataclass
@@ -37,17 +40,17 @@ class RemoteDesk:
 def main() -> None:
     """Answer questions until there are no more."""
     requests = model_server.Requests()
+    import agent  # the rest of this program trusts nothing of it
+
     for one in requests:
-        child = os.fork() or alone(requests, one)
+        child = os.fork() or alone(agent.solve, requests, one)
         if os.waitpid(child, 0)[1] != 0:
             sys.exit("the agent ended before it had an answer")
 
 
-def alone(requests: model_server.Requests, one: model_server.Message) -> NoReturn:
+def alone(solve: Solve, requests: model_server.Requests, one: model_server.Message) -> NoReturn:
     """Answer one question and end, whatever the agent has done to this process."""
     try:
-        from agent import solve
-
         answer = solve(one["question"], RemoteDesk(requests), one["playbook"])
         requests.answer(answer=answer)
     except BaseException:
