@@ -56,7 +56,7 @@ def main() -> None:
             nats, tokens, probes = total_nats(score, rows, vocab, batch)
         apart = model_server.RemoteScore(run.leaf, device, *shape)
         with apart.server:
-            check_ahead(apart, probes, vocab)
+            check_ahead(apart, rows, probes, vocab)
     if tokens != meta["held_out_tokens"] - meta["held_out_documents"]:
         raise SystemExit("the held-out tokens are not those that were prepared; clear the cache")
     summary.report(
@@ -116,17 +116,25 @@ def draw_probe(rows: torch.Tensor, batch: int, chance: random.Random) -> Probe:
     whole = len(rows) // batch * batch  # a batch of another shape may take other kernels
     picked = chance.sample(range(whole), batch)
     cuts = [chance.randrange(length - 1) for _ in picked]
-    mixed = inputs[picked].clone()
-    for row, cut, number in zip(mixed, cuts, picked, strict=True):
-        other = inputs[(number + chance.randrange(1, max(2, len(rows)))) % len(rows)]
-        row[cut + 1 :] = other[cut + 1 :].clone()
-        if row[cut + 1] == inputs[number, cut + 1]:
-            row[cut + 1] = inputs[number, cut]  # text seldom says a token twice
+    mixed = changed_behind(inputs, picked, cuts, chance)
     places = [
         [cut, *(chance.randrange(cut + 1) for _ in range(CHECKED_PLACES - 1))] for cut in cuts
     ]
     at = torch.tensor(places, device=rows.device)
     return Probe(picked, mixed, at, [None] * batch, [None] * batch)
+
+
+def changed_behind(
+    inputs: torch.Tensor, picked: list[int], cuts: list[int], chance: random.Random
+) -> torch.Tensor:
+    """Return rows (len(picked), T) whose tokens behind their cuts are another row's, by chance."""
+    mixed = inputs[picked].clone()
+    for row, cut, number in zip(mixed, cuts, picked, strict=True):
+        other = inputs[(number + chance.randrange(1, max(2, len(inputs)))) % len(inputs)]
+        row[cut + 1 :] = other[cut + 1 :].clone()
+        if row[cut + 1] == inputs[number, cut + 1]:
+            row[cut + 1] = inputs[number, cut]  # text seldom says a token twice
+    return mixed
 
 
 def total_nats(
@@ -158,9 +166,14 @@ def total_nats(
     return math.fsum(nats[first] for first in sorted(nats)), tokens, probes
 
 
-def check_ahead(score: Score, probes: list[Probe], vocab: int) -> None:
-    """Ask the changed rows of a model that never saw the held-out ones, and cannot recall them."""
+def check_ahead(score: Score, rows: torch.Tensor, probes: list[Probe], vocab: int) -> None:
+    """Ask changed rows of a model that never saw the held-out ones, and cannot recall them.
+
+    They are changed anew: a model that met the first change before its row told the row by that.
+    """
+    chance = random.SystemRandom()
     for one in probes:
+        one.inputs = changed_behind(rows[:, :-1], one.rows, one.places[:, 0].tolist(), chance)
         log_probs = checked(score(one.inputs.contiguous()), one.inputs, vocab)
         one.changed = [found[at] for found, at in zip(log_probs, one.places, strict=True)]
     refuse_ahead(probes)

@@ -374,7 +374,8 @@ def test_what_could_cost_too_much_is_refused_before_it_is_spent(rented: Toy, clo
 
 def test_a_campaign_spends_no_more_than_it_may(rented: Toy, cloud: Cloud) -> None:
     slow = TRAIN.replace('print("trained")', '__import__("time").sleep(0.5)')
-    rented.leaf(toml=LEAF.replace("timeout_s = 30", "timeout_s = 5"), train=slow)
+    page = LEAF.replace("timeout_s = 30", "timeout_s = 5") + '\n[tuner]\nsampler = "tpe"\n'
+    rented.leaf(toml=page, train=slow)  # which goes on for longer than there is something to win
     rented.commit("a short limit")
     words = ("loop", "toy", "--agent", "tuner", "--on", "modal:T4", "--experiments", "30")
     refused = rented.lab(*words, "--max-cost", "0.001", code=4)
