@@ -62,20 +62,20 @@ class History:
             self._changes[row["id"]] = turned_by(pairs, turned)
 
     def measured(
-        self, workspace: Workspace, book: Notebook, names: Iterable[str]
+        self, workspace: Workspace, book: Notebook
     ) -> list[tuple[measurements.Tried, dict[str, Any], str]]:
         """Return the runs of the newest experiments, whoever made them, oldest first.
 
-        With each the values of its program's constants, and what the program is but for these.
+        With each the values of its program's knobs, and what the program is but for these.
         """
         runs = measurements.tried(book, scope_of(workspace, book), NEWEST)
         wanted = {run.commit for run in runs} - set(self._programs)
-        self._look(workspace, sorted(wanted), list(names))
+        self._look(workspace, sorted(wanted))
         return [(run, *self._programs[run.commit]) for run in runs]
 
-    def _look(self, workspace: Workspace, commits: list[str], names: list[str]) -> None:
-        """Read the constants of programs."""
-        paths = workspace.mutable_paths
+    def _look(self, workspace: Workspace, commits: list[str]) -> None:
+        """Read the knobs of programs: all of the leaf's, whichever are turned now."""
+        paths, names = workspace.mutable_paths, list(workspace.leaf.knobs)
         files = repo.blobs(
             workspace.place.top, [f"{one}:{path}" for one in commits for path in paths]
         )

@@ -98,7 +98,7 @@ def find(workspace: Workspace, agent: str, yolo: bool) -> Preset:
             f"--agent: {error}.", "Quote it whole: --agent 'my-agent {prompt_file}'"
         ) from None
     if not words:
-        raise Usage("--agent is empty.", f"Type one of: {', '.join(['tuner', *known])}")
+        raise Usage("--agent is empty.", f"Type one of: {', '.join([TUNER, *known])}")
     if len(words) == 1 and shutil.which(words[0]) is None and "/" not in words[0]:
         names = [TUNER, *known]
         near = nearest(agent, names)

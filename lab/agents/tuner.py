@@ -119,13 +119,9 @@ class Tuner:
 
     def is_free(self) -> bool:
         """Return whether nobody else is in the middle of something in this worktree."""
-        workspace, row = self.campaign.workspace(), campaigns.newest(self.book, self.campaign.name)
-        paths, head = workspace.mutable_paths, workspace.place.head
-        assert head is not None
-        clean = repo.worktree_blobs(workspace.place.top, paths) == repo.tree_blobs(
-            workspace.place.top, head, paths
-        )
-        return clean and (row is None or row["verdict"] is not None)
+        row = campaigns.newest(self.book, self.campaign.name)
+        is_judged = row is None or row["verdict"] is not None
+        return is_judged and self._edited(self.campaign.workspace()) is None
 
     def _is_open(self, row: Any) -> bool:
         """Return whether an experiment still waits for this campaign's own verdict."""
@@ -140,21 +136,25 @@ class Tuner:
     def _tidy(self) -> None:
         """Put edited files back as committed; an edit that no experiment holds is set aside."""
         workspace = self.campaign.workspace()
-        top, paths = workspace.place.top, workspace.mutable_paths
-        assert workspace.place.head is not None
-        edited = repo.worktree_blobs(top, paths)
-        if edited == repo.tree_blobs(top, workspace.place.head, paths):
+        edited = self._edited(workspace)
+        if edited is None:
             return
         known = campaigns.has_contents(self.book, repo.contents_id(edited), workspace.scope)
         if known is None and self._pending(workspace) is None:
-            self._set_aside(workspace, paths)
-        repo.restore(top, workspace.place.head, paths)
+            self._set_aside(workspace)
+        repo.restore(workspace.place.top, str(workspace.place.head), workspace.mutable_paths)
 
-    def _set_aside(self, workspace: Workspace, paths: list[str]) -> None:
+    def _edited(self, workspace: Workspace) -> dict[str, str] | None:
+        """Return the blobs of the mutable files; None where they are as committed."""
+        place, paths = workspace.place, workspace.mutable_paths
+        blobs = repo.worktree_blobs(place.top, paths)
+        return None if blobs == repo.tree_blobs(place.top, str(place.head), paths) else blobs
+
+    def _set_aside(self, workspace: Workspace) -> None:
         folder = self.campaign.home.campaign(self.campaign.name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"set-aside-{time.strftime('%Y%m%dT%H%M%S')}.diff"
-        edit = repo.diff(workspace.place.top, "HEAD", None, paths)
+        edit = repo.diff(workspace.place.top, "HEAD", None, workspace.mutable_paths)
         path.write_text(f"{edit}\n")
         self.campaign.progress.say(f"an edit that nobody ran was set aside: {path}")
 
@@ -226,14 +226,14 @@ class Tuner:
         """
         turned, now = turnable(workspace), current(workspace)
         done = campaigns.counted(self.book, self.campaign.name, workspace.leaf_name)
-        known, parts = (workspace, self.book, self.history, turned, now), list[int]()
-        seed = f"{self.campaign.name}/{done}"
+        seed, parts = f"{self.campaign.name}/{done}", list[int]()
+        sampler = sampling.Sampling(workspace, self.book, self.history, turned, now, seed)
         if workspace.leaf.sampler == "model":
-            found = sampling.by_model(*known, seed=seed)
+            found = sampler.by_model()
         else:
             move = self.campaign.move(self.campaign.counted)
             parts = self._bagged(workspace, self.history.read(workspace, self.book, turned))
-            found = sampling.knob_by_knob(*known, seed=seed, move=move, parts=parts)
+            found = sampler.knob_by_knob(move, parts)
         for one in found:
             if self._is_new(workspace, one.changes):
                 return one.changes, one.reason, parts if one.several else []

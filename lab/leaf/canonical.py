@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 NOT_READ = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -11,6 +11,7 @@ READERS = {"__doc__", "getdoc", "inspect", "help", "globals", "vars", "modules",
 # ... and what does so may read all of its own text, comments too.
 OF_SOURCE = {"getsource", "getsourcelines", "getcomments", "findsource", "linecache"}
 OPENERS = {"open", "read_text", "read_bytes"}
+BESIDE = {"parent", "parents", "with_name", "dirname"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -39,7 +40,7 @@ def stripped_trees(files: Mapping[str, bytes]) -> dict[str, ast.Module]:
     {} where a file reads its own text: then each byte may do something.
     """
     trees = {path: tree for path in files if (tree := parsed(path, files[path])) is not None}
-    if any(_reads_source(node) for tree in trees.values() for node in ast.walk(tree)):
+    if any(map(_reads_source, trees.values())):
         return {}
     used = used_names(trees.values())
     return {path: stripped(tree, used) for path, tree in trees.items()}
@@ -125,20 +126,26 @@ def used_names(trees: Iterable[ast.AST]) -> set[str]:
     return found
 
 
-def _reads_source(node: ast.AST) -> bool:
-    """Return whether this reads a program's own text; a file beside it (`parent`) is another's.
+def _reads_source(tree: ast.AST) -> bool:
+    """Return whether code reads its own text; a file beside it (`parent`) is another's.
 
-    >>> [_reads_source(ast.parse(f"{code}(__file__)").body[0].value) for code in ("open", "print")]
+    >>> [_reads_source(ast.parse(f"{code}(__file__)")) for code in ("open", "print")]
     [True, False]
     """
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if name in OF_SOURCE:
-            return True
-        case ast.Call():
-            names = {getattr(n, "id", getattr(n, "attr", None)) for n in ast.walk(node)}
-            beside = {"parent", "parents", "with_name", "dirname"}
-            return "__file__" in names and bool(names & OPENERS) and not names & beside
-    return False
+    every = nodes(tree)
+    named = _names(every)
+    if named & OF_SOURCE:
+        return True
+    if "__file__" not in named or not named & OPENERS:
+        return False  # nearly every file: saves a look at each call
+    called = (_names(nodes(node)) for node in every if isinstance(node, ast.Call))
+    return any("__file__" in names and names & OPENERS and not names & BESIDE for names in called)
+
+
+def _names(every: Sequence[ast.AST]) -> set[str]:
+    """Return what nodes name, alone or behind a dot."""
+    found = {node.id for node in every if isinstance(node, ast.Name)}
+    return found | {node.attr for node in every if isinstance(node, ast.Attribute)}
 
 
 def stripped(tree: ast.Module, used: Collection[str] | None = None) -> ast.Module:

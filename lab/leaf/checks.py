@@ -264,9 +264,7 @@ def _dry_run(page: Page, table: Mapping[str, Any], profiles: tuple[str, ...]) ->
         return None
     said = page.table(table, "dry_run")
     page.known("dry_run.", said, list(DRY_RUN))
-    for key, value in said.items():
-        if fault := DRY_RUN[key](value):
-            page.refuse(f"dry_run.{key}", fault)
+    page.fields("dry_run.", said, DRY_RUN)
     command = tuple(said.get("command", ()))
     found = DryRun(**{**said, "command": command})
     if found.profile not in (*profiles, *WELL_KNOWN):

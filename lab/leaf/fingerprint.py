@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -59,14 +59,14 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
-def written(leaf: Leaf, second: Leaf, settings: Settings) -> str:
-    """Return a hash of the frozen files as they lie in both of a run's exports.
+def written(leaf: Leaf, settings: Settings, exports: Sequence[Path]) -> str:
+    """Return a hash of the frozen files as they lie in each of a run's exports.
 
     Git wrote them, by the filters that it has and whatever PATH takes for git.
     """
     named = frozen_paths(leaf, settings)
     found = {}
-    for place, root in enumerate((leaf.root, second.root)):
+    for place, root in enumerate(exports):
         for path in _files(root, named):
             if not (path.endswith(".md") or Path(path).name == "leaf.toml"):
                 found[f"{place}/{path}"] = _contents(root / path)

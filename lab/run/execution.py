@@ -149,9 +149,9 @@ class Execution:
         order = self.order
         commit, job = self.experiment["commit"], order.job["id"]
         self.exports = exports(order.source, commit, order.home, job, order.beside)
-        leaf, second = (leaves.read(root, self.experiment["leaf"]) for root in self.exports)
+        leaf = leaves.read(self.exports[0], self.experiment["leaf"])
         self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
-        self.machine["frozen"] = leaves.written(leaf, second, self.settings)
+        self.machine["frozen"] = leaves.written(leaf, self.settings, self.exports)
         self.folder = leaf.prefix.rstrip("/")
         return leaf
 
@@ -346,7 +346,8 @@ class Execution:
         if failure is None:
             known = {**metrics["train"], **metrics["evaluate"]}
             detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
-            if told := pruning.unlogged(self.prunes, step_log.read(self.dir / "steps.jsonl")):
+            log = step_log.read(self.dir / "steps.jsonl") if self.prunes else []
+            if told := pruning.unlogged(self.prunes, log):
                 detail["hints"].append(told)
             if long:
                 words = f"{len(long)} metrics have names of more than {LONGEST_NAME} characters"

@@ -65,6 +65,7 @@ class Curves:
     def __init__(self, home: Home, series: str, settings: Settings) -> None:
         self.home, self.series, self.settings = home, series, settings
         self.known: dict[int, list[Point]] = {}
+        self.logs: dict[int, list[step_log.Step]] = {}
 
     def points(self, run: Mapping[str, Any] | sqlite3.Row) -> list[Point]:
         """Return a run's series by share of the budget; [] where its log tells none."""
@@ -96,13 +97,16 @@ class Curves:
         return at
 
     def _log(self, run: Mapping[str, Any] | sqlite3.Row) -> list[step_log.Step]:
-        return step_log.read(self.home.run(run["experiment"], run["id"]) / "steps.jsonl")
+        number = run["id"]
+        if number not in self.logs:
+            path = self.home.run(run["experiment"], number) / "steps.jsonl"
+            self.logs[number] = step_log.read(path)
+        return self.logs[number]
 
 
 def unlogged(table: Mapping[str, Any], log: Sequence[step_log.Step]) -> str | None:
     """Return what to say where the step log never tells the metric of `[prune]`."""
-    there = step_log.series(list(log))
-    if not table or table["metric"] in there:
+    if not table or table["metric"] in (there := step_log.series(list(log))):
         return None
     named = ", ".join(there[:6]) or "no number"
     return (

@@ -181,11 +181,7 @@ def _told(line: bytes) -> dict[str, float]:
     >>> _told(b'{"step": 3, "elapsed_s": 1.5, "loss": 2}')
     {'step': 3.0, 'clock_s': 1.5}
     """
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    found = row if isinstance(row, dict) else {}
+    found = _row(line)
     named = {"step": found.get("step"), "clock_s": found.get("elapsed_s")}
     known = {name: float(value) for name, value in named.items() if _is_number(value)}
     return known if "step" in known else {}
