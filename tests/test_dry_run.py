@@ -180,3 +180,21 @@ def test_the_tuner_lets_go_of_what_cannot_run(tmp_path: Path) -> None:
     assert len(runs) == 2
     assert not [one for one in runs if one["failure"]]
     assert "too steep" in toy.here("failures", "too steep", "--json").json[0]["lesson"]
+
+
+def test_a_leaf_whose_dry_runs_became_slow_goes_without(tmp_path: Path) -> None:
+    toy = dry_toy(tmp_path)
+    where = toy.campaign()
+
+    def edit(*change: str) -> toys.Answer:
+        (where / "train.py").write_text(SHAPED.replace(*change))
+        return toy.here("run", toy.idea(change[1], cwd=where), cwd=where, code=None)
+
+    first = edit("SLOPE = 1.0", "SLOPE = 0.9")
+    assert first.code == 0
+    toy.here("result", "e2", "-v", "discard", cwd=where)
+    (lasted,) = (toy.root / ".lab" / "cache").rglob("*.dry_s")
+    lasted.write_text("30\n1\n30\n")  # one quick one: the machine was busy
+    assert edit(*BAD["division by zero"]).code == 4
+    lasted.write_text("1\n30\n31\n32\n")
+    assert "e3" in edit(*BAD["no such name"]).out

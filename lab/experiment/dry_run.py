@@ -35,7 +35,7 @@ from ..runner.local import Local
 from ..slots import Device
 from ..system import left, processes
 from ..system.home import Home
-from ..text import shorten
+from ..text import shorten, span
 from ..workspace import Workspace
 
 Say = Callable[[str], None]
@@ -45,6 +45,7 @@ ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
 # Above this share of a run's budget a dry run costs more than the crashes that it finds: few edits
 # crash, most of them in the first seconds. Below some seconds the ticket alone is worth it.
 SHARE, NOBODY_MINDS_S = 0.3, 5.0
+NEWEST = 3  # dry runs that must all have taken so long
 LOG_CHARS = 4000  # of its output that the notebook keeps: a traceback, and what came before
 LINE = 200  # characters of an error's last line in a refusal
 
@@ -74,6 +75,8 @@ def check(
         say(f"note: no dry run: {shorten(words, LINE)}")  # the run will say what that means
         return
     if found.failure is None or found.failure.kind not in STOPS:
+        if found.seconds > NOBODY_MINDS_S:
+            say(f"note: the dry run took {span(found.seconds)} of this (--no-dry-run goes without)")
         return
     attempts.add(
         book,
@@ -90,16 +93,25 @@ def check(
 
 
 def _costs_too_much(workspace: Workspace, dry: DryRun) -> bool:
-    """Return whether the run itself tells a crash about as soon as the quickest dry run so far."""
+    """Return whether the run itself tells a crash about as soon as the newest dry runs would.
+
+    A program that became slower counts as what it is now, and one busy moment as none.
+    """
+    took = _seconds(_lasted(workspace, dry))
+    worth = max(NOBODY_MINDS_S, workspace.settings.budget_s * SHARE)
+    return len(took) == NEWEST and min(took) > worth
+
+
+def _seconds(path: Path) -> list[float]:
+    """Return how long the newest dry runs that passed took."""
     try:
-        took = float(_lasted(workspace, dry).read_text())
+        return [float(line) for line in path.read_text().splitlines()][-NEWEST:]
     except (OSError, ValueError):
-        return False  # none yet
-    return took > max(NOBODY_MINDS_S, workspace.settings.budget_s * SHARE)
+        return []
 
 
 def _lasted(workspace: Workspace, dry: DryRun) -> Path:
-    """Return where the seconds of the quickest dry run of a leaf stand."""
+    """Return where the seconds of the newest dry runs of a leaf stand, one a line."""
     leaf = workspace.leaf
     key = leaves.cache_key(leaf, leaf.settings(dry.profile))
     cache = workspace.place.home.cache(leaf.name, dry.profile, key)
@@ -171,12 +183,11 @@ class DryTrial:
         return found
 
     def _note(self, seconds: float) -> None:
-        """Remember how long the quickest one took, of those that passed."""
+        """Remember how long one took that passed."""
         path = _lasted(self.workspace, self.dry)
-        with contextlib.suppress(OSError, ValueError):
-            seconds = min(seconds, float(path.read_text()))
+        newest = [*_seconds(path), seconds][-NEWEST:]
         with contextlib.suppress(OSError):  # a full disk is for the run to tell
-            path.write_text(f"{seconds:.3f}\n")
+            path.write_text("".join(f"{one:.3f}\n" for one in newest))
 
     def _overlay(self, root: Path) -> None:
         """Put the mutable files of the worktree into an export of HEAD."""
