@@ -8,9 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from toy import Quick
+from toy import Quick, Toy
 
 from lab.agents import presets
+from lab.workspace import Workspace
 
 # Each writes or reads a file of the agent's choosing, or runs a program of it.
 TRICKS = [
@@ -65,3 +66,9 @@ def test_git_takes_what_follows_two_hyphens_for_paths_of_the_worktree(
     (quick.root / "toy/train.py").write_text("spoiled")
     subprocess.run(["git", "checkout", "-q", "HEAD", "--", "toy/train.py"], cwd=quick.root)
     assert "SLOPE" in (quick.root / "toy/train.py").read_text()
+
+
+def test_the_tuner_with_itself_is_the_tuner(toy: Toy) -> None:
+    workspace = Workspace(toy.root, leaf="toy")
+    for agent in ("tuner", "tuner+tuner"):
+        assert presets.chosen(workspace, agent, yolo=False) == (None, True)

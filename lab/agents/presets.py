@@ -78,11 +78,11 @@ def fill(text: str, places: Mapping[str, str]) -> str:
 def chosen(workspace: Workspace, agent: str, yolo: bool) -> tuple[Preset | None, bool]:
     """Return the coding agent that `--agent` names, if any, and whether the tuner is at work too.
 
-    `tuner` is the tuner alone, `claude+tuner` both.
+    `tuner` is the tuner alone, also with itself; `claude+tuner` is both.
     """
-    if agent == TUNER:
-        return None, True
     alone = agent.removesuffix(f"+{TUNER}")
+    if alone == TUNER:
+        return None, True
     return find(workspace, alone, yolo), alone != agent
 
 
