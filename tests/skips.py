@@ -16,6 +16,8 @@ MAY_SKIP = {
     r"no Landlock here": "Linux has it since 6.2, where it is not switched off",
     r"this machine has a GPU": "what a machine without one does cannot be seen on it",
     r"no triton here": "`make check-gpu` brings it, with 3 GB of torch for CUDA",
+    r"beside a neighbour": "what a busy machine allows hides what is bounded by less",
+    r"only root can give a folder away": "CI may run as anybody",
     r"needs g\+\+": "torch.compile asks for a compiler, the leaf does not",
 }
 

@@ -77,11 +77,28 @@ def test_a_log_that_counts_something_else_is_held_to_its_baseline(toy: Toy) -> N
     assert "budget (steps 2560 of 1344)" in said
 
 
-@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="steps are seen beside /proc's clock")
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="steps are found through /proc")
 def test_a_wall_clock_that_is_told_too_slow_is_read_on_ours(toy: Toy) -> None:
     campaign = clocked(toy, "wall")
     slow = "round(read() - began, 3)", "round((read() - began) / 4, 3)"
     assert "budget (its clock" in tried(toy, campaign, ("MORE = 1", "MORE = 4"), slow)
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="CPU seconds are found through /proc")
+@pytest.mark.parametrize("clock", ["wall", "cpu"])
+def test_training_on_after_the_clock_has_ended_breaks_the_budget(toy: Toy, clock: str) -> None:
+    """Within what the start-up allowance and the CPU seconds of a busy machine leave."""
+    saved = '    (run / "model.json")'
+    campaign = clocked(toy, clock)
+    burn = textwrap.indent(BURN.format(2.0), "    ")
+    assert "after its last step" in tried(toy, campaign, (saved, burn + saved))
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="CPU seconds are found through /proc")
+def test_a_log_of_every_tenth_step_breaks_nothing(toy: Toy) -> None:
+    campaign = clocked(toy, "wall")
+    write = '            log.write(json.dumps(row) + "\\n")\n'
+    assert tried(toy, campaign, (write, f"            if step % 10 == 1:\n    {write}")) == ""
 
 
 def test_no_second_of_slack_for_a_budget_of_one(toy: Toy) -> None:

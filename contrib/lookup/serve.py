@@ -1,10 +1,12 @@
 """The processes in which the agent works when `evaluate.py` asks it. Read-only during experiments.
 
 Each question has one of its own, a copy of the first as it was after the agent was imported: pages
-that were read for one question, and paid for there, are not known in the next.
+that were read for one question, and paid for there, are not known in the next. Nor are they left in
+a file: a question writes none.
 """
 
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -50,14 +52,17 @@ def main() -> None:
 
 def alone(solve: Solve, requests: model_server.Requests, one: model_server.Message) -> NoReturn:
     """Answer one question and end, whatever the agent has done to this process."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    code = 1
     try:
         answer = solve(one["question"], RemoteDesk(requests), one["playbook"])
         requests.answer(answer=answer)
+        code = 0
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":

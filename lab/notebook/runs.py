@@ -8,6 +8,7 @@ from typing import Any
 from . import Notebook
 from .state import parts
 
+TOOK = ("cpu_s", "start_cpu_s", "end_s", "end_cpu_s", "eval_s", "eval_cpu_s", "steps", "clock_s")
 TYPICAL_RUNS = 20  # whose mean is the expected length of the next
 
 
@@ -65,12 +66,11 @@ def warm(book: Notebook, experiments: Iterable[int]) -> set[int]:
 
 def took(book: Notebook, experiment: int | None) -> dict[str, float]:
     """Return the most that any finished run of an experiment took, of what the harness measured."""
-    names = ("cpu_s", "start_cpu_s", "eval_s", "eval_cpu_s", "steps", "clock_s")
-    what = ", ".join(f"max(json_extract(machine, '$.{name}')) as {name}" for name in names)
+    what = ", ".join(f"max(json_extract(machine, '$.{name}')) as {name}" for name in TOOK)
     row = book.one(
         f"select {what} from runs where experiment = ? and status = 'finished'", experiment
     )
-    return {name: row[name] for name in names if row is not None and row[name] is not None}
+    return {name: row[name] for name in TOOK if row is not None and row[name] is not None}
 
 
 def machines(book: Notebook, experiment: int | None) -> list[dict[str, Any]]:

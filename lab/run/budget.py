@@ -24,7 +24,14 @@ OUTSIDE = 0.25  # of the budget, what is used before the clock and while scoring
 # A clock is looked at between two steps: beside the slack, training may be late by one of its own
 # steps, of which four or more fill any budget that a loss comes down in.
 LONGEST_STEP = 0.25
-WHAT = {"cpu_s": "its own CPU", "start_cpu_s": "before its clock began"}
+END = 2.0  # times what the baseline took after its last step: a larger model is slower to write
+SLOWEST_DISK = 0.05  # of the budget, beside it, where seconds count and not a CPU's
+WHAT = {
+    "cpu_s": "its own CPU",
+    "start_cpu_s": "before its clock began",
+    "end_s": "after its last step",
+    "end_cpu_s": "after its last step",
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[st
     limits = {scored: MOST_BUSY if busy else EVALUATE}
     if settings.needs != "gpu":  # there it is the compiler's
         limits["start_cpu_s"] = MOST_BUSY if busy else START
+    limits["end_s" if settings.needs == "gpu" else "end_cpu_s"] = MOST_BUSY if busy else END
     if settings.clock == "steps":
         limits["cpu_s"] = MOST_BUSY if busy else OWN_CPU
     if settings.clock == "cpu":
@@ -106,16 +114,19 @@ def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[st
         found.append(f"budget (no step log tells when its clock began; {began.name} has one)")
     for name, times in limits.items():
         mine, theirs = took.get(name), began.took.get(name)
-        if mine is not None and theirs is not None and mine > times * theirs + slack_s(settings):
+        slack = slack_s(settings)
+        if name == "end_s":
+            slack = max(slack, SLOWEST_DISK * settings.budget_s)
+        if mine is not None and theirs is not None and mine > times * theirs + slack:
             what = WHAT.get(name, "evaluate")
             found.append(f"budget ({what} {mine:.1f} s, {began.name} {theirs:.1f} s)")
     return found + _outside(settings, took, began, MOST_BUSY if busy else 1.0)
 
 
 def _outside(settings: Settings, took: Mapping[str, Any], began: Began, busy: float) -> list[str]:
-    """Return by how much what no clock counts grew in all, before training and while scoring."""
-    names = ("start_cpu_s", "eval_cpu_s")
-    if settings.needs == "gpu" or any(n not in took or n not in began.took for n in names):
+    """Return by how much what no clock counts grew in all: before training, after it, scoring."""
+    names = {"start_cpu_s", "end_cpu_s", "eval_cpu_s"} & took.keys() & began.took.keys()
+    if settings.needs == "gpu" or not names >= {"start_cpu_s", "eval_cpu_s"}:
         return []
     mine, theirs = (sum(seconds[name] for name in names) for seconds in (took, began.took))
     if mine <= busy * theirs + OUTSIDE * settings.budget_s + slack_s(settings):

@@ -263,7 +263,7 @@ class Execution:
         """Return why training gave nothing to evaluate, if so, and what it claims."""
         self.outcome = outcome
         self.artefacts = seeds.artefacts(self.dir)
-        self.machine |= machine.pace(outcome, self.settings.clock)
+        self.machine |= machine.pace(outcome, self.settings.clock, self.settings.budget_s)
         self.facts["train_wall_s"] = outcome.seconds
         self.facts["exit_code"] = outcome.exit_code
         self.facts["hopeless"] = json.dumps(outcome.hopeless) if outcome.hopeless else None

@@ -14,6 +14,7 @@ from shared import run as child
 from ..runner import Moment, Outcome
 from ..slots import Device, driver
 from ..system import left, processes, tree_time
+from ..system.tree_time import LOOK_S
 from .stages import locked
 
 FASTEST = 2.0  # seconds of the CPU clock in a CPU second: its unit is a core's that is shared
@@ -39,12 +40,13 @@ def load(outcome: Outcome, before: int | None) -> dict[str, float]:
     return found
 
 
-def pace(outcome: Outcome, clock: str) -> dict[str, Any]:
-    """Return by which clock a training counts, and its first and last moment that was seen."""
+def pace(outcome: Outcome, clock: str, budget_s: float) -> dict[str, Any]:
+    """Return by which clock a training counts, its first and last moment, and what came after."""
     seen = {"first": outcome.first, "last": outcome.last}
     known = {name: _rounded(moment) for name, moment in seen.items() if moment}
-    ended = _rounded(outcome.reached or {})
-    return ({"pace": {"clock": clock, **known}} if known else {}) | _ended(ended, outcome, clock)
+    ended = _ended(_rounded(outcome.reached or {}), outcome, clock)
+    told = {"pace": {"clock": clock, **known}} if known else {}
+    return told | ended | _after(outcome, clock, budget_s)
 
 
 def _ended(reached: Moment, outcome: Outcome, clock: str) -> dict[str, float]:
@@ -61,6 +63,26 @@ def _ended(reached: Moment, outcome: Outcome, clock: str) -> dict[str, float]:
         told = max(told, first.get("clock_s", 0.0) + last["wall_s"] - first["wall_s"])
     most = FASTEST * max(outcome.seconds, outcome.cpu_s)
     return found | ({"clock_s": round(told, 3)} if told <= most else {})
+
+
+def _after(outcome: Outcome, clock: str, budget_s: float) -> dict[str, float]:
+    """Return the seconds, and CPU seconds, of a training after its step log grew for the last time.
+
+    What was left of its budget then is not counted: a log may tell every tenth step. It is worth
+    as much as what passed until then, or after it where the log grew only once.
+    """
+    first, last = outcome.first, outcome.last or outcome.first
+    if clock == "steps" or not first or not last or "clock_s" not in last:
+        return {}
+    rest_s, rest_cpu_s = outcome.seconds - last["wall_s"], outcome.cpu_s - last["cpu_s"]
+    trained = last["clock_s"] - first.get("clock_s", 0.0)
+    if trained > 0:
+        wall_s, cpu_s = ((last[name] - first[name]) / trained for name in ("wall_s", "cpu_s"))
+    else:
+        wall_s, cpu_s = 1.0, 1.0 if clock == "cpu" else rest_cpu_s / max(rest_s, LOOK_S)
+    left = max(0.0, budget_s - last["clock_s"])
+    found = {"end_s": rest_s - left * wall_s, "end_cpu_s": rest_cpu_s - left * cpu_s}
+    return {name: round(max(0.0, seconds), 3) for name, seconds in found.items()}
 
 
 def _rounded(moment: Moment) -> Moment:
