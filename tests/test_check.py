@@ -259,6 +259,9 @@ def test_a_smoke_profile_that_needs_a_gpu_is_proved_as_far_as_this_machine_can(
     repository: Toy,
 ) -> None:
     edit(repository.root / "demo", toml("[profiles.smoke]", '[profiles.smoke]\nneeds = "gpu"\n#'))
+    refused = repository.lab("check", "demo", code=1)
+    assert "dry_run.profile: 'smoke' needs a GPU, which a dry run never has" in refused.out
+    edit(repository.root / "demo", toml("[dry_run]", "#"), toml("steps = 20\n", ""))
     answer = repository.lab("check", "demo", CUDA_VISIBLE_DEVICES="")
     assert "not proven here: needs a GPU\n" in answer.out
     assert "ok    imports" in answer.out

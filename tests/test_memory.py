@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy import EVALUATE, LEAF, Quick, Toy, slope
+from toy import EVALUATE, LEAF, TRAIN, Quick, Toy, slope
 
 SHARE = 'metric = "right"\ndirection = "maximize"'
 
@@ -78,6 +78,68 @@ def test_a_new_campaign_beside_a_better_best_begins_there(toy: Toy, campaign: Pa
     run(toy, campaign, 2.0)
     settle(toy, campaign, "e2", "keep")
     assert following(toy, other).startswith("Next: lab move best: e2 at ")
+
+
+def test_the_best_is_what_nothing_kept_was_built_on(toy: Toy, campaign: Path) -> None:
+    """A first number, however lucky, does not call a branch back from what it became."""
+    run(toy, campaign, 2.9)
+    settle(toy, campaign, "e2", "keep")
+    run(toy, campaign, 2.8, "plainer")
+    settle(toy, campaign, "e3", "keep", "--because", "it is plainer")
+    assert toy.here("board", "toy", "--json").json["best"]["experiment"] == "e3"
+    assert "lab move" not in following(toy, campaign)
+    other = toy.campaign("bob")
+    assert following(toy, other).startswith("Next: lab move best: e3 at ")
+    toy.here("move", "best", cwd=other)
+    assert "SLOPE = 2.8" in (other / "train.py").read_text()
+
+
+@pytest.mark.parametrize(("second", "bagged"), [("SLOPE = 1.5", []), ("STEEP = 0.5", ["e2"])])
+def test_a_near_miss_waits_beyond_a_keep_unless_it_turned_the_same(
+    toy: Toy, second: str, bagged: list[str]
+) -> None:
+    train = TRAIN.replace("NOISE = 0.01\n", "NOISE = 0.01\nSTEEP = 0.0\n")
+    toy.leaf(train=train.replace('"w": SLOPE +', '"w": SLOPE + STEEP +'))
+    toy.commit("two constants")
+    toy.lab("run", "--baseline", "--seeds", "3", "--leaf", "toy")
+    campaign = toy.campaign()
+    file = campaign / "train.py"
+    noise, first = (
+        toy.here("context", "--json", cwd=campaign).json["noise"]["sd"],
+        toy.here("show", "e1", "--json").json["runs"],
+    )
+    level = sum(run["value"] for run in first) / 3
+    # At the first seed the baseline's slope came out as 3 - sqrt(its loss).
+    half_a_noise = first[0]["value"] ** 0.5 - (level - noise / 2) ** 0.5
+    for new, verdict in ((f"SLOPE = {1 + half_a_noise!r}", "discard"), (second, "keep")):
+        name = new.split()[0]
+        idea = toy.idea(new, "--axis", name.lower(), cwd=campaign)
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join(new if line.startswith(name) else line for line in lines) + "\n")
+        found = toy.lab("run", idea, "--json", cwd=campaign).json
+        assert found["suggest"] == verdict
+        settle(toy, campaign, found["experiment"], verdict)
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert [one["experiment"] for one in found["bag"]] == bagged
+
+
+def test_four_in_a_row_that_change_nothing_are_told_to_be_reached(toy: Toy, campaign: Path) -> None:
+    for number in range(4):
+        idle = run(toy, campaign, 1.0, f"idle {number}", more=f"    {number} + random.random()\n")
+        assert (idle["suggest"], idle["reason"]) == ("discard", "same")
+        settle(toy, campaign, idle["experiment"], "discard")
+    assert following(toy, campaign).startswith("Next: the last 4 changed nothing, the same numbers")
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert not found["unsettled"]
+
+
+def test_a_noise_of_a_far_worse_program_is_said_to_be(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 2.9)
+    settle(toy, campaign, "e2", "keep")
+    told = toy.here("context", cwd=campaign).out
+    assert "this one's may be another (an audit measures it)\n" in told
+    toy.lab("audit", cwd=campaign)
+    assert "this one's" not in toy.here("context", cwd=campaign).out
 
 
 def test_what_others_will_try_is_told_and_one_s_own_is_not(toy: Toy, campaign: Path) -> None:

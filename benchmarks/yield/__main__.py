@@ -76,7 +76,12 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--only", default="", help="scenarios whose name begins so")
     parser.add_argument("--prune", action="store_true", help="a column with hopeless runs ended")
+    parser.add_argument(
+        "--empty", action="store_true", help="a column with the bag emptied by keeps"
+    )
     asked = parser.parse_args()
+    if asked.empty:
+        RULES["emptied"] = Rule(waits=False)
     if asked.prune:
         RULES["pruned"] = PruningRule()
     began = time.monotonic()

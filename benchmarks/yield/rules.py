@@ -59,6 +59,7 @@ class Rule:
 
     policy: Policy = field(default_factory=Policy)
     pairs: bool = True
+    waits: bool = True  # the bag beyond a keep
 
     def __call__(self, machine: Machine, ideas: Ideas) -> Result:
         """Spend the night."""
@@ -138,6 +139,7 @@ class Playing:
             self.result.true = truth
             self.result.kept += 1
             self.result.false += self.policy.rule == "strict" and sum(effects) <= 0
+            self.waiting = self.waiting if self.rule.waits else []
         elif said.bagged:
             self.waiting += effects
 

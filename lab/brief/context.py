@@ -17,6 +17,7 @@ from ..documents.leaves import (
     Idea,
     Loss,
     Mine,
+    Noise,
     Place,
     Recent,
     Settles,
@@ -66,9 +67,11 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     line = _line(book, incumbent)
     at = _situation(workspace, book, incumbent, noise, number)
-    step = next_step(
-        at, moves.due(workspace, book, since, axes, read.near_misses(book, leaf.name, MANY), kept)
+    near, least = (
+        read.near_misses(book, leaf.name, MANY),
+        read.kept(book, leaf.name, MANY, least=True),
     )
+    step = next_step(at, moves.due(workspace, book, since, axes, near, least))
     stands, policy = at.stands, at.policy
     bar = _bar(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)
@@ -93,8 +96,8 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "bag": [_bagged(row) for row in at.bag[:MANY]],
         "target": _target(book, campaign),
         "left": campaigns.remaining(book, campaign, leaf.name) if campaign else None,
-        "best": at.best,
-        "noise": None if noise is None else {"sd": noise.sd, "df": noise.df, "without": without},
+        "best": _best(at.best),
+        "noise": _noise(book, noise, stands, without),
         "settles": _settles(noise, incumbent),
         "metrics": _metrics(book, incumbent),
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
@@ -136,11 +139,10 @@ def _situation(
     """Return what the next step depends on."""
     policy = policy_of(workspace.leaf.judge)
     stands = _standing(book, incumbent, noise, policy)
-    best = read.best(book, scope)
     return Situation(
         *(workspace, book, policy, noise, stands),
         value=incumbent["value"] if incumbent else None,
-        best=None if best is None else _best(best),
+        best=ledger.best(book, scope, policy),
         bag=ledger.bag(book, stands.tip) if stands else [],
         mine=_mine(book, workspace.leaf_name, workspace.place.campaign),
     )
@@ -219,12 +221,14 @@ def _bagged(row: sqlite3.Row) -> Bagged:
     return {"experiment": f"e{row['experiment']}", "claim": row["claim"], "gain": row["gain"]}
 
 
-def _best(row: sqlite3.Row) -> Best:
+def _best(found: ledger.Best | None) -> Best | None:
+    if found is None:
+        return None
     return {
-        "experiment": f"e{row['experiment']}",
-        "value": row["value"],
-        "runs": row["runs"],
-        "campaign": row["campaign"],
+        "experiment": f"e{found.row['experiment']}",
+        "value": found.value,
+        "runs": found.runs,
+        "campaign": found.row["campaign"],
     }
 
 
@@ -291,10 +295,20 @@ def _win(book: Notebook, row: sqlite3.Row, policy: judging.Policy, change: str) 
         "value": row["value"],
         "gain": audited[0] if audited else row["gain"],
         "gain_status": ledger.gain_status(book, row, policy),
+        "audited_with": [f"e{one}" for one in ledger.audited_with(book, row["experiment"])],
         "mechanism": row["mechanism"],
         "change": summary(change, LINES) or None,
         "pace": pace.mark(book, row["experiment"]),
     }
+
+
+def _noise(
+    book: Notebook, noise: judging.Noise | None, stands: ledger.Ledger | None, without: list[str]
+) -> Noise | None:
+    if noise is None:
+        return None
+    unlike = ledger.unlike(book, stands, noise) if stands else None
+    return {"sd": noise.sd, "df": noise.df, "without": without, "unlike": unlike}
 
 
 def _settles(noise: judging.Noise | None, incumbent: Reference | None) -> list[Settles]:

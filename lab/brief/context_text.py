@@ -106,6 +106,11 @@ def _next(found: Context, whole: int) -> list[str]:
 def _standing(found: Context) -> list[str]:
     """Return the incumbent with its noise and metrics, the two ledgers, and the leaf's best."""
     lines = [f"Incumbent: {_value(found['incumbent'])}; noise {_noise(found['noise'])}"]
+    if found["noise"] and found["noise"]["unlike"]:
+        lines.append(
+            f"That noise is of a program {found['noise']['unlike']:.0f} noises worse; this one's "
+            "may be another (an audit measures it)"
+        )
     if found["metrics"]:
         names = list(found["metrics"].items())
         shown = ", ".join(f"{name} {num(value)}" for name, value in names[:METRICS])
@@ -211,6 +216,9 @@ def _won(one: Win, profile: str, limit: int) -> str:
     outcome = f", mechanism {one['mechanism']}" if one["mechanism"] else ""
     gain = num(one["gain"], sign=True)
     status = f" {one['gain_status'].replace('_', ' ')}" if one["gain_status"] else ""
+    if status and one["audited_with"]:
+        more = len(one["audited_with"]) - 1
+        status += f" with {one['audited_with'][0]}" + (f" and {more} more" if more else "")
     claim = shorten(one["claim"] or "baseline", limit)
     words = f"{one['experiment']} gain {gain}{status}{elsewhere}{outcome}: {claim}"
     return words + (f"\n  {shorten(one['change'], limit)}" if one["change"] else "") + _paced(one)

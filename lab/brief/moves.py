@@ -32,6 +32,9 @@ def due(
 ) -> stagnation.Move | None:
     """Return the move that is due here; nothing is read from git while the search is not stuck."""
     head = workspace.place.head
+    same = read.same_in_a_row(book, workspace.leaf_name, workspace.place.campaign)
+    if (move := stagnation.unreached(same)) is not None:
+        return move
     if since < stagnation.STALE or head is None:
         return None
     top, paths = workspace.place.top, workspace.mutable_paths

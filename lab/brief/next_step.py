@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import judge as judging
-from ..documents.leaves import Best, Mine, Suggest
+from ..documents.leaves import Mine, Suggest
 from ..judge import stagnation
 from ..notebook import Notebook, audits, campaigns, ledger, lookup
 from ..run import standing
@@ -24,7 +24,7 @@ class Situation:
     noise: judging.Noise | None
     stands: ledger.Ledger | None  # None without a baseline
     value: float | None  # the incumbent's
-    best: Best | None
+    best: ledger.Best | None
     bag: Sequence[sqlite3.Row]
     mine: Sequence[Mine]
 
@@ -97,7 +97,9 @@ def _due(at: Situation) -> Step | None:
 
 def _combined(at: Situation) -> Step | None:
     """Return which of the bag to try together: those whose edits touch different places."""
-    places = {row["experiment"]: [row["axis"] or f"e{row['experiment']}"] for row in at.bag}
+    places = {
+        row["experiment"]: ledger.places(row["axis"]) or {f"e{row['experiment']}"} for row in at.bag
+    }
     several = judging.together(places, at.policy.bag)
     if not several:
         return None
@@ -110,14 +112,13 @@ def _behind(at: Situation) -> Step | None:
     """Return that somebody else's best is better, where a campaign has not begun anything."""
     if at.campaign is None or at.best is None or at.stands is None or at.mine:
         return None
-    theirs, ours = at.best["value"], at.value
-    if at.best["experiment"] == f"e{at.stands.tip}" or theirs is None or ours is None:
+    theirs, ours, best = at.best.level, at.stands.level, at.best.row["experiment"]
+    if best == at.stands.tip or ours is None or _has_begun(at):
         return None
-    sign = judging.SIGN[at.workspace.leaf.direction]
-    if sign * (theirs - ours) <= 0 or _has_begun(at):
+    if judging.SIGN[at.workspace.leaf.direction] * (theirs - ours) <= 0:
         return None
-    best = f"{at.best['experiment']} at {num(theirs)}"
-    return Step(f"lab move best: {best} is better than the {num(ours)} that you stand on")
+    better = f"e{best} at {num(at.best.value)} is better than the {num(at.value)}"
+    return Step(f"lab move best: {better} that you stand on")
 
 
 def _has_begun(at: Situation) -> bool:

@@ -95,12 +95,12 @@ class Case:
             raise Broken(f"no campaign can start: {made.refusal}")
         return Path(made.out.strip())
 
-    def try_change(self, files: Mapping[str, bytes], claim: str) -> dict[str, Any]:
+    def try_change(self, files: Mapping[str, bytes], claim: str, *more: str) -> dict[str, Any]:
         """Write mutable files in the campaign, run them for a hypothesis, return what came."""
         for path, data in files.items():
             (self.worktree / path).write_bytes(data)
         idea = self.lab("hypothesis", claim, "-m", "planted by lab check", cwd=self.worktree)
-        ran = self.run(idea.out.strip(), "--no-prune", cwd=self.worktree)
+        ran = self.run(idea.out.strip(), "--no-prune", *more, cwd=self.worktree)
         if not ran.found:
             raise Broken(f"lab would not run it: {ran.refusal}")
         return ran.found

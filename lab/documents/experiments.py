@@ -139,7 +139,7 @@ class Judged(Begun):
     p_better: Chance | None  # how likely the true gain is above the least worth having
     level: Metric | None  # what it was compared with: the incumbent's mean, less luck
     suggest: str | None  # by the numbers: keep, replicate, discard or crash
-    reason: str | None  # better, simpler, bagged, undecided, worse, constraint, failed or pruned
+    reason: str | None  # better, simpler, bagged, same, undecided, worse, constraint, failed...
     why: str | None  # the judgement in a sentence
     bar: Metric | None  # what its mean must reach for a keep
 
@@ -278,7 +278,7 @@ class JudgementRecord(TypedDict):
     noise: Metric | None  # the standard deviation of one run, as known then
     p_better: Chance | None  # how likely the true gain was above the least worth having
     suggest: str  # keep, replicate, discard or crash
-    reason: str  # better, simpler, bagged, undecided, worse, constraint or failed
+    reason: str  # better, simpler, bagged, same, undecided, worse, constraint or failed
     near_miss: Flag  # whether it is worth combining with another change
     why: str | None  # the judgement in a sentence
     mechanism: Mechanism | None  # what the metrics said of the mechanism

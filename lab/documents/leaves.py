@@ -55,6 +55,7 @@ class Noise(TypedDict):
     sd: Metric  # the standard deviation of one run
     df: int  # degrees of freedom: repeats it is known from
     without: list[str]  # experiments left out, whose replicates spread unlike the others'
+    unlike: float | None  # noises that the incumbent is above the program it is known from, if far
 
 
 class Settles(TypedDict):
@@ -107,6 +108,7 @@ class Win(TypedDict):
     value: Metric | None  # the mean over its runs
     gain: Metric  # above its incumbent's level; positive is better
     gain_status: GainStatus | None  # on which ledger that is
+    audited_with: list[ExperimentId]  # changes that the same audit measured in one with it
     mechanism: Outcome | None  # whether the mechanism was seen
     change: str | None  # of the largest gains: the lines changed, or how many and in what
     pace: str | None  # how its runs' machine differed from its incumbent's
@@ -232,7 +234,7 @@ class Context(TypedDict):
     confirmed_gain: Metric | None  # what audits confirmed of this branch
     provisional_gain: Metric | None  # of its level above what was last confirmed
     pairs: Paired | None  # what equal seeds share; null while no audit tells
-    bag: list[Bagged]  # near misses on this incumbent, to be tried together once
+    bag: list[Bagged]  # near misses on this branch, to be tried together once
     target: Metric | None  # where this campaign ends, if it was told
     left: Left | None  # what this campaign's limits leave; null without any
     best: Best | None  # the best in this profile, platform and yardstick

@@ -1,4 +1,4 @@
-"""Bag: near misses of one incumbent, tried together once."""
+"""Bag: near misses of one branch, tried together once."""
 
 from collections.abc import Collection, Mapping
 

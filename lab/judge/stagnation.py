@@ -6,6 +6,7 @@ from typing import Any
 
 STALE = 5  # experiments without a keep before the search is called stuck
 PATIENCE = 3  # experiments that each move is given before the next one is proposed
+SAME = 4  # experiments in a row that changed nothing at all: what they touch is not reached
 AXES, NAME = 4, 24  # axes named in one move, and their letters: a move is read whole, or not at all
 SILENT = ("bug", "infra", "interrupted", "lost", "no_metric")  # failures that say nothing of it
 ESCALATION = ("axis", "combine", "ablate", "structure", "pivot", "stop")
@@ -13,7 +14,7 @@ ESCALATION = ("axis", "combine", "ablate", "structure", "pivot", "stop")
 
 @dataclass(frozen=True)
 class Move:
-    """A proposal: its kind (one of ESCALATION), a sentence, and what it is about."""
+    """A proposal: its kind (one of ESCALATION, or reach), a sentence, and what it is about."""
 
     kind: str
     text: str
@@ -55,6 +56,22 @@ def propose(
     if step in ("structure", "pivot"):
         return Move(step, _structural(tried, step))
     return Move(step, f"{tried}, two pivots among them: stop here and say so in notes.md.")
+
+
+def unreached(same: int) -> Move | None:
+    """Return what to do where so many experiments in a row gave the very same numbers as before.
+
+    >>> unreached(3) is None, unreached(4).kind
+    (True, 'reach')
+    """
+    if same < SAME:
+        return None
+    text = (
+        f"the last {same} changed nothing, the same numbers at the same seeds: what they touch is "
+        "not reached, or the metric does not see it. See that it is before you run the next: "
+        "lab samples, lab diff."
+    )
+    return Move("reach", text)
 
 
 def _possible(step: str, near_misses: Sequence[str], kept: Sequence[str]) -> bool:

@@ -34,7 +34,7 @@ class Judgement:
     noise: float | None = None  # standard deviation of one run
     p_better: float | None = None  # P(true gain > min_effect)
     suggest: str = "discard"  # keep | replicate | discard | crash
-    # better | simpler | bagged | undecided | worse | constraint | failed | pruned
+    # better | simpler | bagged | same | undecided | worse | constraint | failed | pruned
     reason: str = "worse"
     target: str = "candidate"  # whom to run again when replicating: candidate | incumbent
     more: int = 0  # how many runs that asks for
@@ -166,7 +166,7 @@ def judge(
     if noise is None:
         return _held_to(broken, _without_noise(values, incumbent, policy, direction))
     found = distance(values, incumbent, noise, direction, policy, rho)
-    shorter = (lines_changed or 0) < 0 and may_simplify
+    shorter = (lines_changed or 0) < 0 and (may_simplify or _is_same(found))
     seed, value = next(iter(values.items()))
     first = distance({seed: value}, incumbent, noise, direction, policy, rho).gain
     alike = _alike(values, incumbent, direction) if rho == 0 else math.inf
@@ -174,6 +174,11 @@ def judge(
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
     return _held_to(broken, _outnumbering(aborted, len(values), verdict))
+
+
+def _is_same(found: Distance) -> bool:
+    """Return whether a change gave the very same numbers at the same seeds."""
+    return found.paired and found.gain == 0
 
 
 def _alike(values: Runs, incumbent: Record, direction: str) -> float:
@@ -290,6 +295,8 @@ def _decide(case: _Case) -> tuple[str, str]:
         return "keep", "better"
     if case.simpler and gain >= -case.policy.simpler * case.found.noise:
         return "keep", "simpler"
+    if _is_same(case.found):
+        return "discard", "same"
     if gain > drop and drop < keep:
         return "replicate", "undecided"
     audited = case.policy.rule == "audited"
@@ -327,7 +334,7 @@ def _why(case: _Case, suggest: str) -> str:
     if found.noise == 0:
         return f"{_size(found.gain)}; every repeat so far gave the same number"
     words = f"{_size(found.gain)}, {abs(found.gain) / found.noise:.3g} noises"
-    if found.gain == 0 and found.paired:
+    if _is_same(found):
         words = "no difference: the same at the same seeds"
     if case.together:
         words += "; several at once, of which any gain is kept"

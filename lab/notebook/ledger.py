@@ -2,14 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..judge import SIGN, Noise, Policy, Record, finite, total
-from . import Notebook, history, lookup, measurements
+from ..judge import SIGN, Noise, Policy, Record, finite, mean, total
+from . import Notebook, history, lookup, measurements, read
 
 LONGEST = 100  # keeps from a tip back: five nights of a lucky gambler, without one audit
+FAR = 20.0  # noises above what was repeated: another program may have another noise
 NEWEST = 60  # experiments on a tip that are looked at: more hang on none between two audits
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
 
@@ -26,6 +27,29 @@ class Ledger:
     over_first: float | None  # of the tip's level above the leaf's first baseline
     since: tuple[int, ...]  # changes kept since, oldest first
     simpler: int  # how many of those for taking fewer lines
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best of a leaf in a scope, whichever campaign made it."""
+
+    row: sqlite3.Row  # as of `lab log`
+    level: float  # what it is known by, less what luck added
+    value: float  # the mean over the runs that count
+    runs: int
+
+
+def best(book: Notebook, scope: int, policy: Policy) -> Best | None:
+    """Return the tip with the best level: a single lucky run does not beat what was audited."""
+    noise = measurements.noise(book, scope)
+    sd, found = noise.sd if noise else 0.0, list[Best]()
+    for row in read.tips(book, scope, NEWEST):
+        known = measurements.known_by(book, row["experiment"])
+        level = known.level(policy, sd, row["direction"])
+        if level is not None:
+            value = mean(list(known.runs.values()))
+            found.append(Best(row, level, value, len(known.runs)))
+    return max(found, key=lambda one: SIGN[one.row["direction"]] * one.level, default=None)
 
 
 def chain(book: Notebook, tip: int) -> list[int]:
@@ -159,10 +183,34 @@ def audited_gain(book: Notebook, number: int) -> tuple[float, float] | None:
 
 
 def _audited(book: Notebook, number: int) -> GainStatus | None:
-    for audit in sorted(_audits_beyond(book, number), key=lambda one: one["tip"] != number):
-        if number in covered(book, audit):
-            return "confirmed" if audit["conclusion"] == "confirmed" else "not_confirmed"
-    return None
+    audit = _deciding(book, number)
+    if audit is None:
+        return None
+    return "confirmed" if audit["conclusion"] == "confirmed" else "not_confirmed"
+
+
+def _deciding(book: Notebook, number: int) -> sqlite3.Row | None:
+    """Return the audit by which a kept change is confirmed or not."""
+    beyond = sorted(_audits_beyond(book, number), key=lambda one: one["tip"] != number)
+    return next((audit for audit in beyond if number in covered(book, audit)), None)
+
+
+def audited_with(book: Notebook, number: int) -> list[int]:
+    """Return the other changes that the same audit measured in one with a kept one."""
+    audit = _deciding(book, number)
+    return [other for other in covered(book, audit) if other != number] if audit else []
+
+
+def unlike(book: Notebook, stands: Ledger, noise: Noise | None) -> float | None:
+    """Return how many noises a tip is above the program whose repeats tell the noise, if far.
+
+    None where something has been repeated since.
+    """
+    above = stands.provisional_gain
+    if noise is None or noise.sd == 0 or above is None or above < FAR * noise.sd:
+        return None
+    repeated = any(lookup.state(book, number)["df"] for number in stands.since)
+    return None if repeated else above / noise.sd
 
 
 def _audits_beyond(book: Notebook, number: int) -> list[sqlite3.Row]:
@@ -180,13 +228,13 @@ def covered(book: Notebook, audit: sqlite3.Row) -> list[int]:
     return line[: line.index(audit["base"])] if audit["base"] in line else line
 
 
-def is_bagged(book: Notebook, number: int, incumbent: int | None = None) -> bool:
-    """Return whether a change was a little above its incumbent's level; perhaps just this one's."""
+def is_bagged(book: Notebook, number: int, line: Collection[int] = ()) -> bool:
+    """Return whether a change was a little above its incumbent's level, one of a `line` if any."""
     row = book.one(
         "select reason, incumbent from judgements where experiment = ? order by id desc limit 1",
         number,
     )
-    of_it = row is not None and incumbent in (None, row["incumbent"])
+    of_it = row is not None and (not line or row["incumbent"] in line)
     return of_it and row is not None and row["reason"] == "bagged"
 
 
@@ -196,29 +244,55 @@ def _taken_back(book: Notebook, number: int) -> GainStatus | None:
 
 
 def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
-    """Return the near misses among the newest tried on a tip, the best first.
+    """Return the near misses among the newest tried on a tip's line, the best first.
 
-    What was tried together once is in no bag any more.
+    What was tried together once is in no bag any more, nor is what turns something that the line
+    has kept another value of since.
     """
+    line = chain(book, tip)
+    kept = book.all(
+        f"select id, axis from experiments where id in ({', '.join('?' * len(line))})", *line
+    )
+    marks = ", ".join("?" * len(line))
     rows = book.all(
         "select s.experiment, s.gain, e.parent, e.axis, h.claim from experiments e "
         "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
-        "where e.id in (select id from experiments where incumbent = ? order by id desc limit ?) "
+        f"where e.id in (select id from experiments where incumbent in ({marks}) "
+        "order by id desc limit ?) "
         "and s.verdict = 'discard' and (select reason from judgements where experiment = e.id "
         "order by id desc limit 1) = 'bagged'",
-        *(tip, NEWEST),
+        *(*line, NEWEST),
     )
-    done = {part for parent in {row["parent"] for row in rows} for part in tried(book, parent)}
-    left = [row for row in rows if row["experiment"] not in done]
+    done = tried(book, line)
+    left = [
+        row
+        for row in rows
+        if row["experiment"] not in done
+        and not any(
+            places(row["axis"]) & places(one["axis"])
+            for one in kept
+            if one["id"] > row["experiment"]
+        )
+    ]
     return sorted(left, key=lambda row: -(row["gain"] or 0.0))
 
 
-def tried(book: Notebook, parent: str, but: str = "") -> set[int]:
-    """Return the experiments that were tried together on a commit, in other contents than `but`."""
+def places(axis: str | None) -> set[str]:
+    """Return what an axis names: constants, or one word for a structure.
+
+    >>> sorted(places("lr+depth")), places(None)
+    (['depth', 'lr'], set())
+    """
+    return set(axis.split("+")) if axis else set()
+
+
+def tried(book: Notebook, line: Collection[int], but: str = "") -> set[int]:
+    """Return what was tried together on a line of incumbents, in other contents than `but`."""
+    marks = ", ".join("?" * len(line))
     rows = book.all(
-        "select c.parts from combinations c where c.parent = ? and c.contents <> ? and exists "
-        "(select 1 from experiments where contents = c.contents and parent = c.parent "
-        "and leaf = c.leaf)",
-        *(parent, but),
+        "select c.parts from combinations c where c.contents <> ? and exists (select 1 from "
+        "experiments where contents = c.contents and parent = c.parent and leaf = c.leaf "
+        f"and incumbent in ({marks}))",
+        *(but, *line),
     )
     return {int(part) for row in rows for part in json.loads(row["parts"])}

@@ -1,5 +1,6 @@
 """Queries of `lab context`, `failures`, `log`: each answered by an index at any size."""
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Sequence
@@ -149,20 +150,25 @@ def incumbents(book: Notebook, key: Key) -> list[sqlite3.Row]:
     return book.all(f"{ENTRY} where {SCOPED} and {kept}", *key)
 
 
-def best(book: Notebook, scope: int) -> sqlite3.Row | None:
-    """Return the best kept or baseline experiment of a scope, whichever campaign made it."""
-    return book.one(
+def tips(book: Notebook, scope: int, n: int) -> list[sqlite3.Row]:
+    """Return kept or baseline experiments on which nothing kept was built, whosever, best first.
+
+    What something kept was built on is not better than that, whatever its first number was.
+    """
+    return book.all(
         f"{ENTRY} where s.scope = ? and s.verdict = 'keep' and not s.claimed "
-        "and s.ordinal is not null order by s.ordinal limit 1",
-        scope,
+        "and s.ordinal is not null and not exists (select 1 from experiments e2 "
+        "join state s2 on s2.experiment = e2.id where e2.incumbent = s.experiment "
+        "and e2.id > s.experiment and s2.verdict = 'keep') order by s.ordinal limit ?",
+        *(scope, n),
     )
 
 
-def kept(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
-    """Return kept changes, the largest gain first; imported ones where nothing was measured."""
+def kept(book: Notebook, leaf: str, n: int, least: bool = False) -> list[sqlite3.Row]:
+    """Return kept changes, the largest gain first, or the `least`; imported where none is ours."""
     query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
     ours = "and e.kind <> 'import'" if is_measured(book, leaf) else ""
-    return book.all(f"{query} {ours} order by s.gain desc limit ?", leaf, n)
+    return book.all(f"{query} {ours} order by s.gain {'asc' if least else 'desc'} limit ?", leaf, n)
 
 
 def near_misses(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
@@ -259,6 +265,18 @@ def turned(book: Notebook, leaf: str) -> set[str]:
         *(leaf, TURNED),
     )
     return {name for row in rows for name, _, _ in json.loads(row["constants"])}
+
+
+def same_in_a_row(book: Notebook, leaf: str, campaign: str | None) -> int:
+    """Return how many of the newest judged experiments, one after the other, changed nothing."""
+    rows = book.all(
+        "select (select reason from judgements where experiment = s.experiment order by id desc "
+        "limit 1) as reason from state s where s.leaf = ? and s.campaign is ? "
+        "and s.verdict is not null and s.hypothesis is not null "
+        "order by s.experiment desc limit ?",
+        *(leaf, campaign, TURNED),
+    )
+    return sum(1 for _ in itertools.takewhile(lambda row: row["reason"] == "same", rows))
 
 
 def since_keep(

@@ -136,6 +136,8 @@ def _mechanism(result: Row | None, judgement: Row | None) -> State:
 
 def _says_little(judgement: Row) -> bool:
     """A discard that its numbers do not make a dead end: it could still be a gain."""
+    if judgement["reason"] == "same":
+        return False
     if judgement["near_miss"] or judgement["reason"] in ("bagged", "undecided", "failed"):
         return True
     better, gain = judgement["p_better"], judgement["gain"]

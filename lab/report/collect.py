@@ -10,7 +10,16 @@ from ..campaign.lock import is_alive
 from ..errors import LabError
 from ..experiment import samples
 from ..judge import Policy
-from ..notebook import Notebook, history, ideas, measurements, read, report_queries, runs
+from ..notebook import (
+    Notebook,
+    history,
+    ideas,
+    ledger,
+    measurements,
+    read,
+    report_queries,
+    runs,
+)
 from ..notebook.history import Point
 from ..notebook.read import Found
 from ..system import left
@@ -45,7 +54,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
     first = window.first.experiments if window.asked else 0
     rows = _labelled(book, report_queries.rows(book, name, first, MOST))
     scope = history.newest_scope(book, name)
-    best = _best(book, name, scope)
+    best = _best(book, name, scope, policy)
     grown = tree.grow(
         rows, best["experiment"] if best else None, lambda e: report_queries.row(book, e)
     )
@@ -128,10 +137,14 @@ def _noise(book: Notebook, scope: Any) -> float | None:
     return noise.sd if noise else None
 
 
-def _best(book: Notebook, name: str, scope: Any) -> Found | None:
+def _best(book: Notebook, name: str, scope: Any, policy: Policy) -> Found | None:
     """Return the best of the newest scope: measured, or as reported where nothing was."""
     if scope is None:
         return None
+    best = ledger.best(book, scope["id"], policy)
+    if best is not None:
+        whole = report_queries.row(book, best.row["experiment"])
+        return {**whole, "value": best.value, "runs": best.runs}
     row = report_queries.best_before(book, scope["id"], name)
     return report_queries.row(book, row["experiment"]) if row else None
 

@@ -106,12 +106,15 @@ def _moved(book: Notebook, number: int, incumbent: int | None, scope: int) -> Mo
 
 
 def _together(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> bool:
-    """Return whether this is several of its incumbent's bag at once."""
+    """Return whether this is several of its branch's bag at once."""
     made = experiment["parent"], experiment["contents"]
     parts = set(lookup.combination(book, *made)) if all(made) else set()
-    if len(parts) < max(policy.bag, 2) or parts & ledger.tried(book, *made):
+    if len(parts) < max(policy.bag, 2) or experiment["incumbent"] is None:
+        return False
+    line = ledger.chain(book, experiment["incumbent"])
+    if parts & ledger.tried(book, line, experiment["contents"]):
         return False  # once together: another chance for the same ones is one for luck
-    return all(ledger.is_bagged(book, part, experiment["incumbent"]) for part in parts)
+    return all(ledger.is_bagged(book, part, line) for part in parts)
 
 
 def _may_simplify(

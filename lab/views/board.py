@@ -46,7 +46,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "pruning": repeats.pruned(book, leaf),
         "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
-        "best": _best(book, scope),
+        "best": _best(book, scope, policy),
         "best_so_far": [value for value in best_so_far(shown) if value is not None],
         "running": [_flight(row) for row in read.in_flight(book) if row["leaf"] == leaf],
     }
@@ -75,7 +75,7 @@ def _profiles(
                 "profile": profile,
                 "platform": scope["platform"],
                 "kept": sum(row["scope"] == scope["id"] for row in keeps),
-                "best": _best(book, scope),
+                "best": _best(book, scope, policy),
                 "confirmed_gain": stands.confirmed_gain if stands else None,
                 "provisional_gain": stands.provisional_gain if stands else None,
             }
@@ -123,14 +123,15 @@ def _flight(row: sqlite3.Row) -> Going:
     }
 
 
-def _best(book: Notebook, scope: sqlite3.Row | None) -> Leader | None:
-    row = read.best(book, scope["id"]) if scope else None
-    if row is None:
+def _best(book: Notebook, scope: sqlite3.Row | None, policy: Policy) -> Leader | None:
+    best = ledger.best(book, scope["id"], policy) if scope else None
+    if best is None:
         return None
+    row = best.row
     return {
         "experiment": f"e{row['experiment']}",
-        "value": row["value"],
-        "runs": row["runs"],
+        "value": best.value,
+        "runs": best.runs,
         "campaign": row["campaign"],
         "profile": row["profile"],
         "platform": row["platform"],

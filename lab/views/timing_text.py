@@ -24,13 +24,13 @@ NO_PACE = (
     "steps per second are not known: the step log was not seen to grow twice (watched on Linux), "
     "and train.py prints no num_steps and cpu_s"
 )
-WIDTH = 10  # of a column: "1.23456e+06" is longer than any time here
+WIDTH = 22  # of a column: "e1234 seed 798423516", and no time is longer
 
 
 def text(found: Timing) -> str:
     """Return where the time of a run went, beside the other's."""
     sides = [found["mine"], *([found["theirs"]] if found["theirs"] else [])]
-    head = "".join(f"{_name(side):>{WIDTH + 4}}" for side in sides)
+    head = "".join(f"{_name(side):>{WIDTH}}" for side in sides)
     lines = [f"{'':<34}{head}"]
     lines += [_row(f"{name}, s", key, sides) + f"   {what}" for key, name, what in STAGES]
     known = [
@@ -50,7 +50,7 @@ def _name(side: Spent) -> str:
 
 def _row(name: str, key: str, sides: list[Spent]) -> str:
     words = (_figure(dict(side)[key], whole=key == "steps") for side in sides)
-    return f"{name:<34}" + "".join(f"{word:>{WIDTH + 4}}" for word in words)
+    return f"{name:<34}" + "".join(f"{word:>{WIDTH}}" for word in words)
 
 
 def _figure(value: object, whole: bool) -> str:

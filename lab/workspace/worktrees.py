@@ -8,8 +8,9 @@ from pathlib import Path
 from .. import leaf as leaves
 from .. import repo
 from ..errors import LabError, NotFound, Refused, Usage
-from ..notebook import Notebook, lookup, number, read, record, state
+from ..notebook import Notebook, ledger, lookup, number, record, state
 from ..repo import checkout_lock
+from ..run.assessment import policy_of
 from . import Workspace
 
 EXPERIMENT = re.compile(r"[eE]\d+")
@@ -201,13 +202,13 @@ def resolve(workspace: Workspace, book: Notebook, start: str | None) -> str:
     if start == "best":
         scope = workspace.scope
         key = state.scope(book, scope.leaf, scope.profile, scope.platform, scope.yardstick)
-        best = read.best(book, key)
-        if best is None or best["commit"] is None:
+        best = ledger.best(book, key, policy_of(workspace.leaf.judge))
+        if best is None or best.row["commit"] is None:
             raise NotFound(
                 f"{scope.leaf} has no best yet.", "Measure one: lab run --baseline --seeds 3"
             )
-        need_here(workspace.place.main, book.need(f"e{best['experiment']}", "e"))
-        return str(best["commit"])
+        need_here(workspace.place.main, book.need(f"e{best.row['experiment']}", "e"))
+        return str(best.row["commit"])
     if EXPERIMENT.fullmatch(start):
         row = book.need(start, "e")
         if row["commit"] is None:
