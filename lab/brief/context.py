@@ -67,11 +67,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     line = _line(book, incumbent)
     at = _situation(workspace, book, incumbent, noise, number)
-    near, least = (
-        read.near_misses(book, leaf.name, MANY),
-        read.kept(book, leaf.name, MANY, least=True),
-    )
-    step = next_step(at, moves.due(workspace, book, since, axes, near, least))
+    step = next_step(at, moves.due(workspace, book, since, axes))
     stands, policy = at.stands, at.policy
     bar = _bar(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)

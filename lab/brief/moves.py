@@ -12,6 +12,7 @@ from ..leaf import live
 from ..notebook import Notebook, read
 from ..workspace import Workspace
 
+MANY = 5  # near misses, and kept changes, that are looked at for a move
 Files = dict[str, bytes]  # the mutable ones, by path
 
 _SENTENCE = re.compile(r"(?<=[.;])\s+|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s")
@@ -23,16 +24,11 @@ _FLAT = re.compile(
 
 
 def due(
-    workspace: Workspace,
-    book: Notebook,
-    since: int,
-    axes: Sequence[Axis],
-    near: Sequence[sqlite3.Row],
-    kept: Sequence[sqlite3.Row],
+    workspace: Workspace, book: Notebook, since: int, axes: Sequence[Axis]
 ) -> stagnation.Move | None:
     """Return the move that is due here; nothing is read from git while the search is not stuck."""
-    head = workspace.place.head
-    same = read.same_in_a_row(book, workspace.leaf_name, workspace.place.campaign)
+    head, leaf = workspace.place.head, workspace.leaf_name
+    same = read.same_in_a_row(book, leaf, workspace.place.campaign)
     if (move := stagnation.unreached(same)) is not None:
         return move
     if since < stagnation.STALE or head is None:
@@ -41,7 +37,8 @@ def due(
     there = repo.blobs(top, [f"{head}:{path}" for path in paths])
     present = {name.partition(":")[2]: data for name, data in there.items() if data is not None}
     alive = live.constants(present)
-    turned = read.turned(book, workspace.leaf_name)
+    turned = read.turned(book, leaf)
+    near, kept = read.near_misses(book, leaf, MANY), read.kept(book, leaf, MANY, least=True)
     return stagnation.propose(
         since,
         axes=[row for row in axes if not _is_gone(row["axis"], turned, alive, present)],
