@@ -1,7 +1,7 @@
 """What the notebook's memory is worth to an agent that has none of its own.
 
     python benchmarks/bench_memory.py yield --nights 8      # who reads `lab context` and `failures`
-    python benchmarks/bench_memory.py long --experiments 100
+    python benchmarks/bench_memory.py long --ideas 100
 
 A leaf of constants, each with four values whose worth is drawn by the night, and luck of one
 deviation a run. An agent tries one value of one constant at a time, its favourites first (an
@@ -9,9 +9,10 @@ idea's weight is one by its rank: agents without memory propose the same again),
 everything every six experiments, some sessions in the middle of one. *Reads*: it begins with what
 `Next:` says and asks `lab failures` about each idea. *Blind*: it obeys refusals, and that is all.
 Both follow the line that `lab` tells next. Nights are paired: the same worths, the same number of
-runs. Prints what the branch truly gained, in deviations of a run, with the error of the mean
-difference; dead ends that were tried again; what was left open; and how much of `lab`'s output was
-read, in tokens of four characters.
+ideas, each of which costs an agent its thinking, whether it is run or refused. Prints what the
+branch truly gained, in deviations of a run, with the error of the mean difference; dead ends that
+were tried again; what was left open; and how much of `lab`'s output was read, in tokens of four
+characters.
 """
 
 import argparse
@@ -101,7 +102,7 @@ class Agent:
         self.night, self.reads, self.chance = night, reads, random.Random(seed)
         self.tokens: Counter[str] = Counter()  # read, by command
         self.tried: list[str] = []  # for the figures alone; the agent does not look at it
-        self.again = 0
+        self.again = self.ideas = 0
 
     def lab(self, *words: str) -> str:
         """Type a command; return what it says, with the hint of a refusal."""
@@ -109,14 +110,14 @@ class Agent:
         self.tokens[words[0]] += len(done.out + done.err) // 4
         return f"{done.out}\n{done.err}".strip()
 
-    def work(self, experiments: int) -> None:
-        """Do so many experiments, in sessions that know nothing of each other."""
-        while self.done() < experiments:
+    def work(self, ideas: int) -> None:
+        """Try so many ideas, in sessions that know nothing of each other."""
+        while self.ideas < ideas:
             cut = self.chance.random() < CUT
             if self.reads:
                 self.go_on()
             for number in range(SESSION):
-                if self.done() >= experiments:
+                if self.ideas >= ideas:
                     return
                 if not self.experiment(cut and number == SESSION - 1):
                     break
@@ -149,6 +150,7 @@ class Agent:
         """Try near misses together, as the context says."""
         if "next:" not in self.lab(*command.split()[1:]):
             return
+        self.ideas += 1
         together = command.removeprefix("lab apply ").removesuffix(" --edit")
         made = self.lab("hypothesis", f"{together} together", "-m", "each a little above the level")
         self.obey(self.lab("run", made.splitlines()[0]))
@@ -156,6 +158,7 @@ class Agent:
     def experiment(self, cut: bool) -> bool:
         """Try one idea to its verdict; False where the session ends in the middle."""
         name, value = self.idea()
+        self.ideas += 1
         claim = f"{name} = {value}"
         made = self.lab("hypothesis", claim, "-m", "drawn at random").splitlines()[0]
         if cut and self.chance.random() < 0.5:
@@ -210,17 +213,17 @@ class Agent:
             text = self.lab(*shlex.split(said[-1])[1:])
 
 
-def one_night(seed: int, experiments: int, constants: int, reads: bool) -> tuple[Agent, float]:
+def one_night(seed: int, ideas: int, constants: int, reads: bool) -> tuple[Agent, float]:
     """Let one agent work a night; return it with what its branch truly gained."""
     with tempfile.TemporaryDirectory() as folder:
         night = Night(Path(folder), seed, constants)
         agent = Agent(night, seed, reads)
-        agent.work(experiments)
+        agent.work(ideas)
         left = night.toy.here("context", "--json", cwd=night.where).json["mine"]
         gained, runs = night.gained(), agent.done()
         kind = "reads" if reads else "blind"
         read = sum(agent.tokens.values())
-        figures = [runs, f"{gained:.2f}", agent.again, len(left), f"{read / runs:.0f}"]
+        figures = [agent.ideas, runs, f"{gained:.2f}", agent.again, len(left), f"{read / runs:.0f}"]
         print("|", " | ".join(map(str, [seed, kind, *figures])), "|", flush=True)
         return agent, gained
 
@@ -230,19 +233,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=["yield", "long"])
     parser.add_argument("--nights", type=int, default=8)
-    parser.add_argument("--experiments", type=int, default=0, help="of each night")
+    parser.add_argument("--ideas", type=int, default=0, help="of each night")
     parser.add_argument("--constants", type=int, default=12, help="of the leaf")
     asked = parser.parse_args()
-    print("| night | agent | experiments | gained | dead ends again | left open | tokens each |")
-    print("|---|---|---|---|---|---|---|")
+    names = (
+        "night",
+        "agent",
+        "ideas",
+        "run",
+        "gained",
+        "dead ends again",
+        "left open",
+        "tokens a run",
+    )
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
     if asked.what == "long":
-        print(dict(one_night(0, asked.experiments or 100, 40, reads=True)[0].tokens))
+        print(dict(one_night(0, asked.ideas or 100, 40, reads=True)[0].tokens))
         return
     apart = []
     for seed in range(asked.nights):
         gains = [
-            one_night(seed, asked.experiments or 40, asked.constants, reads)[1]
-            for reads in (True, False)
+            one_night(seed, asked.ideas or 40, asked.constants, reads)[1] for reads in (True, False)
         ]
         apart.append(gains[0] - gains[1])
     if len(apart) > 1:

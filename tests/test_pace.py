@@ -120,7 +120,15 @@ TOLD = {
         [f"{STEPS} (dearer steps or a slower machine){ASKS}"],
     ),
     "busier, which the CPU clock does not charge": ("cpu", BUSY, LOAD),
-    "dearer and busier, but steps are the budget": ("steps", {**DEAR, **BUSY}, LOAD),
+    "dearer and busier, and steps are the budget": (
+        *("steps", {**DEAR, **BUSY}),
+        [*LOAD, f"{STEPS} (dearer steps or a slower machine){ASKS}"],
+    ),
+    "cheaper, and steps are the budget": ("steps", BUSY, LOAD),
+    "more at once by the CPU clock": (
+        *("cpu", {**DEAR, "wall_s": 8.75}),
+        [f"{STEPS}: more of them at once (0.70 of its wall seconds for each)"],
+    ),
 }
 
 

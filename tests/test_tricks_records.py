@@ -1,5 +1,6 @@
 """Tricks with what is kept beside a run, and with what judges it, played through the CLI."""
 
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,9 @@ import pytest
 from test_tricks import PREPARE, PREPARES, run
 from test_tricks_budget import CLOCKED, clocked
 from toy import LEAF, TRAIN, Toy, slope
+
+from lab import leaf
+from lab.run import budget
 
 
 def marks(toy: Toy, experiment: str) -> str:
@@ -112,12 +116,12 @@ def test_a_checkpoint_in_the_script_is_marked(toy: Toy, campaign: Path) -> None:
     weights = f'WEIGHTS = "{"0123456789abcdef" * 2000}"\n'
     (campaign / "train.py").write_text(TRAIN.replace("SLOPE = 1.0", f"{weights}SLOPE = 2.0"))
     run(toy, campaign)
-    assert "its edit adds 32 kB of literals" in marks(toy, "e2")
+    assert "its edit adds 32.0 kB of numbers, or of letters" in marks(toy, "e2")
     toy.here("result", "e2", "-v", "keep", cwd=campaign)
     text = (campaign / "train.py").read_text()
     (campaign / "train.py").write_text(text.replace("SLOPE = 2.0", "SLOPE = 2.5"))
     run(toy, campaign)
-    assert "literals" not in marks(toy, "e3")
+    assert "its edit adds" not in marks(toy, "e3")
 
 
 def test_a_gain_over_what_was_kept_against_the_suggestion_says_so(toy: Toy, campaign: Path) -> None:
@@ -226,3 +230,66 @@ def test_apply_writes_through_no_link(toy: Toy, campaign: Path, tmp_path: Path) 
     file.symlink_to(outside)
     toy.here("apply", "e2", "--edit", cwd=campaign, code=None)
     assert outside.read_text() == "a file of somebody's\n"
+
+
+# -- Verdicts and branches that an agent has no say in ------------------------------------
+
+
+def test_a_branch_put_back_behind_what_was_kept_is_refused(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0)
+    run(toy, campaign)
+    toy.here("result", "e2", "-v", "keep", cwd=campaign)
+    toy.git("reset", "--quiet", "--hard", "HEAD~1", cwd=campaign)
+    slope(campaign, 1.5)
+    idea = toy.idea("less steep", cwd=campaign)
+    told = toy.here("run", idea, cwd=campaign, code=4).err
+    assert "the branch was put back behind e2, which was kept" in told
+    toy.git("checkout", "--quiet", "--", "train.py", cwd=campaign)
+    toy.here("move", "e2", cwd=campaign)
+    toy.here("move", "e1", cwd=campaign)  # by our own hand it may stand there
+    slope(campaign, 1.5)
+    toy.lab("run", idea, cwd=campaign)
+
+
+def test_no_agent_judges_a_baseline_and_a_person_s_word_has_a_way_back(
+    toy: Toy, campaign: Path
+) -> None:
+    for verdict in ("discard", "crash"):
+        told = toy.here("result", "e1", "-v", verdict, cwd=campaign, code=4).err
+        assert "e1 is a baseline, which stands for every campaign" in told
+    toy.here("result", "e1", "-v", "discard")
+    told = toy.here("run", "--baseline", "--leaf", "toy", code=4).err
+    assert "e1 measured these contents and was taken back (discard)" in told
+    assert "lab result e1 -v keep" in told
+    toy.here("result", "e1", "-v", "keep")
+    slope(campaign, 2.0)
+    assert run(toy, campaign)["suggest"] == "keep"
+
+
+def test_what_gave_a_number_did_not_crash(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 0.5)
+    run(toy, campaign)
+    told = toy.here("result", "e2", "-v", "crash", cwd=campaign, code=4).err
+    assert "e2 gave a number; it did not crash" in told
+    assert "lab result e2 -v discard" in told
+
+
+@pytest.mark.parametrize(
+    "data", [f"SOLUTION = '{'abcdefgh' * 60}'", f"WEIGHTS = {[n / 7 for n in range(40)]}"]
+)
+def test_results_that_an_edit_brings_along_are_marked(toy: Toy, campaign: Path, data: str) -> None:
+    slope(campaign, 2.0, f"    {data}\n    assert len({data.split()[0]})\n")
+    run(toy, campaign)
+    assert "kB of numbers, or of letters that are no words" in marks(toy, "e2")
+
+
+def test_an_audit_under_load_confirms_nothing_that_is_bought_beside_it(toy: Toy) -> None:
+    """By figures as runs under load have: a run alone may use three times its baseline's then."""
+    settings = leaf.read(toy.root, "toy").settings("cpu")
+    steps = dataclasses.replace(settings, clock="steps", budget_s=10)
+    base = [{"cpu_s": 4.0, "delayed": 0.4}, {"cpu_s": 5.5, "delayed": 0.5}]
+    dearer = [{"cpu_s": 11.0, "delayed": 0.4}, {"cpu_s": 9.0, "delayed": 0.1}]
+    told = budget.in_turn(steps, dearer, base)
+    assert told == "its own CPU 10.0 s a run beside 4.8 s in turn with it"
+    assert budget.in_turn(steps, base, dearer) is None
+    assert budget.in_turn(dataclasses.replace(settings, clock="wall"), dearer, base) is None

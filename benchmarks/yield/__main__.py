@@ -20,6 +20,7 @@ from nights import SIX, Ideas, Machine, Night, Result, scenarios
 from pruned import PruningRule
 from rules import Rule, gambler
 from surrogates import Loop, Parabolas
+from waves import WaveRule
 
 from lab.judge import Policy
 
@@ -79,7 +80,11 @@ def main() -> None:
     parser.add_argument(
         "--empty", action="store_true", help="a column with the bag emptied by keeps"
     )
+    parser.add_argument("--waves", action="store_true", help="columns with waves of 2, 8 and 16")
     asked = parser.parse_args()
+    if asked.waves:
+        RULES.update({f"waves of {width}": WaveRule(width=width) for width in (2, 8, 16)})
+        RULES["8, best again"] = WaveRule(again=True)
     if asked.empty:
         RULES["emptied"] = Rule(waits=False)
     if asked.prune:

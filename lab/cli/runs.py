@@ -49,6 +49,7 @@ def worktree(leaf: str, name: str, start: str | None) -> None:
 @click.option("--baseline", is_flag=True, help="Measure what is committed here.")
 @click.option("--seeds", type=click.IntRange(1, 100), metavar="N", help="How many runs.")
 @click.option("--again", is_flag=True, help="Although it was run before: the idea, the contents.")
+@click.option("--wave", is_flag=True, help="One of several at once: the file is yours again.")
 @click.option("--no-prune", is_flag=True, help="To its end, however hopeless.")
 @click.option("--no-dry-run", is_flag=True, help="Without trying the edit for a few steps first.")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse what could cost more.")
@@ -61,6 +62,7 @@ def run(
     baseline: bool,
     seeds: int | None,
     again: bool,
+    wave: bool,
     no_prune: bool,
     no_dry_run: bool,
     max_cost: float | None,
@@ -79,6 +81,7 @@ def run(
         lab run --baseline --seeds 3
         lab run h12 --detach
         lab run e34 --seeds 2
+        lab run h13 --wave --detach
     """
     if baseline == (what is not None):
         raise Usage(
@@ -90,7 +93,7 @@ def run(
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")
     if what is None:
         say_profile(workspace)
-    how = _How(seeds, max_cost, again, dry=not no_dry_run, prune=not no_prune)
+    how = _How(seeds, max_cost, again, dry=not no_dry_run, prune=not no_prune, wave=wave)
     with workspace.open(write=True) as book:
         started = _begun(workspace, book, what, how)
         _tell(workspace, started, how, baseline)
@@ -106,6 +109,7 @@ class _How:
     again: bool
     dry: bool
     prune: bool
+    wave: bool
 
 
 def _begun(workspace: Workspace, book: Notebook, what: str | None, how: _How) -> "Started":
@@ -123,7 +127,7 @@ def _begun(workspace: Workspace, book: Notebook, what: str | None, how: _How) ->
     idea = book.need(what, "h")
     desk = _desk_for(workspace, idea)
     say_profile(desk)
-    trial = Trial(desk, book, how.seeds, how.max_cost, prune=how.prune)
+    trial = Trial(desk, book, how.seeds, how.max_cost, prune=how.prune, wave=how.wave)
     say = functools.partial(click.echo, err=True)
     return trial.hypothesis(idea, again=how.again, dry=how.dry, say=say)
 

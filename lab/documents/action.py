@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "wait", "look", "propose", "baseline", "run", "replicate", "judge", "audit", "worktree"
+    "wait", "look", "propose", "baseline", "run", "replicate", "judge", "audit", "worktree", "edit"
 ]
 COMMANDS: dict[Kind, str] = {
     "wait": "lab wait",
@@ -15,6 +15,7 @@ COMMANDS: dict[Kind, str] = {
     "replicate": "lab run",
     "judge": "lab result",
     "audit": "lab audit",
+    "edit": "lab apply",
     "worktree": 'cd "$(lab worktree {leaf} NAME)"',
 }
 
@@ -43,6 +44,7 @@ class Action:
         words = [COMMANDS[self.kind].format(leaf=self.leaf)]
         words += [f"e{self.experiment}"] if self.experiment is not None else []
         words += [f"h{self.hypothesis}"] if self.hypothesis is not None else []
+        words += ["--edit"] if self.kind == "edit" else []
         words += [f"--seeds {self.seeds}"] if self.seeds is not None else []
         words += [f"--leaf {self.leaf}"] if self.leaf and self.kind != "worktree" else []
         words += [f"-v {self.verdict}"] if self.verdict is not None else []

@@ -16,13 +16,14 @@ from ..documents.experiments import Audit
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
+from ..run import budget
 from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes
 from ..system.home import Home
 from ..text import num, plural, span
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
-from . import branches, verdicts
+from . import branches, tips, verdicts
 from .start import Trial
 
 NEW_SEEDS = range(1_000, 1_000_000)  # drawn from here: nobody tuned anything to one of them
@@ -172,10 +173,22 @@ class Auditor:
             tip, base, others, sides.tip["direction"], tries, pairs.seen if pairs else 0.0
         )
         figures: dict[str, Any] = {"gain": found.gain, "se": found.se, "bar": found.bar}
+        dearer = self._dearer(audit, sides)
+        if dearer is not None and found.conclusion == "confirmed":
+            return self._close(audit, sides, "open", **figures, why=dearer)
         if found.too_steady:
             names = " and ".join(f"e{sides.row(side)['id']}" for side in found.too_steady)
             figures["why"] = f"the runs of {names} differ too little for luck: they count as one"
         return self._close(audit, sides, found.conclusion, **figures)
+
+    def _dearer(self, audit: sqlite3.Row, sides: Sides) -> str | None:
+        """Return by what the tip's gain may be bought: more work than the base did beside it."""
+        ours, theirs = (
+            audits.machines(self.book, audit["id"], one["id"]) for one in (sides.tip, sides.base)
+        )
+        leaf = Workspace(self.workspace.cwd, leaf=self.leaf).leaf
+        told = budget.in_turn(leaf.settings(sides.tip["profile"]), ours, theirs)
+        return f"e{sides.tip['id']} may have bought it: {told}" if told else None
 
     def _one(self, audit: sqlite3.Row, row: sqlite3.Row, seed: int) -> str | None:
         """Measure one seed of one side unless that is done; return its failure.
@@ -257,9 +270,7 @@ class Auditor:
                         gain=lookup.state(self.book, number)["gain"],
                     )
                 target = self._start_of(sides)
-                branches.put(
-                    self.workspace, self.book, target, f"notes: back at e{sides.base['id']}"
-                )
+                tips.put(self.workspace, self.book, target, f"notes: back at e{sides.base['id']}")
                 self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
 
     def _start_of(self, sides: Sides) -> str:
@@ -307,6 +318,7 @@ def as_json(book: Notebook, audit: sqlite3.Row, since: Sequence[int]) -> Audit:
     states = [lookup.state(book, number) for number in since]
     best = sorted(states, key=lambda state: -(state["gain"] or 0.0))
     alone = [state["experiment"] for state in best] if audit["conclusion"] == "back" else []
+    alone = [one for one in alone if not audits.broken(book, audit["id"], one)]
     if audit["conclusion"] == "open" and audits.crashed(book, audit["id"], audit["tip"]):
         alone = [audit["tip"]]
     return {
@@ -344,7 +356,7 @@ def _tries(found: Audit) -> str:
 def _said(found: Audit) -> str:
     """Return the conclusion in words; where a seed gave no number nothing was compared."""
     if found["conclusion"] == "back" and found["gain"] is None:
-        return "no seed of it gave a number that counts; the branch goes back"
+        return "it gave no number that counts; the branch goes back"
     if found["conclusion"] == "open" and found["try_alone"]:
         return "nothing can be confirmed, nothing is claimed; the branch stays, and a try is spent"
     return SAYS[found["conclusion"]]

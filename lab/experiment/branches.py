@@ -12,7 +12,7 @@ from ..notebook.read import Found
 from ..run.assessment import policy_for
 from ..text import fenced, markdown, num, plural
 from ..workspace import Workspace, worktrees
-from . import verdicts
+from . import tips
 
 # -- lab move -------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
             f"Run them as an experiment first, or undo them: {workspace.undo(edited)}",
         )
     _same_yardstick(workspace, target, where)
-    left = put(workspace, book, target, f"notes: moved to {where}")
+    left = tips.put(workspace, book, target, f"notes: moved to {where}")
     with book.write():
         book.event("move", place.campaign, f"{left[:12]} to {target[:12]}")
     return {
@@ -55,34 +55,6 @@ def edits(workspace: Workspace) -> list[tuple[str, str]]:
     """Return what git says of files that a move would lose: all that was edited but notes.md."""
     notes = workspace.notes_path
     return [(state, path) for state, path in repo.status(workspace.place.top) if path != notes]
-
-
-def put(workspace: Workspace, book: Notebook, target: str, message: str) -> str:
-    """Put the branch at a commit, notes.md as it is; return the head it left, which a ref keeps."""
-    place, notes = workspace.place, workspace.notes_path
-    top, left = place.top, str(place.head)
-    kept_notes = _data(top / notes)
-    repo.keep_ref(top, f"left/{place.campaign}/{left[:12]}", left)
-    _set_notes_aside(top, notes)
-    moved = False
-    try:
-        repo.move_to(top, target)
-        moved = True
-    finally:
-        if kept_notes is not None and kept_notes != _data(top / notes):
-            (top / notes).write_bytes(kept_notes)
-            if moved:
-                verdicts.commit_notes(top, notes, message)
-    record.tip(book, place.campaign, repo.ref(top, "HEAD"))
-    return left
-
-
-def _set_notes_aside(top: Path, notes: str) -> None:
-    """Put notes.md back to what is committed, so that git lets the branch move."""
-    if repo.show_file(top, "HEAD", notes) is not None:
-        repo.git("checkout", "--quiet", "HEAD", "--", notes, cwd=top)
-    else:
-        (top / notes).unlink(missing_ok=True)
 
 
 def settled(workspace: Workspace, book: Notebook) -> None:
@@ -128,10 +100,6 @@ def _same_yardstick(workspace: Workspace, target: str, where: str) -> None:
             "Start anew from there: "
             f'cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
         )
-
-
-def _data(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 # -- lab apply ------------------------------------------------------------------

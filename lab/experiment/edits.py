@@ -19,6 +19,7 @@ _TO = r"\s*(?:to|->|\u2192|=>)\s*"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of batchSize
 
 DATA = (tokenize.STRING, tokenize.NUMBER, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1))
+LONGEST_WORD = 60  # letters without a space: a path, an address, a pattern
 
 Turned = tuple[str, Any, Any]  # a constant, its value before and after
 
@@ -136,3 +137,22 @@ def literals(text: str | None) -> int:
     except (tokenize.TokenError, SyntaxError):
         return len(text or "")
     return sum(len(token.string) for token in tokens if token.type in DATA)
+
+
+def packed(text: str | None) -> int:
+    """Return how many characters of a text are data: numbers, and long texts without a space.
+
+    >>> packed("a = [1.5, 2]; b = 'a sentence of words'"), packed(f"a = '{'x' * 90}'")
+    (4, 92)
+    """
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text or "").readline))
+    except (tokenize.TokenError, SyntaxError):
+        return 0
+    return sum(len(token.string) for token in tokens if _is_packed(token))
+
+
+def _is_packed(token: tokenize.TokenInfo) -> bool:
+    if token.type == tokenize.STRING:
+        return max(map(len, token.string.split()), default=0) > LONGEST_WORD
+    return token.type == tokenize.NUMBER

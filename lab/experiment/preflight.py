@@ -113,14 +113,30 @@ class Preflight:
     def own_commits_only(self, made: sqlite3.Row | None) -> None:
         """Refuse commits that lab did not make; `made` is the experiment of the newest."""
         campaign = self.place.campaign
-        if campaign is None or lookup.is_ours(self.book, campaign, self.place.head):
+        if campaign is None:
             return
+        if lookup.is_ours(self.book, campaign, self.place.head):
+            return self._not_put_back(campaign)
         # of a campaign that began before the notebook knew: where git says the harness left it
         tip = lookup.tip(self.book, campaign) or repo.ref(self.top, "refs/worktree/lab-tip")
         if tip is not None and made is None and self._foreign(tip):
             raise Refused(
                 "there are commits here that lab did not make.",
                 f"Undo them and keep their edits: git reset --soft {tip[:12]} && git reset -q",
+            )
+
+    def _not_put_back(self, campaign: str) -> None:
+        """Refuse a branch that somebody put behind what was kept: that would be forgotten."""
+        tip, head = lookup.tip(self.book, campaign), str(self.place.head)
+        if tip is None or tip == head or repo.ref(self.top, tip) is None:
+            return
+        made = repo.git("rev-list", f"{head}..{tip}", cwd=self.top).split()
+        kept = [lookup.made_in(self.book, commit, campaign) for commit in made]
+        lost = next((row for row in kept if row is not None and row["verdict"] == "keep"), None)
+        if lost is not None:
+            raise Refused(
+                f"the branch was put back behind e{lost['id']}, which was kept.",
+                f"Go to it: lab move e{lost['id']}; to build on something else: lab move e21",
             )
 
     def _foreign(self, tip: str) -> bool:
@@ -155,6 +171,15 @@ class Preflight:
             raise Refused(
                 f"what is committed here is no baseline: e{number} made it.",
                 f"Run that once more: lab run e{number} --seeds 1",
+            )
+
+    def not_dropped(self, baseline: int) -> None:
+        """Refuse more runs of a baseline that somebody took back: they would change nothing."""
+        last = lookup.last_result(self.book, baseline)
+        if last is not None and last["job"] is None and last["verdict"] != "keep":
+            raise Refused(
+                f"e{baseline} measured these contents and was taken back ({last['verdict']}).",
+                f"A person lets it stand again: lab result e{baseline} -v keep",
             )
 
     def base(self) -> str:

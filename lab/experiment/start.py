@@ -8,21 +8,20 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import repo
 from ..errors import Refused
 from ..judge.prune import Rules
-from ..leaf import less
-from ..notebook import Notebook, lookup, measurements, new_uid, read, record
+from ..notebook import Notebook, lookup, measurements, new_uid, read, record, waves
 from ..run import recovery
 from ..run.spawn import spawn_supervisor
 from ..system.home import Home
 from ..text import subject
 from ..workspace import Workspace
-from . import dry_run, edits
+from . import change, dry_run, tips
 from .preflight import Preflight
 from .same import same_as
 
@@ -51,8 +50,10 @@ class Trial:
         max_cost: float | None = None,
         *,
         prune: bool = True,
+        wave: bool = False,
     ) -> None:
         self.workspace, self.book, self.seeds, self.prune = workspace, book, seeds, prune
+        self.wave = wave
         self.top = workspace.place.top
         self.preflight = Preflight(workspace, book, seeds, max_cost)
 
@@ -90,9 +91,12 @@ class Trial:
             if same is not None:
                 started = self._rerun_lost(same)
             else:
+                wave = self._joined(incumbent)
                 if dry:
                     dry_run.check(self.workspace, self.book, idea, self._ids, say)
-                started = self._begin(idea, tried, incumbent)
+                started = self._begin(idea, tried, incumbent, wave)
+                if wave is not None:
+                    tips.put_back(self.workspace, self.book, started.experiment)
             return dataclasses.replace(started, unseen=unseen)
 
     def _in_flight(self, idea: sqlite3.Row) -> Started | None:
@@ -142,7 +146,25 @@ class Trial:
     def _ids(self) -> tuple[lookup.Key, str]:
         return self.workspace.key_and_behaviour()
 
-    def _begin(self, idea: sqlite3.Row, tried: dict[str, str], incumbent: sqlite3.Row) -> Started:
+    def _joined(self, incumbent: sqlite3.Row) -> str | None:
+        """Return the wave that this change joins, where it is one of several at once."""
+        if not self.wave:
+            return None
+        name, width = waves.joined(self.book, str(self.place.campaign), incumbent["experiment"])
+        if width >= waves.MOST:
+            raise Refused(
+                f"this wave has {width} changes already; the best of more is luck.",
+                "Wait for them and judge them: lab wait",
+            )
+        return name
+
+    def _begin(
+        self,
+        idea: sqlite3.Row,
+        tried: dict[str, str],
+        incumbent: sqlite3.Row,
+        wave: str | None = None,
+    ) -> Started:
         """Write the row, make the commit, keep it, start the supervisor.
 
         Whoever is killed on the way leaves a job whose lock is free: `recovery` undoes it.
@@ -156,19 +178,20 @@ class Trial:
             "parent": place.head,
             **_same_as(*self._ids),
             "incumbent": incumbent["experiment"],
+            "wave": wave,
             "campaign": place.campaign,
             "worktree": str(self.top),
-            "axis": idea["axis"] or self._axis(),
-            "lines_changed": self._net_lines(),
+            "axis": idea["axis"] or self._change.axis,
+            "lines_changed": self._change.net_lines,
             **self._scope_columns(),
         }
-        uid, edited = new_uid(), self._edited(paths)
+        uid, edited = new_uid(), self._change.edited(paths)
         with _held(place.home, uid) as lock:
             with self.book.write():
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
                 job = self._job(
                     *(number, self._seeds(number, self.seeds or 1), uid, restore),
-                    literals=sum(edits.literals(new) - edits.literals(old) for old, new in edited),
+                    data=change.data(edited),
                     prune=self._prunes(),
                 )
             message = f"e{number}: {subject(idea['claim'])[:200]}"
@@ -180,7 +203,7 @@ class Trial:
             repo.keep_ref(self.top, f"e{number}", commit)
             with self.book.write():
                 self.book.fill("experiments", number, commit=commit)
-                self._note_change(number, edited)
+                change.note(self.book, number, edited)
                 record.tip(self.book, place.campaign, commit)
             spawn_supervisor(place.home, job, lock)
         return Started(number, attached=False)
@@ -231,6 +254,7 @@ class Trial:
         key, behaviour = self.workspace.key_and_behaviour(self.place.head)
         found = lookup.baseline(self.book, key)
         if found is not None:
+            self.preflight.not_dropped(found)
             return self._more(found)
         row = {
             "kind": "baseline",
@@ -323,12 +347,12 @@ class Trial:
         reproduce: bool = False,
         audit: int | None = None,
         seal: Sequence[int] = (),
-        literals: int = 0,
+        data: Mapping[str, int] | None = None,
         prune: bool = False,
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}
         asked |= {"seal": [*seal]} if seal else {}
-        asked |= {"literals": literals} if literals > 0 else {}
+        asked |= data or {}
         asked |= {"prune": dict(self.workspace.leaf.prune)} if prune else {}
         made = self.book.insert(
             "jobs",
@@ -363,48 +387,15 @@ class Trial:
         leaf = self.workspace.leaf
         if not (leaf.prune and self.prune) or (self.seeds or 1) > 1:
             return False
-        names = [name for texts in self._texts for name in edits.touched(*texts)]
         rules = Rules.from_table(leaf.prune, leaf.metric, leaf.direction)
-        return rules.spares(names) is None
+        return rules.spares(self._change.touched) is None
 
     def _attempt(self, idea: sqlite3.Row) -> int:
         return 1 + lookup.attempts(self.book, idea["id"], self.place.campaign)
 
     @functools.cached_property
-    def _texts(self) -> list[tuple[str | None, str | None]]:
-        """Each mutable Python file as it was committed and as it is now."""
-        found = []
-        for path in (path for path in self.workspace.mutable_paths if path.endswith(".py")):
-            file = self.top / path
-            new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
-            found.append((repo.show_file(self.top, str(self.place.head), path), new))
-        return found
-
-    def _axis(self) -> str | None:
-        found = (edits.axis(*texts) for texts in self._texts)
-        return next((name for name in found if name), None)
-
-    def _edited(self, paths: Sequence[str]) -> list[tuple[str | None, str | None]]:
-        """Return each mutable text that differs, as it was committed and as it is now."""
-        found = []
-        for path in paths:
-            file = self.top / path
-            new = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
-            old = repo.show_file(self.top, str(self.place.head), path)
-            if old != new:
-                found.append((old, new))
-        return found
-
-    def _note_change(self, number: int, edited: Sequence[tuple[str | None, str | None]]) -> None:
-        """Record what the edit changes: constants with both values, and the words of the rest."""
-        turned = [one for texts in edited for one in edits.turned(*texts)]
-        words = [word for texts in edited for word in edits.words(*texts)]
-        said = [edits.as_words(one) for one in turned]
-        record.change(self.book, number, turned, "\n".join([*said, " ".join(words)]))
-
-    def _net_lines(self) -> int:
-        """Return statements added less those removed."""
-        return sum(less(old, new) for old, new in self._texts)
+    def _change(self) -> change.Change:
+        return change.Change(self.top, str(self.place.head), self.workspace.mutable_paths)
 
 
 def _same_as(key: lookup.Key, behaviour: str) -> dict[str, str]:

@@ -3,18 +3,18 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .. import repo
 from ..errors import NotYet, Refused
-from ..notebook import Notebook, lookup, measurements, record
+from ..notebook import Notebook, lookup, measurements, record, waves
 from ..run import assessment, heads, mechanism
 from ..system import left
 from ..system.home import Home
 from ..text import num, plural
 from ..views.mechanism_text import mechanism_text
 from ..workspace import Workspace
+from . import tips
 
 AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
@@ -46,6 +46,13 @@ def give(
             f"e{number} belongs to {whose}, this is {workspace.place.campaign}.",
             f"See whose is whose: lab log; a person may overrule from the main checkout: "
             f"cd {workspace.place.main}",
+        )
+    if experiment["wave"]:  # of which more has ended since
+        _after_wave(book, experiment, asked)
+    if experiment["kind"] == "baseline" and workspace.place.campaign is not None:
+        raise Refused(
+            f"e{number} is a baseline, which stands for every campaign.",
+            f"A person may judge it, in the main checkout: cd {workspace.place.main}",
         )
     judged = _suggestion(book, experiment)
     _check(book, experiment, judged, asked)
@@ -84,6 +91,19 @@ def give(
     }
 
 
+def _after_wave(book: Notebook, experiment: sqlite3.Row, asked: Asked) -> None:
+    """Judge a change again beside the others of its wave; keep none while one is under way."""
+    wave = waves.of(book, experiment["id"])
+    if asked.verdict == "keep" and wave.under_way:
+        other = f"e{wave.under_way[0]}"
+        raise NotYet(
+            f"{other} of the same wave has not ended; of a wave the best is kept.",
+            f"Wait for it: lab wait {other}",
+        )
+    policy = assessment.policy_for(book, experiment["id"])
+    assessment.record_judgement(book, experiment, policy)
+
+
 def _suggestion(book: Notebook, experiment: sqlite3.Row) -> assessment.Assessment | None:
     """Return how a measured experiment stands; one without a measured run has no suggestion."""
     if experiment["kind"] != "run" or not measurements.known_by(book, experiment["id"]).selecting:
@@ -105,10 +125,15 @@ def _check(
     judged: assessment.Assessment | None,
     asked: Asked,
 ) -> None:
-    """Refuse a keep that nothing measured supports."""
+    """Refuse a keep that nothing measured supports, and a crash of what gave a number."""
+    number = experiment["id"]
+    if asked.verdict == "crash" and judged is not None and asked.because is None:
+        raise Refused(
+            f"e{number} gave a number; it did not crash.",
+            f'Type: lab result e{number} -v discard; or say what is wrong: --because "..."',
+        )
     if asked.verdict != "keep":
         return
-    number = experiment["id"]
     again = f"lab result e{number} -v keep"
     if experiment["kind"] == "run" and judged is None:
         raise Refused(
@@ -171,10 +196,15 @@ class Worktree:
             and experiment["commit"] is not None
         )
         self.at_tip = self.mine and workspace.place.head == experiment["commit"]
+        self.aside = self.mine and not self.at_tip and experiment["wave"] is not None
         self.at_parent = (
-            self.mine and not self.at_tip and workspace.place.head == experiment["parent"]
+            self.mine
+            and not self.at_tip
+            and not self.aside
+            and workspace.place.head == experiment["parent"]
         )
-        if self.at_tip or self.at_parent:
+        self.workspace = workspace
+        if self.mine:
             self.paths = workspace.mutable_paths
             self.notes = workspace.notes_path
             top = workspace.place.top
@@ -184,6 +214,8 @@ class Worktree:
 
     def check(self, asked: Asked) -> None:
         """Refuse to put files back that were edited since, unless told to leave them."""
+        if self.aside and asked.verdict == "keep":
+            self._check_aside()
         if asked.verdict == "keep" or asked.keep_edits or not (self.at_tip or self.at_parent):
             return
         if self.files != self.tried and not (self.files == self.before and self.at_parent):
@@ -194,6 +226,21 @@ class Worktree:
                 f"lab result e{number} -v {asked.verdict} --keep-edits",
             )
 
+    def _check_aside(self) -> None:
+        """Refuse to move the branch to a change of a wave where that would lose something."""
+        name, top = f"e{self.row['id']}", self.place.top
+        if repo.tree_blobs(top, str(self.place.head), self.paths) != self.before:
+            raise Refused(
+                f"the branch has moved on since {name} began; keeping it would lose that.",
+                f"Put its change on top and run both: lab apply {name} --edit",
+            )
+        if self.files != self.before:
+            raise Refused(
+                f"{', '.join(self.paths)} has edits that keeping {name} would lose.",
+                f"Undo them: {self.workspace.undo([(' M', path) for path in self.paths])}; or run "
+                "them as one more of the wave first: lab run --wave",
+            )
+
     def settle(self, book: Notebook, asked: Asked) -> dict[str, Any]:
         """Move branch and files to where the verdict says, then commit notes.md alone."""
         top, number = self.place.top, self.row["id"]
@@ -202,11 +249,16 @@ class Worktree:
             moved = self._back(asked.keep_edits)
         elif asked.verdict != "keep" and self.at_parent and not asked.keep_edits:
             repo.restore(top, self.row["parent"], self.paths)
+        elif asked.verdict == "keep" and self.aside:
+            tips.put(self.workspace, book, self.row["commit"], f"notes: e{number}")
+            moved = True
         noted = False
-        if self.at_tip or self.at_parent:
-            noted = commit_notes(top, self.notes, f"notes: e{number}")
+        if self.mine and (self.at_tip or self.at_parent or self.aside):
+            noted = tips.commit_notes(top, self.notes, f"notes: e{number}")
         head = repo.ref(top, "HEAD") if self.place.head else None
-        if self.at_tip or self.at_parent:  # elsewhere it says nothing of what stands here
+        if (
+            self.at_tip or self.at_parent or self.aside
+        ):  # elsewhere it says nothing of what stands here
             record.tip(book, self.place.campaign, head)
         return {
             "branch": self.place.branch,
@@ -227,7 +279,7 @@ class Worktree:
 
     def _next(self, asked: Asked) -> str:
         is_change = self.row["kind"] != "baseline" and self.row["commit"]
-        if asked.verdict == "keep" and not self.at_tip and is_change:
+        if asked.verdict == "keep" and not (self.at_tip or self.aside) and is_change:
             return f"lab apply e{self.row['id']}"
         return "lab context"
 
@@ -243,15 +295,6 @@ def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str)
         crashed = newest is not None and newest["job"] is not None
         edited = worktree.at_tip and worktree.files != worktree.tried
         worktree.settle(book, Asked(verdict=verdict, keep_edits=edited or crashed))
-
-
-def commit_notes(top: Path, notes: str, message: str) -> bool:
-    """Commit notes.md by itself when it changed."""
-    states = [state for state, path in repo.status(top) if path == notes]
-    if not states:
-        return False
-    repo.commit_only(top, message, [notes], new=[notes] if "??" in states else [])
-    return True
 
 
 def remove_artefacts(home: Home, experiment: int) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from .noise import Noise
 from .numbers import mean
@@ -18,6 +19,7 @@ class Record:
 
     selecting: Runs  # those that won it its place; they flatter it
     fresh: Runs  # those that nobody selected: a baseline's, or its newest audit's
+    wave: int = 1  # changes that were run at once, of which this was the best
 
     @property
     def runs(self) -> Runs:
@@ -28,7 +30,8 @@ class Record:
         """Return what luck added to the mean of the runs that count, in units of the metric."""
         if self.fresh or not self.selecting:
             return 0.0
-        return policy.luck * noise / math.sqrt(len(self.selecting))
+        alone = policy.luck / math.sqrt(len(self.selecting))
+        return max(alone, best_of(self.wave) / len(self.selecting)) * noise
 
     def level(self, policy: Policy, noise: float, direction: str) -> float | None:
         """Return what the next idea must beat; None without a run.
@@ -41,6 +44,15 @@ class Record:
         if not self.runs:
             return None
         return mean(list(self.runs.values())) - SIGN[direction] * self.luck(policy, noise)
+
+
+def best_of(many: int) -> float:
+    """Return how lucky the best of so many is, in deviations of one (Blom 1958).
+
+    >>> [round(best_of(many), 2) for many in (1, 2, 8)]
+    [0.0, 0.59, 1.43]
+    """
+    return NormalDist().inv_cdf((many - 0.375) / (many + 0.25)) if many > 1 else 0.0
 
 
 def out_of_reach(bar: float | None, values: Iterable[float], direction: str) -> bool:

@@ -259,7 +259,7 @@ def _huge(
     def less(found: Runs) -> Runs:
         return {seed: value / HUGE for seed, value in found.items()}
 
-    record = Record(less(incumbent.selecting), less(incumbent.fresh))
+    record = replace(incumbent, selecting=less(incumbent.selecting), fresh=less(incumbent.fresh))
     quiet = None if noise is None else Noise(noise.sd / HUGE, noise.df)
     effect = min_effect / HUGE
     verdict = smaller(less(values), record, quiet, min_effect=effect, lines_changed=lines_changed)

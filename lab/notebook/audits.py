@@ -97,6 +97,16 @@ def hosts(book: Notebook, audit: int) -> set[Any]:
     return {row["host"] for row in rows}
 
 
+def machines(book: Notebook, audit: int, experiment: int) -> list[dict[str, Any]]:
+    """Return what the runs of one side of an audit used, those that finished."""
+    rows = book.all(
+        "select r.machine from runs r join jobs j on j.id = r.job where j.audit = ? "
+        "and r.experiment = ? and r.status = 'finished' and r.machine is not null",
+        *(audit, experiment),
+    )
+    return [json.loads(row["machine"]) for row in rows]
+
+
 def failure(book: Notebook, audit: int, experiment: int, seed: int) -> str | None:
     """Return why a seed of an audit gave no number; None where it gave one."""
     rows = book.all(

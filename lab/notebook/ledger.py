@@ -255,7 +255,7 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
     )
     marks = ", ".join("?" * len(line))
     rows = book.all(
-        "select s.experiment, s.gain, e.parent, e.axis, h.claim from experiments e "
+        "select s.experiment, s.gain, e.incumbent, e.axis, h.claim from experiments e "
         "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
         f"where e.id in (select id from experiments where incumbent in ({marks}) "
         "order by id desc limit ?) "
@@ -263,16 +263,12 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
         "order by id desc limit 1) = 'bagged'",
         *(*line, NEWEST),
     )
-    done = tried(book, line)
+    done, axes = tried(book, line), {row["id"]: places(row["axis"]) for row in kept}
+    since = {one: set[str]().union(*(axes[n] for n in line[:at])) for at, one in enumerate(line)}
     left = [
         row
         for row in rows
-        if row["experiment"] not in done
-        and not any(
-            places(row["axis"]) & places(one["axis"])
-            for one in kept
-            if one["id"] > row["experiment"]
-        )
+        if row["experiment"] not in done and not places(row["axis"]) & since[row["incumbent"]]
     ]
     return sorted(left, key=lambda row: -(row["gain"] or 0.0))
 

@@ -7,8 +7,8 @@ from ..text import plural
 from . import Notebook, ledger, lookup, measurements, pace, runs
 
 # Bytes of texts, numbers and comments that an edit of a program may add: a long prompt is 5 kB, the
-# smallest model worth hiding hundreds.
-LITERALS = 10_000
+# smallest model worth hiding hundreds. And what no words are: numbers, and letters without a space.
+LITERALS, PACKED = 10_000, 400
 UNIT = 1.05  # times the other's: of one file or record it is the same to nine digits
 Machine = dict[str, Any]  # what a run's record says of where and how it ran
 
@@ -56,7 +56,10 @@ def _other_unit(ours: list[Machine], theirs: list[Machine]) -> bool:
 def _of_edit(book: Notebook, number: int) -> list[str]:
     """Return what is odd about an experiment's edit: it brings data along, as a text."""
     job = lookup.first_job(book, number)
-    added = json.loads(job["asked"] or "{}").get("literals", 0) if job else 0
+    asked = json.loads(job["asked"] or "{}") if job else {}
+    added, packed = asked.get("literals", 0), asked.get("packed", 0)
+    if packed > PACKED:
+        return [f"its edit adds {packed / 1000:.1f} kB of numbers, or of letters that are no words"]
     return [f"its edit adds {added / 1000:.0f} kB of literals"] if added > LITERALS else []
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..judge import (
     Group,
@@ -19,7 +19,7 @@ from ..judge import (
     spread,
     step_of,
 )
-from . import Notebook, lookup
+from . import Notebook, lookup, waves
 from .read import LOOK_BACK
 from .replicates import (
     RUNS,
@@ -157,7 +157,8 @@ def _constant(book: Notebook, scope: int) -> Noise | None:
 
 def known_by(book: Notebook, experiment: int) -> Record:
     """Return the runs an experiment is known by: fresh ones, and those that won it its place."""
-    return record(*_beside_keep(book, experiment))
+    found = record(*_beside_keep(book, experiment))
+    return found if found.fresh else replace(found, wave=waves.width(book, experiment))
 
 
 def counting(book: Notebook, experiment: int) -> set[int]:

@@ -180,6 +180,17 @@ def m016_dead_ends(db: "Database") -> None:
     """What the agent alone discarded is no dead end: kinds are made anew (`REDERIVED`)."""
 
 
+def m017_waves(db: "Database") -> None:
+    """Changes of one parent that were run at once: a name that they share, empty for one alone."""
+    db.execute("alter table experiments add column wave text")
+    db.execute(
+        "create trigger experiments_wave_kept before update of wave on experiments "
+        "when old.wave is not new.wave "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+    db.execute("create index experiments_wave on experiments (wave) where wave is not null")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -207,5 +218,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m014_behaviour,
     m015_attempts,
     m016_dead_ends,
+    m017_waves,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

@@ -4,7 +4,8 @@ Which figure tells the machine depends on what the budget is counted in. On a wa
 steps come of a busier machine (more wall seconds for a CPU second), of a slower one, and of dearer
 steps (both: fewer steps for a CPU second): only runs in turn tell those apart. The CPU clock
 charges no waiting, and charges a slow second by a reference loop for what it was worth: what is
-left is the step's own cost. On a clock of steps no number comes of the machine.
+left is the step's own cost. On a clock of steps no number comes of the machine, and a dearer step
+is free.
 """
 
 import itertools
@@ -50,7 +51,14 @@ class Beside:
     @property
     def is_alike(self) -> bool:
         """Whether nothing differs that a number could come of."""
-        return self.clock == "steps" or not (self.is_busier or _is_apart(self.steps))
+        if self.clock == "steps" and self.steps > 1:
+            return True
+        return not (self.is_busier or _is_apart(self.steps))
+
+    @property
+    def is_wider(self) -> bool:
+        """Whether more processes or threads than the incumbent's used CPU seconds at once."""
+        return self.clock == "cpu" and self.wall < 1 and _is_apart(self.wall)
 
     @property
     def is_busier(self) -> bool:
@@ -60,12 +68,14 @@ class Beside:
     @property
     def is_machine(self) -> bool:
         """Whether the reference loop was slower by as much as the training."""
-        return self.worth is not None and not _is_apart(self.steps / self.worth)
+        known = self.worth is not None and not self.is_wider
+        return known and not _is_apart(self.steps / (self.worth or 1.0))
 
     @property
     def is_own(self) -> bool:
         """Whether the reference loop was as quick as beside the incumbent."""
-        return self.worth is not None and not self.is_machine and not _is_apart(self.worth)
+        known = self.worth is not None and not self.is_wider and not self.is_machine
+        return known and not _is_apart(self.worth or 1.0)
 
 
 def _is_apart(ratio: float) -> bool:
@@ -160,6 +170,10 @@ def _words(found: Beside, against: str) -> str:
         both = f"{steps} and " if _is_apart(found.steps) else ""
         wall = f"{found.wall:.2f} of {against}'s wall seconds per CPU second"
         return f"pace: {both}{wall} ({_waits(found, against)})"
+    if found.is_wider:
+        return (
+            f"pace: {steps}: more of them at once ({found.wall:.2f} of its wall seconds for each)"
+        )
     slower, dearer = ("slower", "dearer") if found.steps < 1 else ("quicker", "cheaper")
     if found.is_machine:
         return f"pace: {steps}, from a {slower} machine, for which the CPU clock allowed"
@@ -180,7 +194,7 @@ def _waits(found: Beside, against: str) -> str:
 
 def _remedy(book: Notebook, number: int, against: int, found: Beside) -> str:
     """Return how to measure both in turn: what was kept by an audit, unless it had one."""
-    if found.is_machine or found.is_own:
+    if found.is_machine or found.is_own or found.is_wider:
         return ""
     kept = lookup.state(book, number)["verdict"] == "keep"
     if kept and ledger.is_audited(book, number):

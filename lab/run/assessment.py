@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import judge as judging
@@ -13,7 +13,7 @@ from ..documents.experiments import (
     Reference,
 )
 from ..errors import Refused
-from ..notebook import Notebook, audits, ledger, lookup, measurements, record
+from ..notebook import Notebook, audits, ledger, lookup, measurements, record, waves
 from .mechanism import mechanism
 
 BASELINE_SEEDS = judging.BASELINE_RUNS
@@ -90,12 +90,39 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             unfinished=ended.unfinished,
             aborted=ended.aborted,
         )
+        verdict = _in_wave(book, number, verdict)
     known = None
     if against is not None and incumbent is not None and incumbent.runs:
         known = reference(against, incumbent)
     seen = mechanism(book, experiment)
     values = record.selecting or record.fresh
     return Assessment(verdict, noise, pairs, values, known, seen, broken, moved)
+
+
+def _in_wave(book: Notebook, number: int, verdict: judging.Judgement) -> judging.Judgement:
+    """Return the same, unless another change of its wave is the one to keep: of each wave one is.
+
+    What the others would have gained on top of it is for a run of both to say.
+    """
+    wave = waves.of(book, number)
+    if verdict.suggest != "keep" or wave.width == 1:
+        return verdict
+    better = [other for other in wave.waiting if _is_better(book, other, number)]
+    if wave.kept is None and not better:
+        return verdict
+    winner = f"e{wave.kept}" if wave.kept is not None else f"e{better[0]}"
+    why = f"{verdict.why}; {winner} of the same wave is {'kept' if wave.kept else 'better'}"
+    return replace(verdict, suggest="discard", reason="bagged", near_miss=True, why=why)
+
+
+def _is_better(book: Notebook, other: int, than: int) -> bool:
+    """Return whether another change of a wave has the better number and broke nothing."""
+    if _broken(book, other):
+        return False
+    theirs, ours = (lookup.state(book, number) for number in (other, than))
+    direction = lookup.experiment(book, than)["direction"]
+    gain = judging.SIGN[direction] * (theirs["value"] - ours["value"])
+    return bool(gain > 0 or (gain == 0 and other < than))
 
 
 def _moved(book: Notebook, number: int, incumbent: int | None, scope: int) -> Moved | None:

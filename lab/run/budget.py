@@ -1,6 +1,6 @@
 """Which constraints a run broke: the leaf's own, and `budget` by the harness's clocks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ OWN_CPU = 1.15  # times the baseline's CPU seconds, by a clock of steps: a quiet
 # ... and by the CPU clock, which does not see what a script's children use: beside a neighbour the
 # same budget took 1.3 times as much (docs/benchmarks.md), on a loaded machine more.
 CHILDREN, CHILDREN_BUSY = 1.5, 2.0
+# Two programs in turn beside the same neighbour: what comes and goes between two of their runs.
+IN_TURN_BUSY = 1.5
 EVALUATE = 2.0  # times what the baseline's yardstick took: a larger model may be slower to score
 START = 1.5  # times what the baseline used before its clock began, where a CPU does the training
 # Beside each, a share of the budget, for which there is no reason. At least three times what looks
@@ -121,6 +123,33 @@ def beyond(settings: Settings, took: Mapping[str, Any], began: Began) -> list[st
             what = WHAT.get(name, "evaluate")
             found.append(f"budget ({what} {mine:.1f} s, {began.name} {theirs:.1f} s)")
     return found + _outside(settings, took, began, MOST_BUSY if busy else 1.0)
+
+
+def in_turn(
+    settings: Settings, ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Return by how much one side of an audit used more CPU than the other, on the same machine.
+
+    Under load a run alone is allowed three times what its baseline used, since a neighbour makes
+    seconds dearer; run in turn, both sides have that neighbour.
+    """
+    if settings.needs == "gpu" or settings.clock == "wall":
+        return None
+    names = ("cpu_s", "start_cpu_s", "end_cpu_s", "eval_cpu_s")
+    limit = OWN_CPU if settings.clock == "steps" else CHILDREN
+    busy = any((one.get("delayed") or 0.0) > LOADED for one in (*ours, *theirs))
+    for name in names:
+        mine, others = ([one[name] for one in side if name in one] for side in (ours, theirs))
+        if not mine or not others:
+            continue
+        used, than = sum(mine) / len(mine), sum(others) / len(others)
+        times = max(limit, IN_TURN_BUSY) if busy else limit
+        if name != "cpu_s":
+            times = max(times, EVALUATE)
+        if used > times * than + slack_s(settings):
+            what = WHAT.get(name, "evaluate")
+            return f"{what} {used:.1f} s a run beside {than:.1f} s in turn with it"
+    return None
 
 
 def _outside(settings: Settings, took: Mapping[str, Any], began: Began, busy: float) -> list[str]:

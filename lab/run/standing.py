@@ -10,7 +10,7 @@ from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
 from ..documents.experiments import Begun, Detail, Judged, Replicate, Stage, Standing
-from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read
+from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read, waves
 from ..notebook.marks import marks
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..text import num, plain, plural, span, to_go
@@ -108,7 +108,9 @@ def as_json(
         "cost_usd": _cost(known.runs),
         "position": queued.position if queued else None,
         "eta_s": queued.eta_s if queued else None,
-        "next": _of_change(book, number, state, policy) or _next(experiment, state, verdict, known),
+        "next": _of_change(book, number, state, policy)
+        or _of_wave(book, number, verdict)
+        or _next(experiment, state, verdict, known),
         "verdict": state["verdict"],
         "detail": known.detail,
         "hopeless": json.loads(last.get("hopeless") or "null"),
@@ -230,6 +232,14 @@ def _of_change(
     return as_json(book, lookup.experiment(book, change), policy)["next"]
 
 
+def _of_wave(book: Notebook, number: int, verdict: judging.Judgement) -> Action | None:
+    """Return for whom a change waits that may be the best of its wave."""
+    wave = waves.of(book, number)
+    if verdict.suggest != "keep" or not wave.under_way or wave.kept is not None:
+        return None
+    return Action("wait", experiment=wave.under_way[0])
+
+
 def _next(
     experiment: sqlite3.Row, state: sqlite3.Row, verdict: judging.Judgement, known: _Known
 ) -> Action:
@@ -248,6 +258,8 @@ def _next(
         return Action("look")
     if state["status"] == "failed":
         crash = Action("judge", experiment=number, verdict="crash")
+        if experiment["wave"]:  # its edit is not in the file any more
+            return Action("edit", experiment=number, otherwise=crash)
         if state["failure"] in SAYS_NOTHING:
             return Action("run", hypothesis=idea)
         if known.attempts >= ATTEMPTS:

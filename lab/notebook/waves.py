@@ -1,0 +1,65 @@
+"""Waves: changes of one parent that are run at once, of which the best is kept."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from . import Notebook, new_uid
+
+MOST = 16  # at once: beyond, the best of them owes more to luck than the hours are worth
+
+
+@dataclass(frozen=True)
+class Wave:
+    """The others of an experiment's wave, and how many there are with it."""
+
+    width: int
+    under_way: tuple[int, ...]  # those that have no number yet and may get one
+    waiting: tuple[int, ...]  # those that have a number and no verdict
+    kept: int | None  # the one that was kept
+
+
+ALONE = Wave(1, (), (), None)
+
+
+def of(book: Notebook, experiment: int) -> Wave:
+    """Return the wave that an experiment is part of; one that was run alone has no others."""
+    rows = book.all(
+        "select s.experiment, s.status, s.verdict, s.value from experiments e "
+        "join state s on s.experiment = e.id "
+        "where e.wave = (select wave from experiments where id = ?) order by e.id",
+        experiment,
+    )
+    others = [row for row in rows if row["experiment"] != experiment]
+    if not others:
+        return ALONE
+    kept = [row["experiment"] for row in others if row["verdict"] == "keep"]
+    undecided = [row for row in others if row["verdict"] is None]
+    return Wave(
+        len(rows),
+        tuple(row["experiment"] for row in undecided if row["status"] in ("queued", "running")),
+        tuple(row["experiment"] for row in undecided if row["status"] == "finished"),
+        kept[0] if kept else None,
+    )
+
+
+def width(book: Notebook, experiment: int) -> int:
+    """Return how many were run at once with an experiment, itself among them."""
+    return of(book, experiment).width
+
+
+def joined(book: Notebook, campaign: str, incumbent: int) -> tuple[str, int]:
+    """Return the name of the wave that a new change of an incumbent joins, and how many it has.
+
+    A wave is open as long as nothing of it has a verdict: who knows how the first ones ended, and
+    then adds another, begins a new one.
+    """
+    row: sqlite3.Row | None = book.one(
+        "select e.wave, count(*) as width, sum(s.verdict is not null) as judged from experiments e "
+        "join state s on s.experiment = e.id where e.wave = (select wave from experiments where "
+        "campaign = ? and incumbent = ? and wave is not null order by id desc limit 1) "
+        "group by e.wave",
+        *(campaign, incumbent),
+    )
+    if row is None or row["judged"]:
+        return new_uid(), 0
+    return str(row["wave"]), int(row["width"])
