@@ -142,6 +142,19 @@ def test_a_noise_of_a_far_worse_program_is_said_to_be(toy: Toy, campaign: Path) 
     assert "this one's" not in toy.here("context", cwd=campaign).out
 
 
+def test_status_tells_where_the_branch_stands(toy: Toy, campaign: Path) -> None:
+    for value, name in ((1.5, "e2"), (2.0, "e3")):
+        run(toy, campaign, value)
+        settle(toy, campaign, name, "keep")
+    toy.here("move", "e2", cwd=campaign)
+    (found,) = toy.here("status", "--json").json["campaigns"]
+    assert found["best"]["experiment"] == "e2"
+    run(toy, campaign, 0.5)
+    settle(toy, campaign, "e4", "discard")
+    (found,) = toy.here("status", "--json").json["campaigns"]
+    assert found["best"]["experiment"] == "e2"
+
+
 def test_what_others_will_try_is_told_and_one_s_own_is_not(toy: Toy, campaign: Path) -> None:
     other = toy.campaign("bob")
     toy.idea("bob will halve the batch", cwd=other)

@@ -222,16 +222,22 @@ def last_session(book: Notebook, campaign: int) -> sqlite3.Row | None:
 def ends(book: Notebook, name: str) -> tuple[sqlite3.Row | None, sqlite3.Row | None]:
     """Return what a campaign started from and what it builds on now, each with its state.
 
-    The first is the incumbent of its first experiment; the second its newest experiment when that
-    was kept, else the incumbent of that one.
+    The first is the incumbent of its first experiment; the second is what was kept where the
+    harness last left the branch, else the incumbent of its newest experiment.
     """
     mine, last = "campaign = ? and kind = 'run' order by id limit 1", newest(book, name)
-    start = book.one(f"select incumbent from experiments where {mine}", name)
+    start = book.one(f"select incumbent, leaf, profile from experiments where {mine}", name)
     if start is None or last is None:
         return None, None
-    now = last["id"] if last["verdict"] == "keep" else last["incumbent"]
     state = "select experiment, value from state where experiment = ?"
-    return book.one(state, start["incumbent"]), book.one(state, now)
+    now = book.one(
+        "select s.experiment, s.value from tips t join experiments e on "
+        'e."commit" = t."commit" and e.leaf = ?2 and e.profile = ?3 '
+        "join state s on s.experiment = e.id where t.campaign = ?1 and s.verdict = 'keep' "
+        "order by t.id desc, e.id desc limit 1",
+        *(name, start["leaf"], start["profile"]),
+    )
+    return book.one(state, start["incumbent"]), now or book.one(state, last["incumbent"])
 
 
 def begun_baseline(book: Notebook, leaf: str, profile: str) -> int | None:
