@@ -198,3 +198,24 @@ def test_a_leaf_whose_dry_runs_became_slow_goes_without(tmp_path: Path) -> None:
     assert edit(*BAD["division by zero"]).code == 4
     lasted.write_text("1\n30\n31\n32\n")
     assert "e3" in edit(*BAD["no such name"]).out
+
+
+def test_a_limit_that_no_training_changes_is_held_before_a_device_is_taken(tmp_path: Path) -> None:
+    toy = toys.make(tmp_path)
+    rules = '\n[constraints]\nsize = "<= 20"\n\n[dry_run]\nconstraints = ["size"]\n'
+    size = TRAIN.replace('    print("trained")', '    print(f"---\\nsize: {SLOPE * 10}\\n---")')
+    toy.leaf(toml=LEAF.replace("\n[profiles", rules + "\n[profiles", 1), train=size)
+    toy.commit("a limit of size")
+    toy.lab("run", "--baseline", "--seeds", "3", cwd=toy.root / "toy")
+    campaign = toy.campaign()
+    idea = toy.idea("larger", cwd=campaign)
+    (campaign / "train.py").write_text(size.replace("SLOPE = 1.0", "SLOPE = 2.5"))
+    told = toy.here("run", idea, cwd=campaign, code=4).err
+    assert "the dry run of h1 failed (constraint): size <= 20 does not hold: 25" in told
+    assert [row["experiment"] for row in toy.here("log", "--json").json] == ["e1"]
+    (campaign / "train.py").write_text(size.replace("SLOPE = 1.0", "SLOPE = 1.9"))
+    assert toy.lab("run", idea, "--json", cwd=campaign).json["suggest"] == "keep"
+    page = toy.root / "toy/leaf.toml"
+    page.write_text(page.read_text().replace('["size"]', '["weight"]'))
+    told = toy.here("check", "toy", code=1).out
+    assert "dry_run.constraints: no constraint of 'weight'; there are: size" in told

@@ -1,6 +1,8 @@
 """What the tuner proposes, and what it knows of earlier experiments."""
 
+import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +254,21 @@ def test_a_step_too_small_to_write_down_is_no_change() -> None:
     assert tip is not None
     assert space.values(tip + 1e-5, tip) == {}
     assert space.values(tip + 0.1, tip) == {"LR": 0.126}
+
+
+def test_the_tuner_tries_as_many_at_once_as_there_are_devices(ready: Toy) -> None:
+    """Also when it is killed in the middle: each of a wave ends with one verdict."""
+    ready.env["LAB_CPU_SLOTS"] = "3"
+    loop = ready.start("loop", "toy", "--agent", "tuner", "--experiments", "6")
+    time.sleep(9)
+    loop.kill()
+    loop.communicate()
+    ready.lab("loop", "toy", "--agent", "tuner", "--experiments", "6")
+    rows = [json.loads(line) for line in ready.here("export").out.splitlines()]
+    made = [row for row in rows if row.get("table") == "experiments" and row["kind"] == "run"]
+    names = [row["wave"] for row in made]
+    assert max(names.count(name) for name in set(names) - {None}) == 3
+    log = ready.here("log", "toy", "-n", "100", "--json").json
+    assert {one["verdict"] for one in log} <= {"keep", "discard"}
+    assert len({one["hypothesis"] for one in log if one["hypothesis"]}) == len(made) >= 6
+    assert ready.here("doctor", "--json").json["ok"]

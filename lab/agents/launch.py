@@ -13,6 +13,7 @@ from ..campaign.limits import Limits
 from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
+from ..run.queue_status import cpu_slots
 from ..system import processes
 from ..text import plural, span
 from ..workspace import Workspace
@@ -153,15 +154,10 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     return f"{one.campaign} did not start: {why.removeprefix('Error: ')}"
 
 
-def _cpu_slots(workspace: Workspace) -> int:
-    folder = workspace.place.home.slots
-    return int(slots.settled(folder, os.environ, may_set=False)["LAB_CPU_SLOTS"] or 1)
-
-
 def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     """Return how many runs each campaign can expect, and what one alone would get."""
     night = asked[0].options.limits.hours or NIGHT_H
-    devices = len(slots.accelerators(os.environ)) or _cpu_slots(workspace)
+    devices = len(slots.accelerators(os.environ)) or cpu_slots(workspace.place.home)
     kind = "GPU" if slots.accelerators(os.environ) else "CPU slot"
     assumed = "" if asked[0].options.limits.hours else ", a night (--hours sets another end)"
     each = []

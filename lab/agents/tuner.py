@@ -20,8 +20,9 @@ from ..experiment import combination, verdicts
 from ..experiment.start import Trial
 from ..judge import together
 from ..leaf import Knob, knobs, live
-from ..notebook import attempts, campaigns, ideas, ledger, read, record
+from ..notebook import attempts, campaigns, ideas, ledger, read, record, waves
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
+from ..run import queue_status
 from ..run.assessment import BASELINE_SEEDS, policy_of
 from ..text import plural
 from ..tuner.trials import Change, PastTrial, parse
@@ -108,6 +109,9 @@ class Tuner:
         """Wait for what runs, judge what has no verdict, leave the files as committed."""
         for number in self.campaign.in_flight():
             self.campaign.wait(number)
+        leaf, name = self.campaign.main.leaf_name, self.campaign.name
+        for one in read.undecided(self.book, leaf, name, waves.MOST):
+            self._decide(one["experiment"])
         row = campaigns.newest(self.book, self.campaign.name)
         if row is not None and self._is_open(row):
             self._decide(row["id"])
@@ -187,9 +191,12 @@ class Tuner:
     # -- One round ----------------------------------------------------------------------
 
     def step(self) -> None:
-        """Do one experiment: a hypothesis, an edit, runs, a verdict."""
+        """Do one experiment, or a wave: hypotheses, edits, runs, verdicts."""
         workspace = self.campaign.workspace()
         found, parts = self._pending(workspace), list[int]()
+        width = self._width(workspace) if found is None else 1
+        if width > 1:
+            return self._wave(width)
         if found is None:
             changes, reason, parts = self._propose(workspace)
             number = self._hypothesis(workspace, changes, reason)
@@ -198,7 +205,37 @@ class Tuner:
         write(workspace, changes)
         if parts:
             combination.note(workspace, self.book, parts)
-        self._run(number)
+        return self._run(number)
+
+    def _width(self, workspace: Workspace) -> int:
+        """Return how many changes to try at once: as many as there are devices, and runs left."""
+        if not self.paces_itself or workspace.is_rented:
+            return 1
+        limit = self.campaign.limits.experiments
+        left = waves.MOST if limit is None else limit - self.campaign.counted
+        return max(
+            1, min(waves.MOST, left, queue_status.devices(workspace.place.home, workspace.settings))
+        )
+
+    def _wave(self, width: int) -> None:
+        """Try several proposals of one model on top of the same incumbent."""
+        begun: list[int] = []
+        for place in range(width):
+            workspace = self.campaign.workspace()
+            try:
+                changes, reason, _ = self._propose(workspace, place)
+            except Over:
+                if not begun:
+                    raise
+                break
+            idea = self._hypothesis(workspace, changes, reason)
+            write(workspace, changes)
+            if (started := self._begun(idea, wave=True)) is not None:
+                begun.append(started)
+        for experiment in begun:
+            self.campaign.wait(experiment)
+        for experiment in begun:
+            self._decide(experiment)
 
     def _pending(self, workspace: Workspace) -> tuple[int, tuple[Change, ...]] | None:
         """Return this campaign's newest idea that was never run, if it still fits the commit."""
@@ -219,14 +256,17 @@ class Tuner:
             found |= {name: known[name].value for name in names if name in known}
         return found
 
-    def _propose(self, workspace: Workspace) -> tuple[tuple[Change, ...], str, list[int]]:
+    def _propose(
+        self, workspace: Workspace, place: int = 0
+    ) -> tuple[tuple[Change, ...], str, list[int]]:
         """Return the first proposal whose contents have not run in this scope.
 
-        Last come the experiments that it puts together, where it does.
+        `place` is its place in a wave. Last come the experiments that it puts together, if it does.
         """
         turned, now = turnable(workspace), current(workspace)
         done = campaigns.counted(self.book, self.campaign.name, workspace.leaf_name)
         seed, parts = f"{self.campaign.name}/{done}", list[int]()
+        seed += f"/{place}" if place else ""
         sampler = sampling.Sampling(workspace, self.book, self.history, turned, now, seed)
         if workspace.leaf.sampler == "model":
             found = sampler.by_model()
@@ -278,15 +318,22 @@ class Tuner:
         )
 
     def _run(self, hypothesis: int) -> None:
+        """Run an idea whose edit is in the file, to its verdict."""
+        if (started := self._begun(hypothesis)) is not None:
+            self._decide(started)
+
+    def _begun(self, hypothesis: int, *, wave: bool = False) -> int | None:
+        """Start an idea whose edit is in the file; None where it is let go."""
         idea = self.book.need(f"h{hypothesis}", "h")
         workspace = self.campaign.workspace()
         try:
-            started = Trial(workspace, self.book, None).hypothesis(idea, again=False)
+            started = Trial(workspace, self.book, None, wave=wave).hypothesis(idea, again=False)
         except (DryRunFailed, RanBefore) as refusal:
-            return self._let_go(workspace, hypothesis, refusal)
+            self._let_go(workspace, hypothesis, refusal)
+            return None
         self.in_a_row = 0
         self.campaign.progress.say(f"e{started.experiment} {idea['claim']}: {idea['mechanism']}")
-        self._decide(started.experiment)
+        return started.experiment
 
     def _let_go(self, workspace: Workspace, hypothesis: int, refusal: Refused) -> None:
         """Drop an idea that cannot be run, or that a knob which nothing reads makes no idea."""

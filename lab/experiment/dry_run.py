@@ -11,8 +11,8 @@ import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -35,12 +35,12 @@ from ..runner.local import Local
 from ..slots import Device
 from ..system import left, processes
 from ..system.home import Home
-from ..text import shorten, span
+from ..text import num, shorten, span
 from ..workspace import Workspace
 
 Say = Callable[[str], None]
 # What an edit is not let through with. Diverged, or ended from outside, is for the run to say.
-STOPS = ("bug", "oom", "no_metric", "tampered", "timeout")
+STOPS = ("bug", "oom", "no_metric", "tampered", "timeout", "constraint")
 ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
 # Above this share of a run's budget a dry run costs more than the crashes that it finds: few edits
 # crash, most of them in the first seconds. Below some seconds the ticket alone is worth it.
@@ -57,6 +57,7 @@ class Found:
     failure: failures.Failure | None
     log: str
     seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def check(
@@ -177,10 +178,25 @@ class DryTrial:
         stages.device = ON_CPU.env
         confinement.apply(stages, ON_CPU)
         prepared = time.monotonic()
-        found = _Reading(stages, settings).both()
+        found = self._held(_Reading(stages, settings).both())
         if found.failure is None:
             self._note(time.monotonic() - prepared)
         return found
+
+    def _held(self, found: Found) -> Found:
+        """Return the same, a failure where what it printed breaks a constraint of the real run."""
+        if found.failure is not None:
+            return found
+        rules = self.workspace.settings.constraints
+        broken = [
+            f"{rule.text} does not hold: {num(found.metrics[rule.metric])}"
+            for rule in rules
+            if rule.metric in self.dry.constraints and rule.holds(found.metrics) is False
+        ]
+        if not broken:
+            return found
+        says = "Not within its limits: no training changes that."
+        return replace(found, failure=failures.Failure("constraint", "", broken[0], says, ""))
 
     def _note(self, seconds: float) -> None:
         """Remember how long one took that passed."""
@@ -238,8 +254,10 @@ class _Reading:
             judged = self.stages.evaluate()
         except Stopped:
             return Found(None, "", 0.0)
-        printed = self.settings.metric in summary.parse(judged.tail, self.settings.metric)
-        return self._read(judged, "evaluate.log", printed=printed)
+        told = summary.parse(judged.tail, self.settings.metric)
+        found = self._read(judged, "evaluate.log", printed=self.settings.metric in told)
+        claimed = summary.parse(trained.tail, self.settings.metric)
+        return replace(found, metrics={**claimed, **told})
 
     def _read(
         self, outcome: Outcome, log: str, *, printed: bool = True, tampered: Sequence[str] = ()

@@ -183,6 +183,7 @@ DRY_RUN: dict[str, Check] = {
     "command": _words,
     "steps": _steps,
     "timeout_s": _seconds,
+    "constraints": _words,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),
@@ -265,8 +266,13 @@ def _dry_run(page: Page, table: Mapping[str, Any], profiles: tuple[str, ...]) ->
     said = page.table(table, "dry_run")
     page.known("dry_run.", said, list(DRY_RUN))
     page.fields("dry_run.", said, DRY_RUN)
-    command = tuple(said.get("command", ()))
-    found = DryRun(**{**said, "command": command})
+    lists = {name: tuple(said.get(name, ())) for name in ("command", "constraints")}
+    found = DryRun(**{**said, **lists})
+    known = page.table(table, "constraints")
+    for metric in found.constraints:
+        if metric not in known:
+            named = ", ".join(known) or "none"
+            page.refuse("dry_run.constraints", f"no constraint of {metric!r}; there are: {named}")
     if found.profile not in (*profiles, *WELL_KNOWN):
         page.refuse("dry_run.profile", f"no such profile: {found.profile!r}")
     if resolve(table, found.profile).needs == "gpu":

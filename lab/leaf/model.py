@@ -107,12 +107,14 @@ class DryRun:
     """How an edit is tried before it is run: `[dry_run]`, in a profile that needs no GPU.
 
     `steps` takes the place of `[data] steps` of that profile, `command` that of its command.
+    `constraints` are metrics that no training changes, such as a size: what breaks one is refused.
     """
 
     profile: str = "smoke"
     command: tuple[str, ...] = ()
     steps: int | None = None
     timeout_s: float = 120.0  # for training, and again for the yardstick: imports take ten
+    constraints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

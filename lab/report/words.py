@@ -12,6 +12,7 @@ MARKS = {"keep": "●", "discard": "○", "crash": "\u00d7"}
 FAILURES = {
     "oom": "out of memory",
     "no_metric": "no metric",
+    "constraint": "a constraint",
     "infra": "the machine's fault",
     "tampered": "frozen files changed",
 }

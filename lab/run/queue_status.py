@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from .. import slots
 from ..documents.leaves import Place
+from ..leaf import Settings
 from ..runner import Stopped
 from ..system.home import Home
 from ..text import to_go
@@ -26,6 +27,19 @@ class Snapshot(TypedDict):
 def queue(home: Home) -> slots.Queue:
     """Return the machine's devices and queue for the notebook in `home`."""
     return slots.Queue(home.slots, None, slots.settled(home.slots, os.environ, may_set=False))
+
+
+def devices(home: Home, settings: Settings) -> int:
+    """Return how many devices a leaf's profile may use at once; 1 where it holds none."""
+    kind = slots.choose(settings.needs, os.environ, settings.gpu_optional)
+    if kind == "none":
+        return 1
+    return len(slots.accelerators(os.environ)) if kind == "gpu" else cpu_slots(home)
+
+
+def cpu_slots(home: Home) -> int:
+    """Return how many runs that need a CPU the notebook lets run at once."""
+    return int(slots.settled(home.slots, os.environ, may_set=False)["LAB_CPU_SLOTS"] or 1)
 
 
 def lease(order: JobContext, kind: str, whose: Whose, expected_s: float) -> slots.Lease:
