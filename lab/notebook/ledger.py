@@ -10,7 +10,7 @@ from ..judge import SIGN, Noise, Policy, Record, finite, mean, total
 from . import Notebook, history, lookup, measurements, read
 
 LONGEST = 100  # keeps from a tip back: five nights of a lucky gambler, without one audit
-FAR = 20.0  # noises above what was repeated: another program may have another noise
+FAR = 10.0  # noises above what was repeated: another program may have another noise
 NEWEST = 60  # experiments on a tip that are looked at: more hang on none between two audits
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
 
