@@ -204,7 +204,8 @@ class Worktree:
             and workspace.place.head == experiment["parent"]
         )
         self.workspace = workspace
-        if self.mine:
+        self.is_here = self.at_tip or self.at_parent or self.aside
+        if self.is_here:
             self.paths = workspace.mutable_paths
             self.notes = workspace.notes_path
             top = workspace.place.top
@@ -253,12 +254,10 @@ class Worktree:
             tips.put(self.workspace, book, self.row["commit"], f"notes: e{number}")
             moved = True
         noted = False
-        if self.mine and (self.at_tip or self.at_parent or self.aside):
+        if self.is_here:
             noted = tips.commit_notes(top, self.notes, f"notes: e{number}")
         head = repo.ref(top, "HEAD") if self.place.head else None
-        if (
-            self.at_tip or self.at_parent or self.aside
-        ):  # elsewhere it says nothing of what stands here
+        if self.is_here:  # elsewhere it says nothing of what stands here
             record.tip(book, self.place.campaign, head)
         return {
             "branch": self.place.branch,
