@@ -137,8 +137,12 @@ def test_a_noise_of_a_far_worse_program_is_said_to_be(toy: Toy, campaign: Path) 
     run(toy, campaign, 2.9)
     settle(toy, campaign, "e2", "keep")
     told = toy.here("context", cwd=campaign).out
-    assert "this one's may be another (an audit measures it)\n" in told
-    toy.lab("audit", cwd=campaign)
+    assert "this one's may be another: an audit tells it, or lab run e2 --seeds 3\n" in told
+    before = toy.here("context", "--json", cwd=campaign).json["noise"]
+    toy.lab("run", "e2", "--seeds", "3", cwd=campaign)
+    now = toy.here("context", "--json", cwd=campaign).json["noise"]
+    assert now["df"] > before["df"]
+    assert now["sd"] < before["sd"]  # near the truth the same luck moves the loss less
     assert "this one's" not in toy.here("context", cwd=campaign).out
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from test_dry_run import dry_toy
 from toy import Toy, slope
 
 SLOW = "    import time\n    time.sleep(4)\n"
@@ -132,3 +133,74 @@ def test_a_wave_survives_a_kill(toy: Toy, campaign: Path, after_s: float) -> Non
     assert "SLOPE = 2.0" in (campaign / "train.py").read_text()
     assert toy.here("doctor", "--json").json["ok"]
     assert toy.git("status", "--porcelain", cwd=campaign) == ""
+
+
+def test_a_discard_goes_back_also_from_under_a_commit_of_notes(toy: Toy, campaign: Path) -> None:
+    aside = begin(toy, campaign, 1.5)
+    ended(toy, campaign, aside)
+    idea = toy.idea("by itself", cwd=campaign)
+    slope(campaign, 0.5)
+    alone = toy.lab("run", idea, "--json", cwd=campaign).json["experiment"]
+    (campaign / "notes.md").write_text("a thought\n")
+    toy.here("result", aside, "-v", "discard", cwd=campaign)
+    toy.git("add", "notes.md", cwd=campaign)
+    toy.git("commit", "--quiet", "-m", "notes", cwd=campaign)
+    told = toy.here("result", alone, "-v", "discard", "--json", cwd=campaign).json
+    assert told["moved"]
+    assert "SLOPE = 1.0" in (campaign / "train.py").read_text()
+    assert (campaign / "notes.md").read_text() == "a thought\n"
+    again = toy.idea("goes on", cwd=campaign)
+    slope(campaign, 1.6)
+    assert toy.lab("run", again, "--json", cwd=campaign).json["incumbent"]["experiment"] == "e1"
+
+
+def test_a_keep_can_be_taken_back_after_its_notes_were_committed(toy: Toy, campaign: Path) -> None:
+    best = begin(toy, campaign, 2.0)
+    other = begin(toy, campaign, 1.2)
+    ended(toy, campaign, best, other)
+    (campaign / "notes.md").write_text("a thought\n")
+    toy.here("result", best, "-v", "keep", cwd=campaign)
+    toy.here("result", best, "-v", "discard", cwd=campaign)
+    assert "SLOPE = 1.0" in (campaign / "train.py").read_text()
+    assert (campaign / "notes.md").read_text() == "a thought\n"
+    assert toy.here("context", "--json", cwd=campaign).json["incumbent"]["experiment"] == "e1"
+
+
+def test_the_best_of_several_waves_is_as_lucky_as_that_of_one(toy: Toy, campaign: Path) -> None:
+    for value in (1.2, 1.3):
+        pair = begin(toy, campaign, value), begin(toy, campaign, value - 0.15)
+        ended(toy, campaign, *pair)
+        for name in pair:
+            toy.here("result", name, "-v", "discard", cwd=campaign)
+    last = begin(toy, campaign, 2.0)
+    (found,) = ended(toy, campaign, last)
+    toy.here("result", last, "-v", "keep", cwd=campaign)
+    now = toy.here("context", "--json", cwd=campaign).json
+    of_five = 1.18  # noises: Blom's for the best of five
+    assert now["level"] == pytest.approx(found["value"] + of_five * now["noise"]["sd"], rel=0.01)
+
+
+def test_an_edit_made_during_the_dry_run_is_not_committed_for_another_idea(
+    tmp_path: Path,
+) -> None:
+    toy = dry_toy(tmp_path)
+    campaign = toy.campaign()
+    idea = toy.idea("steeper", cwd=campaign)
+    file = campaign / "train.py"
+    slow = "    import time\n    time.sleep(3)\n    print"
+    text = file.read_text().replace("SLOPE = 1.0", "SLOPE = 2.0").replace("    print", slow, 1)
+    file.write_text(text)
+    process = toy.start("run", idea, "--wave", "--detach", cwd=campaign)
+    time.sleep(2)
+    file.write_text(text.replace("SLOPE = 2.0", "SLOPE = 2.5"))
+    out, err = process.communicate()
+    assert process.returncode == 4, (out, err)
+    assert "the files were edited while they were tried" in err
+    assert "SLOPE = 2.5" in file.read_text()
+    assert toy.lab("run", idea, "--json", cwd=campaign).json["status"] == "finished"
+
+
+def test_a_wave_is_of_new_changes(toy: Toy, campaign: Path) -> None:
+    for words in (("--baseline",), ("e1",)):
+        told = toy.here("run", *words, "--wave", cwd=campaign, code=2).err
+        assert "--wave is for a new change" in told

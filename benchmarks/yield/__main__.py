@@ -85,6 +85,7 @@ def main() -> None:
     if asked.waves:
         RULES.update({f"waves of {width}": WaveRule(width=width) for width in (2, 8, 16)})
         RULES["8, best again"] = WaveRule(again=True)
+        RULES["8, lower bar"] = WaveRule(bar=False)
     if asked.empty:
         RULES["emptied"] = Rule(waits=False)
     if asked.prune:

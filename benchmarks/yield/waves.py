@@ -7,6 +7,7 @@ from nights import Idea, Ideas, Machine, Result
 from rules import Playing, Rule
 
 from lab.judge import Record
+from lab.judge.level import best_of
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class WaveRule(Rule):
     """Waves of so many: the best is kept, what else is above the level goes into the bag."""
 
     width: int = 8
+    bar: bool = True  # none is kept for less than the luck of the best of so many
     again: bool = False  # the best is run once more, and kept only if both say so
 
     def __call__(self, machine: Machine, ideas: Ideas) -> Result:
@@ -54,6 +56,8 @@ class Waves(Playing):
         best = max(range(len(runs)), key=lambda place: said[place].gain or 0.0)
         idea, values = runs[best]
         keeps = said[best].suggest == "keep"
+        bar = best_of(len(several)) * noise.sd if self.rule.bar else 0.0
+        keeps = keeps and (said[best].gain or 0.0) > bar
         if keeps and self.rule.again and self.spare >= 1:
             values |= self.run(self.result.true + idea, [second])
             keeps = self.judged(values, [idea], noise, rho).suggest == "keep"

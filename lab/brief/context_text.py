@@ -109,7 +109,7 @@ def _standing(found: Context) -> list[str]:
     if found["noise"] and found["noise"]["unlike"]:
         lines.append(
             f"That noise is of a program {found['noise']['unlike']:.0f} noises worse; this one's "
-            "may be another (an audit measures it)"
+            f"may be another: an audit tells it, or lab run {_name(found)} --seeds 3"
         )
     if found["metrics"]:
         names = list(found["metrics"].items())

@@ -33,19 +33,39 @@ def due(
         return move
     if since < stagnation.STALE or head is None:
         return None
-    top, paths = workspace.place.top, workspace.mutable_paths
-    there = repo.blobs(top, [f"{head}:{path}" for path in paths])
-    present = {name.partition(":")[2]: data for name, data in there.items() if data is not None}
+    top, present = workspace.place.top, _present(workspace)
     alive = live.constants(present)
     turned = read.turned(book, leaf)
     near, kept = read.near_misses(book, leaf, MANY), read.kept(book, leaf, MANY, least=True)
     return stagnation.propose(
         since,
         axes=[row for row in axes if not _is_gone(row["axis"], turned, alive, present)],
-        near_misses=_together(top, near, present),
+        near_misses=[f"e{row['experiment']}" for row in fitting(workspace, near)[:2]],
         kept=[f"e{row['experiment']}" for row in kept if _merged(top, row, present, undo=True)],
         knobs=_fresh(workspace, alive, {*turned, *(row["axis"] for row in axes)}),
     )
+
+
+def fitting(workspace: Workspace, rows: Iterable[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return the experiments whose changes go into the files as they are, one on top of the other.
+
+    What a later keep rewrote has no place any more for what was tried on the program before.
+    """
+    top, files = workspace.place.top, _present(workspace)
+    found: list[sqlite3.Row] = []
+    for row in rows:
+        merged = _merged(top, row, files)
+        if merged is not None:
+            files = merged
+            found.append(row)
+    return found
+
+
+def _present(workspace: Workspace) -> Files:
+    """Return the mutable files as they are committed."""
+    head, paths = workspace.place.head, workspace.mutable_paths
+    there = repo.blobs(workspace.place.top, [f"{head}:{path}" for path in paths])
+    return {name.partition(":")[2]: data for name, data in there.items() if data is not None}
 
 
 def _fresh(workspace: Workspace, alive: dict[str, object], tried: Collection[str]) -> list[str]:
@@ -83,19 +103,6 @@ def _is_gone(axis: str, turned: Collection[str], alive: Collection[str], present
     """Return whether an axis is a constant that nothing reads any more, or that is not there."""
     constants = {name.lower() for name in {*turned, *live.all_constants(present)}}
     return axis.lower() in constants - {name.lower() for name in alive}
-
-
-def _together(top: Path, rows: Iterable[sqlite3.Row], files: Files) -> list[str]:
-    """Return two experiments whose changes go into the files one on top of the other, or fewer."""
-    found: list[str] = []
-    for row in rows:
-        merged = _merged(top, row, files)
-        if merged is not None:
-            files = merged
-            found.append(f"e{row['experiment']}")
-        if len(found) == 2:
-            break
-    return found
 
 
 def _merged(top: Path, row: sqlite3.Row, files: Files, *, undo: bool = False) -> Files | None:

@@ -12,6 +12,7 @@ from ..run import standing
 from ..run.assessment import audit_due, policy_for
 from ..text import num
 from ..workspace import Workspace
+from . import moves
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def _own_experiment(at: Situation) -> Step | None:
         return None
     one = open_ones[0]
     name = one["experiment"]
+    if one["status"] == "lost" and lookup.experiment(at.book, int(name[1:]))["wave"]:
+        again = f"lab apply {name} --edit, then lab run {one['hypothesis']}"
+        drop = f"or: lab result {name} -v crash"
+        return Step(f"{again}: {name} was lost and says nothing of the idea ({drop})")
     if one["status"] == "lost":
         return Step(f"lab run {one['hypothesis']}: {name} was lost and says nothing of the idea")
     if one["status"] in ("queued", "running"):
@@ -97,8 +102,9 @@ def _due(at: Situation) -> Step | None:
 
 def _combined(at: Situation) -> Step | None:
     """Return which of the bag to try together: those whose edits touch different places."""
+    bag = moves.fitting(at.workspace, at.bag) if len(at.bag) >= max(1, at.policy.bag) else []
     places = {
-        row["experiment"]: ledger.places(row["axis"]) or {f"e{row['experiment']}"} for row in at.bag
+        row["experiment"]: ledger.places(row["axis"]) or {f"e{row['experiment']}"} for row in bag
     }
     several = judging.together(places, at.policy.bag)
     if not several:

@@ -237,7 +237,9 @@ def experiment(workspace: Workspace, hypothesis: str, json_: bool) -> None:
 @click.option("--theory-revision", metavar="TEXT", help="What you now believe instead.")
 @click.option("--metrics", metavar="JSON", help="Numbers from elsewhere, recorded as claimed.")
 @click.option("--because", metavar="TEXT", help="Why you keep it against the suggestion.")
-@click.option("--keep-edits", is_flag=True, help="Leave your newer edits in the files.")
+@click.option(
+    "--keep-edits", is_flag=True, help="Leave the files as they are, the change among it."
+)
 @as_json
 @here
 def result(

@@ -88,6 +88,8 @@ def run(
             "say what to run: a hypothesis, an experiment, or --baseline.",
             "Type: lab run h12, lab run e34 --seeds 2, or lab run --baseline --seeds 3",
         )
+    if wave and (what is None or what[:1].lower() == "e"):
+        raise Usage("--wave is for a new change.", "Type: lab run h12 --wave")
     limit = waiting.seconds(wait_s, detach)
     if workspace.runner != "local" and not workspace.is_rented:
         raise Usage(f"--on {workspace.runner}: there is no such runner.", "Type: --on local")

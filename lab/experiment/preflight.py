@@ -6,7 +6,7 @@ import sqlite3
 
 from .. import leaf, repo, slots
 from ..errors import Refused
-from ..notebook import Notebook, campaigns, lookup, read
+from ..notebook import Notebook, campaigns, lookup, read, waves
 from ..run import confinement
 from ..run.assessment import policy_of
 from ..system import locks
@@ -99,7 +99,8 @@ class Preflight:
 
     def tip_is_settled(self) -> None:
         """Refuse while the tip waits for its verdict, and what the agent committed by itself."""
-        row = lookup.made_in(self.book, self.place.head, self.place.campaign)
+        self._went_to_kept()
+        row = lookup.made_in(self.book, self.workspace.stands_at, self.place.campaign)
         if row is not None and row["verdict"] is None:
             raise Refused(
                 f"e{row['id']} has no verdict yet.",
@@ -109,6 +110,16 @@ class Preflight:
             verdicts.finish(self.workspace, self.book, row, row["verdict"])
             del self.workspace.place  # it moved; look again
         self.own_commits_only(row)
+
+    def _went_to_kept(self) -> None:
+        """Refuse where a change of a wave was kept and a kill came before the branch moved."""
+        kept = waves.kept_apart(self.book, str(self.place.campaign))
+        if kept is not None:
+            raise Refused(
+                f"e{kept} was kept, and the branch is not there yet.",
+                f"Go there: lab move e{kept}; an edit that is to come along first: "
+                f"lab result e{kept} -v discard",
+            )
 
     def own_commits_only(self, made: sqlite3.Row | None) -> None:
         """Refuse commits that lab did not make; `made` is the experiment of the newest."""

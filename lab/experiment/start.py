@@ -90,13 +90,15 @@ class Trial:
             same = None if again else same_as(self.workspace, self.book, self._ids, incumbent)
             if same is not None:
                 started = self._rerun_lost(same)
+                wave = same["wave"] if self.wave else None
             else:
                 wave = self._joined(incumbent)
                 if dry:
                     dry_run.check(self.workspace, self.book, idea, self._ids, say)
+                    self._not_edited(idea, tried)
                 started = self._begin(idea, tried, incumbent, wave)
-                if wave is not None:
-                    tips.put_back(self.workspace, self.book, started.experiment)
+            if wave is not None:
+                tips.put_back(self.workspace, self.book, started.experiment)
             return dataclasses.replace(started, unseen=unseen)
 
     def _in_flight(self, idea: sqlite3.Row) -> Started | None:
@@ -145,6 +147,14 @@ class Trial:
     @functools.cached_property
     def _ids(self) -> tuple[lookup.Key, str]:
         return self.workspace.key_and_behaviour()
+
+    def _not_edited(self, idea: sqlite3.Row, tried: dict[str, str]) -> None:
+        """Refuse what somebody edited while its dry run ran: another change would be committed."""
+        if repo.worktree_blobs(self.top, self.workspace.mutable_paths) != tried:
+            raise Refused(
+                "the files were edited while they were tried for a few steps.",
+                f"Run them as they are now: lab run h{idea['id']}",
+            )
 
     def _joined(self, incumbent: sqlite3.Row) -> str | None:
         """Return the wave that this change joins, where it is one of several at once."""

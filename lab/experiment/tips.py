@@ -31,7 +31,10 @@ def put_back(workspace: Workspace, book: Notebook, experiment: int) -> None:
     """Put branch and files at the parent of an experiment at work: the next is edited meanwhile."""
     row = lookup.experiment(book, experiment)
     del workspace.place  # the branch is at the experiment's commit
-    repo.move_to(workspace.place.top, row["parent"])
+    top, paths = workspace.place.top, workspace.mutable_paths
+    if repo.worktree_blobs(top, paths) != repo.tree_blobs(top, row["commit"], paths):
+        return  # edited already: it stays the tip, and is waited for
+    repo.move_to(top, row["parent"])
     record.tip(book, row["campaign"], row["parent"])
     del workspace.place
 

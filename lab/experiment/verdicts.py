@@ -195,13 +195,14 @@ class Worktree:
             and workspace.place.branch is not None
             and experiment["commit"] is not None
         )
-        self.at_tip = self.mine and workspace.place.head == experiment["commit"]
+        head = workspace.stands_at if self.mine else None
+        self.at_tip = self.mine and head == experiment["commit"]
         self.aside = self.mine and not self.at_tip and experiment["wave"] is not None
         self.at_parent = (
             self.mine
             and not self.at_tip
             and not self.aside
-            and workspace.place.head == experiment["parent"]
+            and experiment["parent"] in (head, workspace.place.head)
         )
         self.workspace = workspace
         self.is_here = self.at_tip or self.at_parent or self.aside
@@ -247,14 +248,14 @@ class Worktree:
         top, number = self.place.top, self.row["id"]
         moved = False
         if asked.verdict != "keep" and self.at_tip:
-            moved = self._back(asked.keep_edits)
+            moved = self._back(book, asked.keep_edits)
         elif asked.verdict != "keep" and self.at_parent and not asked.keep_edits:
             repo.restore(top, self.row["parent"], self.paths)
         elif asked.verdict == "keep" and self.aside:
             tips.put(self.workspace, book, self.row["commit"], f"notes: e{number}")
             moved = True
         noted = False
-        if self.is_here:
+        if self.at_tip or self.at_parent or moved:  # beside a wave another may stand here, open
             noted = tips.commit_notes(top, self.notes, f"notes: e{number}")
         head = repo.ref(top, "HEAD") if self.place.head else None
         if self.is_here:  # elsewhere it says nothing of what stands here
@@ -267,13 +268,16 @@ class Worktree:
             "next": self._next(asked),
         }
 
-    def _back(self, keep_edits: bool) -> bool:
+    def _back(self, book: Notebook, keep_edits: bool) -> bool:
         """Put the branch at the parent; unless they stay, the files too."""
         top, parent = self.place.top, self.row["parent"]
         if keep_edits:
             assert self.place.branch is not None
-            return repo.back_to(top, self.place.branch, parent, self.row["commit"])
-        repo.move_to(top, parent)
+            return repo.back_to(top, self.place.branch, parent, str(self.place.head))
+        if self.place.head == self.row["commit"]:
+            repo.move_to(top, parent)
+        else:  # notes were committed on top of it
+            tips.put(self.workspace, book, parent, f"notes: e{self.row['id']}")
         return True
 
     def _next(self, asked: Asked) -> str:
@@ -321,7 +325,8 @@ def as_text(done: Mapping[str, Any]) -> str:
     if done["mechanism"]:
         words.append(mechanism_text(done["mechanism"]))
     if done["moved"]:
-        words.append(f"branch back at {done['head'][:9]}")
+        where = "now" if done["verdict"] == "keep" else "back"
+        words.append(f"branch {where} at {done['head'][:9]}")
     if done["notes_committed"]:
         words.append("notes.md committed")
     return f"{', '.join(words)}\nnext: {done['next']}"

@@ -16,7 +16,7 @@ audit     what is claimed of a row of keeps, measured in turn with where it bega
 
 from .audit import Audited, conclude, due, turns
 from .bag import together
-from .level import SIGN, Distance, Record, Runs, distance, out_of_reach
+from .level import SIGN, Distance, Record, Runs, best_of, distance, out_of_reach
 from .machines import apart, between
 from .mechanism import Luck, Seen, Wanted, moved, overall, spread_of
 from .noise import Group, Noise, faded, pool, pooled
@@ -45,6 +45,7 @@ __all__ = [
     "agrees",
     "apart",
     "baseline",
+    "best_of",
     "between",
     "conclude",
     "correlation",

@@ -11,6 +11,7 @@ from .student import student_cdf
 
 Outcome = Literal["confirmed", "refuted", "open", "trivial"]  # trivial: it held before as well
 SIDES = {">": 1, ">=": 1, "<": -1, "<=": -1}  # == and != are compared as they stand
+FAR = 2.0  # times as far as wanted, in the logarithm
 SURE = 0.95  # one in twenty is wrong, as for a dead end
 
 
@@ -56,12 +57,27 @@ def moved(wanted: Wanted, ours: Sequence[float], theirs: Sequence[float], luck: 
         return Seen("confirmed" if (value == wanted.bound) == (wanted.op == "==") else "refuted")
     if luck.noise is None:  # a metric that nobody reported twice: as it stands, its error unknown
         if wanted.relative:
-            return Seen("open", value)
+            return Seen(_by_far(wanted, value), value)
         return Seen(_sure(wanted, value, 0.0, 1), value)
     error = luck.of(mean(ours)) / math.sqrt(len(ours))
     if wanted.relative:
         error = math.hypot(error, value * luck.of(base) / math.sqrt(len(theirs))) / abs(base)
     return Seen(_sure(wanted, value, error, luck.noise.df), value, error)
+
+
+def _by_far(wanted: Wanted, times: float) -> Outcome:
+    """Return what a ratio of unknown error says: twice as far as wanted, or the other way as far.
+
+    >>> wanted = Wanted(">", 1.3, True)
+    >>> [_by_far(wanted, times) for times in (2.83, 1.5, 0.9, 0.6)]
+    ['confirmed', 'open', 'open', 'refuted']
+    """
+    if times <= 0 or wanted.bound <= 0 or wanted.bound == 1:
+        return "open"
+    share = math.log(times) / math.log(wanted.bound)  # of the way from no change to what was wanted
+    if (wanted.bound > 1) != (SIDES[wanted.op] > 0):  # at most so much more, at least so much left
+        return "open"
+    return "confirmed" if share >= FAR else "refuted" if share <= -1 else "open"
 
 
 def _sure(wanted: Wanted, value: float, error: float, df: int) -> Outcome:

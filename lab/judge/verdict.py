@@ -10,12 +10,13 @@ from typing import Any
 from ..text import plural
 from .level import SIGN, Distance, Record, Runs, distance
 from .noise import Noise
-from .numbers import finite, mean
+from .numbers import finite, mean, step_of
 from .policy import STRICT_STEPS, Policy
 from .student import student_cdf
 
 BASELINE_RUNS = 3  # the fewest that tell a spread from a coincidence
 DEAD_END = 0.05  # P(true gain > 0) below which an idea is not worth another look as it is
+LOST = 2.0  # noises below the level that are no near miss, however little is known of the noise
 DEFAULT = Policy()
 # Times the bar that more runs must reach where the first alone did not: whoever adds one after the
 # other until it may be kept does so with 0.36 of all changes of nothing at equal bars, with 0.24
@@ -60,7 +61,9 @@ class _Case:
     min_effect: float
     together: bool
     simpler: bool  # it takes fewer lines, and may be kept for that
-    first: float  # the gain of its first run
+    first: float  # the gain of its first run, or of those that were asked for with it
+    begun: int  # how many runs were asked for at once, before any was known
+    may_tie: bool  # one run of a share, which is equal by chance
     alike: float  # its mean gain at seeds that the incumbent has run too; infinite without one
 
     def above(self, floor: float) -> float:
@@ -82,7 +85,8 @@ class _Case:
     def steeper(self) -> float | None:
         """What more runs must reach, in noises, where the first alone did not reach the bar."""
         keep = self.policy.bars(1)[0]
-        below = self.first <= keep * self.found.noise
+        looked = self.runs == 1 or self.runs > self.begun
+        below = looked and self.first <= keep * self.found.noise
         audited = self.policy.rule == "audited" and not self.together
         return AGAIN * keep if audited and below else None
 
@@ -135,6 +139,7 @@ def judge(
     failures: int = 0,
     unfinished: int = 0,
     aborted: int = 0,
+    at_once: int = 1,
 ) -> Judgement:
     """Compare a candidate's runs, values by seed, with the level of its incumbent.
 
@@ -143,7 +148,8 @@ def judge(
     run of it broke; `lines_changed` is the net change of statements; `together` says that it is
     several of a bag at once; `failures` counts its seeds that ended without a number,
     `unfinished` those that were stopped before they could, `aborted` runs that something ended
-    after training had begun, also where the same seed was run again.
+    after training had begun, also where the same seed was run again; `at_once` of the first values
+    were asked for before any was known, so that nobody chose to add the others.
 
     >>> start = Record({}, {0: 0.995, 1: 0.996, 2: 0.994})
     >>> judge({0: 0.9915}, start, Noise(0.001, 2), "minimize").suggest
@@ -167,10 +173,15 @@ def judge(
         return _held_to(broken, _without_noise(values, incumbent, policy, direction))
     found = distance(values, incumbent, noise, direction, policy, rho)
     shorter = (lines_changed or 0) < 0 and (may_simplify or _is_same(found))
-    seed, value = next(iter(values.items()))
-    first = distance({seed: value}, incumbent, noise, direction, policy, rho).gain
+    begun = dict(itertools.islice(values.items(), max(1, at_once)))
+    first = distance(begun, incumbent, noise, direction, policy, rho).gain
     alike = _alike(values, incumbent, direction) if rho == 0 else math.inf
-    case = _Case(found, noise, len(values), policy, min_effect, together, shorter, first, alike)
+    told = step_of((*values.values(), *incumbent.runs.values()))
+    may_tie = len(values) == 1 and _is_same(found) and noise.sd > 0 and told is not None
+    case = _Case(
+        *(found, noise, len(values), policy, min_effect, together, shorter, first),
+        *(len(begun), may_tie, alike),
+    )
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
     return _held_to(broken, _outnumbering(aborted, len(values), verdict))
@@ -294,7 +305,7 @@ def _decide(case: _Case) -> tuple[str, str]:
     if gain > keep and (case.alike > 0 or case.policy.rule == "strict"):
         return "keep", "better"
     if case.simpler and gain >= -case.policy.simpler * case.found.noise:
-        return "keep", "simpler"
+        return ("replicate", "undecided") if case.may_tie else ("keep", "simpler")
     if _is_same(case.found):
         return "discard", "same"
     if gain > drop and drop < keep:
@@ -302,7 +313,8 @@ def _decide(case: _Case) -> tuple[str, str]:
     audited = case.policy.rule == "audited"
     if gain > 0 and case.policy.bag and audited and not case.together:
         return "discard", "bagged"
-    return "discard", "worse" if case.above(0.0) < DEAD_END else "undecided"
+    lost = case.above(0.0) < DEAD_END or gain <= -LOST * case.found.noise
+    return "discard", "worse" if lost else "undecided"
 
 
 def _held_to(broken: Sequence[str], verdict: Judgement) -> Judgement:

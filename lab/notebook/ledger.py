@@ -255,7 +255,8 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
     )
     marks = ", ".join("?" * len(line))
     rows = book.all(
-        "select s.experiment, s.gain, e.incumbent, e.axis, h.claim from experiments e "
+        'select s.experiment, s.gain, e.incumbent, e.parent, e."commit", e.axis, h.claim '
+        "from experiments e "
         "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
         f"where e.id in (select id from experiments where incumbent in ({marks}) "
         "order by id desc limit ?) "

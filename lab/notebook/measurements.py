@@ -217,6 +217,12 @@ def values(book: Notebook, experiment: int) -> dict[int, float]:
     return by_seed(counted(_runs_of_code(book, experiment)))
 
 
+def at_once(book: Notebook, experiment: int) -> int:
+    """Return how many of those values were asked for before any was known: by the first job."""
+    made = counted(_runs_of_code(book, experiment))
+    return sum(1 for _ in itertools.takewhile(lambda run: run["job"] == made[0]["job"], made))
+
+
 def _runs_of_code(book: Notebook, experiment: int) -> list[sqlite3.Row]:
     """Return the runs of an experiment after those of earlier ones that do the very same."""
     one = lookup.experiment(book, experiment)

@@ -28,7 +28,11 @@ def groups(book: Notebook, scope: int) -> list[Seeds]:
     found = []
     for row in rows:
         runs = book.all(f"{RUNS} where r.experiment = ? order by r.id", row["experiment"])
-        found += [_seeds(some) for some in unselected_runs(row["kind"], runs)]
+        kept = book.all(
+            "select min(at) from results where experiment = ? and verdict = 'keep'",
+            row["experiment"],
+        )[0][0]
+        found += [_seeds(some) for some in unselected_runs(row["kind"], runs, kept)]
     return found
 
 

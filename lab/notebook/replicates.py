@@ -64,22 +64,24 @@ def by_seed(runs: Sequence[Run]) -> dict[int, float]:
     return {run["seed"]: run["value"] for run in runs}
 
 
-def unselected(kind: str, runs: Sequence[Run]) -> list[list[float]]:
+def unselected(kind: str, runs: Sequence[Run], kept_at: str | None = None) -> list[list[float]]:
     """Return the values that nobody selected, those that were measured together in one list."""
-    return [list(by_seed(some).values()) for some in unselected_runs(kind, runs)]
+    return [list(by_seed(some).values()) for some in unselected_runs(kind, runs, kept_at)]
 
 
-def unselected_runs(kind: str, runs: Sequence[Run]) -> list[list[Run]]:
+def unselected_runs(kind: str, runs: Sequence[Run], kept_at: str | None = None) -> list[list[Run]]:
     """Return the runs that nobody selected, those that were measured together in one list.
 
-    They are a baseline's own and an audit's: who runs more seeds of a change chose which change.
+    They are a baseline's own, an audit's, and those of a change that followed its keep: who runs
+    more seeds of what was not kept chose which change. `kept_at` is when it first was.
     """
     groups: dict[int | None, list[Run]] = {}
     for run in runs:
         groups.setdefault(run["audit"], []).append(run)
     known = {audit: counted(some) for audit, some in groups.items()}
     if kind != "baseline":
-        known.pop(None, None)
+        later = kept_at is not None and known.get(None)
+        known[None] = [run for run in later or () if run["at"] > kept_at]
     return [some for some in known.values() if len(some) > 1]
 
 

@@ -62,7 +62,8 @@ def derive(
     if experiment["kind"] == "baseline" and values and not result and not unsteady(runs):
         state["verdict"] = "keep"
     state |= _worth(experiment, values, [*reported, *results], judgement)
-    state |= _noise(unselected(experiment["kind"], runs))
+    kept = [row["at"] for row in results if row["verdict"] == "keep"]
+    state |= _noise(unselected(experiment["kind"], runs, min(kept, default=None)))
     state |= _mechanism(result, judgement)
     state["kind"] = _kind(state, judgement is not None and _says_little(judgement))
     lesson = cited or bool(result and result["theory_revision"])

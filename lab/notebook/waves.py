@@ -43,8 +43,30 @@ def of(book: Notebook, experiment: int) -> Wave:
 
 
 def width(book: Notebook, experiment: int) -> int:
-    """Return how many were run at once with an experiment, itself among them."""
-    return of(book, experiment).width
+    """Return of how many changes an experiment is the best: its wave, and others before it.
+
+    Wave after wave of one incumbent is one choice among all of them.
+    """
+    row = book.one(
+        "select count(*) as width from experiments o join experiments e on e.id = ?1 where "
+        "o.campaign = e.campaign and o.incumbent = e.incumbent and o.wave is not null "
+        "and e.wave is not null and o.id <= (select max(id) from experiments where wave = e.wave)",
+        experiment,
+    )
+    return max(1, int(row["width"])) if row is not None else 1
+
+
+def kept_apart(book: Notebook, campaign: str) -> int | None:
+    """Return the newest change of a wave that was kept, where the branch did not move since."""
+    row = book.one(
+        "select e.id, (select max(at) from results where experiment = e.id and verdict = 'keep') > "
+        "(select at from tips where campaign = e.campaign order by id desc limit 1) as apart "
+        "from experiments e join state s on s.experiment = e.id "
+        "where e.campaign = ? and e.wave is not null and s.verdict = 'keep' "
+        "order by e.id desc limit 1",
+        campaign,
+    )
+    return int(row["id"]) if row is not None and row["apart"] else None
 
 
 def joined(book: Notebook, campaign: str, incumbent: int) -> tuple[str, int]:

@@ -103,6 +103,13 @@ def move_to(top: Path, commit: str) -> None:
     git("-c", "core.fileMode=false", "reset", "--quiet", "--keep", commit, cwd=top)
 
 
+def last_but(top: Path, commit: str, path: str) -> str:
+    """Return the newest commit, from this one back, that changed anything but one file."""
+    all_but = ("--", ":/", f":(exclude,top){path}")
+    found = git("log", "-1", "--format=%H", "--first-parent", commit, *all_but, cwd=top)
+    return found.strip() or commit
+
+
 def restore(top: Path, commit: str, paths: Sequence[str]) -> None:
     """Put files and index back to what a commit holds; a file it does not have goes."""
     there = tree_blobs(top, commit, paths)

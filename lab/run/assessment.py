@@ -80,6 +80,7 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
             noise,
             experiment["direction"],
             policy=policy,
+            at_once=measurements.at_once(book, number) if record.selecting else 1,
             rho=pairs.rho if pairs else 0.0,
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
             broken=broken,
@@ -107,6 +108,10 @@ def _in_wave(book: Notebook, number: int, verdict: judging.Judgement) -> judging
     wave = waves.of(book, number)
     if verdict.suggest != "keep" or wave.width == 1:
         return verdict
+    luck = judging.best_of(waves.width(book, number)) * (verdict.noise or 0.0)
+    if verdict.gain is not None and verdict.gain <= luck:
+        why = f"{verdict.why}; the best of {waves.width(book, number)} of nothing is as good"
+        return replace(verdict, suggest="discard", reason="bagged", near_miss=True, why=why)
     better = [other for other in wave.waiting if _is_better(book, other, number)]
     if wave.kept is None and not better:
         return verdict

@@ -243,6 +243,12 @@ class Workspace:
         """The leaf's notes.md as git names it."""
         return f"{self.leaf.prefix}notes.md"
 
+    @property
+    def stands_at(self) -> str | None:
+        """The commit that the branch stands at, but for commits of notes.md alone."""
+        head = self.place.head
+        return head and repo.last_but(self.place.top, head, self.notes_path)
+
     def typed(self, *paths: str) -> str:
         """Return paths, from the checkout's top, as one types them where the command was typed."""
         here = os.path.realpath(self.cwd)
