@@ -176,12 +176,9 @@ def judge(
     begun = dict(itertools.islice(values.items(), max(1, at_once)))
     first = distance(begun, incumbent, noise, direction, policy, rho).gain
     alike = _alike(values, incumbent, direction) if rho == 0 else math.inf
-    told = step_of((*values.values(), *incumbent.runs.values()))
-    may_tie = len(values) == 1 and _is_same(found) and noise.sd > 0 and told is not None
-    case = _Case(
-        *(found, noise, len(values), policy, min_effect, together, shorter, first),
-        *(len(begun), may_tie, alike),
-    )
+    tie = noise.sd > 0 and _is_same(found) and _may_tie(values, incumbent)
+    known = (found, noise, len(values), policy, min_effect, together, shorter)
+    case = _Case(*known, first, len(begun), tie, alike)
     sign, level = SIGN[direction], _level(values, found, direction)
     verdict = replace(_by_noise(case), level=level, bar=level + sign * case.bars[0])
     return _held_to(broken, _outnumbering(aborted, len(values), verdict))
@@ -190,6 +187,12 @@ def judge(
 def _is_same(found: Distance) -> bool:
     """Return whether a change gave the very same numbers at the same seeds."""
     return found.paired and found.gain == 0
+
+
+def _may_tie(values: Runs, incumbent: Record) -> bool:
+    """Return whether one run is all that is known of a share: equal by chance now and then."""
+    told = (*values.values(), *incumbent.runs.values())
+    return len(values) == 1 and step_of(told) is not None
 
 
 def _alike(values: Runs, incumbent: Record, direction: str) -> float:
