@@ -81,8 +81,10 @@ def test_edits_are_never_lost_to_a_verdict_on_a_wave(toy: Toy, campaign: Path) -
     assert "SLOPE = 2.2" in (campaign / "train.py").read_text()
     late = toy.idea("steeper", cwd=campaign)
     told = toy.lab("run", late, "--wave", "--detach", "--json", cwd=campaign, code=5)
-    ended(toy, campaign, told.json["experiment"])  # judged already: the next wave
-    assert toy.here("result", good, "-v", "keep", "--json", cwd=campaign).json["moved"]
+    (found,) = ended(toy, campaign, told.json["experiment"])  # the next wave, and the better one
+    name = str(found["experiment"])
+    assert "of the same wave is better" in str(ended(toy, campaign, good)[0]["why"])
+    assert toy.here("result", name, "-v", "keep", "--json", cwd=campaign).json["moved"]
 
 
 def test_what_crashes_in_a_wave_is_put_into_the_file_again(toy: Toy, campaign: Path) -> None:
@@ -198,6 +200,33 @@ def test_an_edit_made_during_the_dry_run_is_not_committed_for_another_idea(
     assert "the files were edited while they were tried" in err
     assert "SLOPE = 2.5" in file.read_text()
     assert toy.lab("run", idea, "--json", cwd=campaign).json["status"] == "finished"
+
+
+def test_a_second_edit_for_what_runs_is_not_taken_for_the_first(toy: Toy, campaign: Path) -> None:
+    name = begin(toy, campaign, 1.5, SLOW)
+    slope(campaign, 1.7)
+    told = toy.here("run", "h1", "--wave", cwd=campaign, code=4).err
+    assert f"{name} runs for h1, and the files hold another edit by now" in told
+    toy.git("checkout", "--quiet", "--", "train.py", cwd=campaign)
+    assert toy.lab("run", "h1", "--json", cwd=campaign).json["experiment"] == name
+
+
+def test_a_wave_does_not_hang_on_a_branch_that_went_elsewhere(toy: Toy, campaign: Path) -> None:
+    early, closes = begin(toy, campaign, 2.5), begin(toy, campaign, 0.5)
+    ended(toy, campaign, early, closes)
+    toy.here("result", closes, "-v", "discard", cwd=campaign)
+    late = begin(toy, campaign, 2.0)
+    (found,) = ended(toy, campaign, late)
+    assert f"{early} of the same wave is better" in str(found["why"])
+    slope(campaign, 1.8)
+    alone = toy.lab("run", toy.idea("alone", cwd=campaign), "--json", cwd=campaign).json
+    toy.here("result", alone["experiment"], "-v", "keep", cwd=campaign)
+    for name in (early, late):
+        found = ended(toy, campaign, name)[0]
+        assert f"{alone['experiment']} was kept on the same incumbent" in str(found["why"])
+        assert found["next"] == f"lab result {name} -v discard"
+        toy.here("result", name, "-v", "discard", cwd=campaign)
+    assert toy.here("context", "--json", cwd=campaign).json["mine"] == []
 
 
 def test_a_wave_is_of_new_changes(toy: Toy, campaign: Path) -> None:

@@ -109,6 +109,7 @@ class Trial:
             if one["campaign"] != self.place.campaign or one["kind"] != "run":
                 continue
             if one["hypothesis"] == idea["id"]:
+                self._not_another(one)
                 return Started(number, attached=True)
             if one["commit"] == self.place.head or one["commit"] is None:
                 raise Refused(
@@ -116,6 +117,18 @@ class Trial:
                     f"Wait for it: lab wait e{number}",
                 )
         return None
+
+    def _not_another(self, running: sqlite3.Row) -> None:
+        """Refuse to attach to a run where the files hold another edit: that would be forgotten."""
+        paths = self.workspace.mutable_paths
+        now = repo.worktree_blobs(self.top, paths)
+        known = [running["commit"], running["parent"], self.place.head]
+        if running["commit"] and all(now != repo.tree_blobs(self.top, one, paths) for one in known):
+            raise Refused(
+                f"e{running['id']} runs for h{running['hypothesis']}, and the files hold another "
+                "edit by now.",
+                f"Wait for it: lab wait e{running['id']}; another value is another hypothesis.",
+            )
 
     def _at_work(self) -> list[sqlite3.Row]:
         """Return what is in flight and makes runs."""

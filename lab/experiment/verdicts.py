@@ -224,7 +224,7 @@ class Worktree:
             number = self.row["id"]
             raise Refused(
                 f"{', '.join(self.paths)} was edited since e{number}.",
-                "Leave the newer edits in the file: "
+                f"Leave the files as they are, the change of e{number} among it: "
                 f"lab result e{number} -v {asked.verdict} --keep-edits",
             )
 

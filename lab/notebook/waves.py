@@ -10,35 +10,31 @@ MOST = 16  # at once: beyond, the best of them owes more to luck than the hours 
 
 @dataclass(frozen=True)
 class Wave:
-    """The others of an experiment's wave, and how many there are with it."""
+    """The others that were run in waves on the same incumbent, by the same campaign."""
 
-    width: int
-    under_way: tuple[int, ...]  # those that have no number yet and may get one
-    waiting: tuple[int, ...]  # those that have a number and no verdict
-    kept: int | None  # the one that was kept
-
-
-ALONE = Wave(1, (), (), None)
+    under_way: tuple[int, ...] = ()  # those that have no number yet and may get one
+    waiting: tuple[int, ...] = ()  # those that have a number and no verdict
+    kept: int | None = None  # what was kept on that incumbent, in a wave or alone
 
 
 def of(book: Notebook, experiment: int) -> Wave:
-    """Return the wave that an experiment is part of; one that was run alone has no others."""
+    """Return the others of an experiment's wave and of those before; none where it is in no wave.
+
+    On one incumbent one change is kept: the branch stands elsewhere then.
+    """
     rows = book.all(
-        "select s.experiment, s.status, s.verdict, s.value from experiments e "
-        "join state s on s.experiment = e.id "
-        "where e.wave = (select wave from experiments where id = ?) order by e.id",
+        "select s.experiment, s.status, s.verdict, o.wave from experiments e "
+        "join experiments o on o.campaign = e.campaign and o.incumbent = e.incumbent "
+        "join state s on s.experiment = o.id where e.id = ?1 and e.wave is not null "
+        "and o.id <> ?1 and o.kind = 'run' order by o.id",
         experiment,
     )
-    others = [row for row in rows if row["experiment"] != experiment]
-    if not others:
-        return ALONE
-    kept = [row["experiment"] for row in others if row["verdict"] == "keep"]
-    undecided = [row for row in others if row["verdict"] is None]
+    kept = [row["experiment"] for row in rows if row["verdict"] == "keep"]
+    undecided = [row for row in rows if row["verdict"] is None and row["wave"] is not None]
     return Wave(
-        len(rows),
         tuple(row["experiment"] for row in undecided if row["status"] in ("queued", "running")),
         tuple(row["experiment"] for row in undecided if row["status"] == "finished"),
-        kept[0] if kept else None,
+        kept[-1] if kept else None,
     )
 
 

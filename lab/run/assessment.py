@@ -105,18 +105,19 @@ def _in_wave(book: Notebook, number: int, verdict: judging.Judgement) -> judging
 
     What the others would have gained on top of it is for a run of both to say.
     """
-    wave = waves.of(book, number)
-    if verdict.suggest != "keep" or wave.width == 1:
+    if verdict.suggest != "keep":
         return verdict
-    luck = judging.best_of(waves.width(book, number)) * (verdict.noise or 0.0)
-    if verdict.gain is not None and verdict.gain <= luck:
-        why = f"{verdict.why}; the best of {waves.width(book, number)} of nothing is as good"
-        return replace(verdict, suggest="discard", reason="bagged", near_miss=True, why=why)
+    wave, many = waves.of(book, number), waves.width(book, number)
     better = [other for other in wave.waiting if _is_better(book, other, number)]
-    if wave.kept is None and not better:
+    if wave.kept is not None:
+        why = f"e{wave.kept} was kept on the same incumbent"
+    elif better:
+        why = f"e{better[0]} of the same wave is better"
+    elif (verdict.gain or 0.0) <= judging.best_of(many) * (verdict.noise or 0.0):
+        why = f"the best of {many} of nothing is as good"
+    else:
         return verdict
-    winner = f"e{wave.kept}" if wave.kept is not None else f"e{better[0]}"
-    why = f"{verdict.why}; {winner} of the same wave is {'kept' if wave.kept else 'better'}"
+    why = f"{verdict.why}; {why}"
     return replace(verdict, suggest="discard", reason="bagged", near_miss=True, why=why)
 
 
