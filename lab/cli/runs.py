@@ -138,7 +138,7 @@ def _tell(workspace: Workspace, started: "Started", how: _How, baseline: bool) -
     """Say what whoever typed the command may not expect of what was started."""
     name = f"e{started.experiment}"
     if started.attached:
-        click.echo(f"{name} is at work already; attached to it", err=True)
+        click.echo(f"{name} is at work already; attached to it, as it was edited then", err=True)
     if started.left_out:
         edits = ", ".join(started.left_out[:4])
         click.echo(f"measured is what is committed, without the edits of {edits}", err=True)

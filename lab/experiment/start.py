@@ -109,7 +109,8 @@ class Trial:
             if one["campaign"] != self.place.campaign or one["kind"] != "run":
                 continue
             if one["hypothesis"] == idea["id"]:
-                self._not_another(one)
+                if self.wave:
+                    self._not_another(one)
                 return Started(number, attached=True)
             if one["commit"] == self.place.head or one["commit"] is None:
                 raise Refused(
@@ -119,7 +120,7 @@ class Trial:
         return None
 
     def _not_another(self, running: sqlite3.Row) -> None:
-        """Refuse to attach to a run where the files hold another edit: that would be forgotten."""
+        """Refuse to attach to a run of a wave where the files hold another edit, meant for it."""
         paths = self.workspace.mutable_paths
         now = repo.worktree_blobs(self.top, paths)
         known = [running["commit"], running["parent"], self.place.head]
