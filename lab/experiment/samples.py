@@ -19,9 +19,8 @@ def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
     The worst are wrong, every one: where all are right there is none.
     """
     ranked = sorted(_read(path, experiment), key=_worth, reverse=True)
-    n = min(n, len(ranked))
-    best = ranked[: min(n, max(1, len(ranked) // 2))]
-    worst = [row for row in ranked[len(best) :][::-1] if not _is_right(row, ranked[0])][:n]
+    best = ranked[:n]
+    worst = [row for row in ranked[n:][::-1] if not _is_right(row, ranked[0])][:n]
     rest = ranked[len(best) : len(ranked) - len(worst)]
     return {
         "experiment": f"e{experiment}",
