@@ -11,6 +11,8 @@ from . import Notebook, history, lookup, measurements, read
 
 LONGEST = 100  # keeps from a tip back: five nights of a lucky gambler, without one audit
 FAR = 10.0  # noises above what was repeated: another program may have another noise
+LINE = 8  # keeps back whose near misses still wait: what is older was tried on another program
+TIPS = 8  # whose levels are compared for the best: luck moves none past more of them
 NEWEST = 60  # experiments on a tip that are looked at: more hang on none between two audits
 GainStatus = Literal["provisional", "confirmed", "not_confirmed", "bagged"]
 
@@ -43,7 +45,7 @@ def best(book: Notebook, scope: int, policy: Policy) -> Best | None:
     """Return the tip with the best level: a single lucky run does not beat what was audited."""
     noise = measurements.noise(book, scope)
     sd, found = noise.sd if noise else 0.0, list[Best]()
-    for row in read.tips(book, scope, NEWEST):
+    for row in read.tips(book, scope, TIPS):
         known = measurements.known_by(book, row["experiment"])
         level = known.level(policy, sd, row["direction"])
         if level is not None:
@@ -249,29 +251,29 @@ def bag(book: Notebook, tip: int) -> list[sqlite3.Row]:
     What was tried together once is in no bag any more, nor is what turns something that the line
     has kept another value of since.
     """
-    line = chain(book, tip)
-    kept = book.all(
-        f"select id, axis from experiments where id in ({', '.join('?' * len(line))})", *line
-    )
-    marks = ", ".join("?" * len(line))
-    rows = book.all(
+    line = chain(book, tip)[:LINE]
+    done, since, found = tried(book, line), set[str](), list[sqlite3.Row]()
+    for incumbent in line:
+        found += [
+            row
+            for row in _bagged_on(book, incumbent)
+            if row["experiment"] not in done and not places(row["axis"]) & since
+        ]
+        since |= places(book.all("select axis from experiments where id = ?", incumbent)[0][0])
+    return sorted(found, key=lambda row: -(row["gain"] or 0.0))
+
+
+def _bagged_on(book: Notebook, incumbent: int) -> list[sqlite3.Row]:
+    """Return the near misses among the newest tried on one incumbent."""
+    return book.all(
         'select s.experiment, s.gain, e.incumbent, e.parent, e."commit", e.axis, h.claim '
         "from experiments e "
         "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
-        f"where e.id in (select id from experiments where incumbent in ({marks}) "
-        "order by id desc limit ?) "
+        "where e.id in (select id from experiments where incumbent = ? order by id desc limit ?) "
         "and s.verdict = 'discard' and (select reason from judgements where experiment = e.id "
         "order by id desc limit 1) = 'bagged'",
-        *(*line, NEWEST),
+        *(incumbent, NEWEST),
     )
-    done, axes = tried(book, line), {row["id"]: places(row["axis"]) for row in kept}
-    since = {one: set[str]().union(*(axes[n] for n in line[:at])) for at, one in enumerate(line)}
-    left = [
-        row
-        for row in rows
-        if row["experiment"] not in done and not places(row["axis"]) & since[row["incumbent"]]
-    ]
-    return sorted(left, key=lambda row: -(row["gain"] or 0.0))
 
 
 def places(axis: str | None) -> set[str]:
@@ -289,7 +291,7 @@ def tried(book: Notebook, line: Collection[int], but: str = "") -> set[int]:
     rows = book.all(
         "select c.parts from combinations c where c.contents <> ? and exists (select 1 from "
         "experiments where contents = c.contents and parent = c.parent and leaf = c.leaf "
-        f"and incumbent in ({marks}))",
-        *(but, *line),
+        f"and incumbent in ({marks})) order by c.id desc limit ?",
+        *(but, *line, LONGEST),
     )
     return {int(part) for row in rows for part in json.loads(row["parts"])}
