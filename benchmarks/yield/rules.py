@@ -6,7 +6,7 @@ truth, what it claims, and what it did.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 
 from nights import Idea, Ideas, Machine, Result
 
@@ -60,6 +60,7 @@ class Rule:
     policy: Policy = field(default_factory=Policy)
     pairs: bool = True
     waits: bool = True  # the bag beyond a keep
+    width: int = 1  # ideas that are run at once
 
     def __call__(self, machine: Machine, ideas: Ideas) -> Result:
         """Spend the night."""
@@ -101,11 +102,12 @@ class Playing:
         return self.machine.left - 2 * self.policy.audit_runs * self.audits
 
     def spend(self) -> None:
-        for effect in self.ideas:
-            if self.spare < 1:
+        while self.spare >= 1:
+            ideas = list(islice(self.ideas, int(min(self.rule.width, self.spare))))
+            if not ideas:
                 break
-            self.result.ideas += 1
-            self.tried([effect])
+            self.result.ideas += len(ideas)
+            self.attempt(ideas)
             some = self.several()
             if some and self.spare >= 1:
                 self.waiting = [one for one in self.waiting if one not in some]
@@ -116,6 +118,10 @@ class Playing:
             self.audit()
         if self.policy.rule == "strict":
             self.result.claimed = self.above()
+
+    def attempt(self, ideas: list[Idea]) -> None:
+        """Try the next ideas, as many as are run at once."""
+        self.tried(ideas)
 
     def several(self) -> list[Idea]:
         """Return those of the bag that are to be tried together now."""

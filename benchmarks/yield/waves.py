@@ -30,33 +30,16 @@ class Waves(Playing):
 
     rule: WaveRule
 
-    def spend(self) -> None:
-        """Try wave after wave, and what is in the bag between them."""
-        while self.spare >= 1:
-            several = list(islice(self.ideas, int(min(self.rule.width, self.spare))))
-            if not several:
-                break
-            self.result.ideas += len(several)
-            self.wave(several)
-            some = self.several()
-            if some and self.spare >= 1:
-                self.waiting = [one for one in self.waiting if one not in some]
-                self.tried(some)
-            if self.audits and self.high() and self.spare >= 2 * self.policy.audit_runs:
-                self.audit()
-        if self.audits and self.tip is not self.confirmed:
-            self.audit()
-
-    def wave(self, several: list[Idea]) -> None:
+    def attempt(self, ideas: list[Idea]) -> None:
         """Run each on top of the tip, then judge them together."""
         noise, rho = self.noise, self.rho()
         first, second = islice(self.order(), 2)
-        runs = [(idea, self.run(self.result.true + idea, [first])) for idea in several]
+        runs = [(idea, self.run(self.result.true + idea, [first])) for idea in ideas]
         said = [self.judged(values, [idea], noise, rho) for idea, values in runs]
         best = max(range(len(runs)), key=lambda place: said[place].gain or 0.0)
         idea, values = runs[best]
         keeps = said[best].suggest == "keep"
-        bar = best_of(len(several)) * noise.sd if self.rule.bar else 0.0
+        bar = best_of(len(ideas)) * noise.sd if self.rule.bar else 0.0
         keeps = keeps and (said[best].gain or 0.0) > bar
         if keeps and self.rule.again and self.spare >= 1:
             values |= self.run(self.result.true + idea, [second])
@@ -67,6 +50,6 @@ class Waves(Playing):
             self.ideas.judged([one], gain, kept=kept, bagged=gain > 0 and not kept)
             self.waiting += [one] if gain > 0 and not kept else []
         if keeps:
-            self.tip = Record(values, {}, wave=len(several))
+            self.tip = Record(values, {}, wave=len(ideas))
             self.result.true += idea
             self.result.kept += 1

@@ -47,6 +47,13 @@ def last_result(book: Notebook, number: int) -> sqlite3.Row | None:
     return book.one(query, number)
 
 
+def first_kept(book: Notebook, number: int) -> str | None:
+    """Return when an experiment was first kept."""
+    query = "select min(at) from results where experiment = ? and verdict = 'keep'"
+    found: str | None = book.all(query, number)[0][0]
+    return found
+
+
 def last_judgement(book: Notebook, number: int) -> sqlite3.Row | None:
     """Return how an experiment was last judged."""
     query = "select * from judgements where experiment = ? order by id desc limit 1"

@@ -170,10 +170,7 @@ def counting(book: Notebook, experiment: int) -> set[int]:
 def _beside_keep(book: Notebook, experiment: int) -> tuple[str, list[sqlite3.Row], str | None]:
     """Return an experiment's kind, its runs, and when it first was kept."""
     made = book.all("select kind from experiments where id = ?", experiment)[0][0]
-    kept = book.all(
-        "select min(at) from results where experiment = ? and verdict = 'keep'", experiment
-    )
-    return made, _runs(book, experiment), kept[0][0]
+    return made, _runs(book, experiment), lookup.first_kept(book, experiment)
 
 
 @dataclass(frozen=True)
@@ -209,18 +206,15 @@ def _runs_of_idea(book: Notebook, experiment: int, known: list[sqlite3.Row]) -> 
     return [run for run in others if run["id"] not in there] + known
 
 
-def values(book: Notebook, experiment: int) -> dict[int, float]:
-    """Return what is known of a change by its seeds: whoever runs the same code again adds to it.
+def values(book: Notebook, experiment: int) -> tuple[dict[int, float], int]:
+    """Return what is known of a change by its seeds, and how many were asked for before any was.
 
-    The first number of a seed counts, also where an earlier experiment, or its audit, measured it.
+    Whoever runs the same code again adds to it: the first number of a seed counts, also where an
+    earlier experiment, or its audit, measured it. The first job's were asked for at once.
     """
-    return by_seed(counted(_runs_of_code(book, experiment)))
-
-
-def at_once(book: Notebook, experiment: int) -> int:
-    """Return how many of those values were asked for before any was known: by the first job."""
     made = counted(_runs_of_code(book, experiment))
-    return sum(1 for _ in itertools.takewhile(lambda run: run["job"] == made[0]["job"], made))
+    at_once = itertools.takewhile(lambda run: run["job"] == made[0]["job"], made)
+    return by_seed(made), sum(1 for _ in at_once)
 
 
 def _runs_of_code(book: Notebook, experiment: int) -> list[sqlite3.Row]:

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, cast
 
 from ..documents.leaves import Pruning
-from . import Notebook
+from . import Notebook, lookup
 from .replicates import RUNS, counted, unselected_runs
 
 MOST = 20  # experiments, and audits, the newest: their step logs are read before a run
@@ -28,10 +28,7 @@ def groups(book: Notebook, scope: int) -> list[Seeds]:
     found = []
     for row in rows:
         runs = book.all(f"{RUNS} where r.experiment = ? order by r.id", row["experiment"])
-        kept = book.all(
-            "select min(at) from results where experiment = ? and verdict = 'keep'",
-            row["experiment"],
-        )[0][0]
+        kept = lookup.first_kept(book, row["experiment"])
         found += [_seeds(some) for some in unselected_runs(row["kind"], runs, kept)]
     return found
 

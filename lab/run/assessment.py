@@ -74,13 +74,14 @@ def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> A
         verdict = judging.baseline(len(record.runs), ended.unsteady)
     else:
         idea = _idea(book, experiment)
+        made, at_once = measurements.values(book, number) if record.selecting else ({}, 1)
         verdict = judging.judge(
-            measurements.values(book, number) if record.selecting else {},
+            made,
             incumbent,
             noise,
             experiment["direction"],
             policy=policy,
-            at_once=measurements.at_once(book, number) if record.selecting else 1,
+            at_once=at_once,
             rho=pairs.rho if pairs else 0.0,
             min_effect=(idea["min_effect"] or 0.0) if idea else 0.0,
             broken=broken,
