@@ -397,20 +397,66 @@ def test_a_branch_that_was_edited_during_its_audit_loses_nothing(toy: Toy, campa
     until = time.monotonic() + 60
     while len(toy.here("show", "e2", "--json").json["runs"]) < 3 and time.monotonic() < until:
         time.sleep(0.05)
-    refused = toy.lab("run", toy.idea("meanwhile", cwd=campaign), cwd=campaign, code=4)
-    assert "audit of toy/ada is under way" in refused.err
+    for words in (
+        ("run", toy.idea("meanwhile", cwd=campaign)),
+        ("move", "e1"),
+        ("apply", "e1"),
+        ("result", "e2", "-v", "discard"),
+    ):
+        assert "audit of toy/ada is under way" in toy.lab(*words, cwd=campaign, code=5).err
     text = (campaign / "train.py").read_text()
     (campaign / "train.py").write_text(f"{text}# mine\n")
     (campaign / "notes.md").write_text("mine too\n")
-    _, said = child.communicate(timeout=120)
-    assert (child.returncode, "has edits" in said) == (4, True)
+    out, _ = child.communicate(timeout=120)
+    assert (child.returncode, "train.py was edited meanwhile and stays" in out) == (0, True)
     assert (campaign / "train.py").read_text().endswith("# mine\n")
     assert (campaign / "notes.md").read_text() == "mine too\n"
-    assert status(toy, campaign, "e2") == "provisional"  # nothing half done
+    assert status(toy, campaign, "e2") == "not_confirmed"  # what was measured stands
+    base = toy.here("show", "e1", "--json").json["commit"]
+    assert toy.git("rev-parse", "HEAD", cwd=campaign).strip() == base
+    assert "e2 ran the very same code" in toy.lab("run", "h2", cwd=campaign, code=4).err
+
+
+def test_a_detached_audit_is_refused_like_another_and_tells_no_older_one(
+    toy: Toy, campaign: Path
+) -> None:
+    assert "nothing was kept" in toy.lab("audit", "--detach", cwd=campaign, code=4).err
+    keep(toy, campaign, "raise the slope", 2.0)
+    first = audit(toy, campaign)
+    assert audit(toy, campaign, "--wait", "9") == first  # it has ended, and is told
+    keep(toy, campaign, "raise it more", 2.6)
+    text = (campaign / "train.py").read_text()
+    (campaign / "train.py").write_text(f"{text}# mine\n")
+    refused = toy.lab("audit", "--detach", cwd=campaign, code=4)
+    assert ("has edits" in refused.err, "started" in refused.err) == (True, False)
     (campaign / "train.py").write_text(text)
-    found = audit(toy, campaign)
-    assert (found["conclusion"], found["runs"]) == ("back", 6)  # without a new run
-    assert (campaign / "notes.md").read_text() == "mine too\n"
+    toy.lab("audit", "--detach", cwd=campaign, code=5)
+    waiting = toy.start("audit", "--wait", "60", cwd=campaign)
+    _until_begun(toy, "e3", 2)
+    toy.here("stop", "e3")
+    out, err = waiting.communicate(timeout=120)
+    assert (waiting.returncode, out) == (4, "")
+    assert "the audit came to no end" in err
+    (log,) = [word for word in err.split() if word.endswith("audit.log")]
+    assert "it goes on" in Path(log).read_text()
+
+
+def test_a_level_that_another_audit_moved_makes_no_keep_of_an_old_discard(toy: Toy) -> None:
+    text = (toy.root / "toy/train.py").read_text()
+    lucky = "SLOPE = 1.5 if int(__import__('os').environ['LAB_SEED']) < 1000 else 1.0"
+    toy.leaf(train=text.replace("SLOPE = 1.0", lucky))
+    toy.commit("three lucky seeds")
+    toy.lab("run", "--baseline", "--seeds", "3", cwd=toy.root / "toy")
+    ada, bob = toy.campaign("ada"), toy.campaign("bob")
+    for campaign, slope_is in ((ada, "1.4"), (bob, "2.0")):
+        (campaign / "train.py").write_text(text.replace("SLOPE = 1.0", f"SLOPE = {slope_is}"))
+        found = toy.lab("run", toy.idea(slope_is, cwd=campaign), "--json", cwd=campaign).json
+        toy.here("result", found["experiment"], "-v", found["suggest"], cwd=campaign)
+    assert audit(toy, bob)["conclusion"] == "confirmed"  # and e1's new seeds were worse
+    refused = toy.here("result", "e2", "-v", "keep", cwd=ada, code=4)
+    assert "discarded by these very runs" in refused.err
+    assert toy.lab("run", "e2", "--seeds", "1", "--json", cwd=ada).json["suggest"] == "keep"
+    toy.here("result", "e2", "-v", "keep", cwd=ada)
 
 
 def test_one_change_has_one_gain_wherever_it_is_told(toy: Toy, campaign: Path) -> None:

@@ -72,10 +72,11 @@ def night(
 def machine(clock: str, took: dict[str, float]) -> dict[str, Any]:
     """Return what a run's record says where its 100 steps took these seconds."""
     known = {"cpu_s": 10.0, "wall_s": 10.0, "clock_s": 9.0, **took}
-    delayed = known.pop("delayed", 0.0)
+    delayed, all_cpu_s = known.pop("delayed", 0.0), known.pop("all_cpu_s", 10.0)
     first = dict.fromkeys(("step", *known), 1.0)
     last = {"step": 101.0, **{name: 1.0 + seconds for name, seconds in known.items()}}
-    return {"delayed": delayed, "pace": {"clock": clock, "first": first, "last": last}}
+    pace = {"clock": clock, "first": first, "last": last}
+    return {"delayed": delayed, "cpu_s": all_cpu_s, "pace": pace}
 
 
 DEAR = {"cpu_s": 12.5, "wall_s": 12.5}  # 0.8 of the steps for a CPU second
@@ -120,6 +121,13 @@ TOLD = {
         [f"{STEPS} (dearer steps or a slower machine){ASKS}"],
     ),
     "busier, which the CPU clock does not charge": ("cpu", BUSY, LOAD),
+    "with children, which load let through": (
+        *("cpu", {**BUSY, "all_cpu_s": 18.0}, {"delayed": 0.2}),
+        [
+            "measured under load (30% of its time waiting for a core, its incumbent e1 20%, and "
+            "it used 1.8 times the CPU seconds of e1)"
+        ],
+    ),
     "dearer and busier, and steps are the budget": (
         *("steps", {**DEAR, **BUSY}),
         [*LOAD, f"{STEPS} (dearer steps or a slower machine){ASKS}"],

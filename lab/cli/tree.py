@@ -13,7 +13,7 @@ from ..experiment import branches, combination, seal
 from ..experiment import reproduce as repetition
 from ..experiment import samples as sampling
 from ..experiment.audit import as_text as auditing_text
-from ..notebook import Notebook, lookup
+from ..notebook import Notebook, audits, lookup
 from ..notebook.runs import median_seconds
 from ..run import assessment, waiting
 from ..system import left
@@ -191,25 +191,33 @@ def audit(
     limit = waiting.seconds(wait_s, detach)
     with workspace.open(write=True) as book:
         own, campaign = _audited(workspace, book, name)
-        home = own.place.home
+        home, before = own.place.home, audits.newest(book, campaign, own.leaf_name)
+
+        def until_done(experiment: int) -> None:
+            click.echo(f"audit of {campaign}: e{experiment} runs again", err=True)
+            waiting.until_done(book, own.place, experiment, limit_s=math.inf)
+
         if auditing.until_over(home, campaign, 0):
+            auditor = auditing.Auditor(own, book, until_done)
+            if limit != math.inf and before is not None and auditor.sides() is None:
+                return _told(auditing.as_json(book, before), json_)  # it has ended meanwhile
+            auditor.check()
             click.echo(_lasts(own, book), err=True)
-        if limit != math.inf and auditing.until_over(home, campaign, 0):
+            if limit == math.inf:
+                return _told(auditor.run(), json_)
             log = auditing.start(own, campaign)
             click.echo(f"audit of {campaign} started; it prints into {log}", err=True)
-        elif auditing.until_over(home, campaign, 0):
-
-            def until_done(experiment: int) -> None:
-                click.echo(f"audit of {campaign}: e{experiment} runs again", err=True)
-                waiting.until_done(book, own.place, experiment, limit_s=math.inf)
-
-            found: Audit | None = auditing.Auditor(own, book, until_done).run()
-            return _told(found, json_)
         if not auditing.until_over(home, campaign, limit):
             click.echo(f"the audit goes on; wait for it: lab audit {campaign}", err=True)
             raise click.exceptions.Exit(5)
-        found = auditing.newest(book, campaign, own.leaf_name)
-    return _told(found, json_)
+        found = audits.newest(book, campaign, own.leaf_name)
+        if found is None or (before is not None and found["id"] == before["id"]):
+            raise Refused(
+                "the audit came to no end.",
+                f"It goes on: lab audit {campaign}; what it said: {auditing.log_of(own, campaign)}",
+            )
+        told = auditing.as_json(book, found)
+    return _told(told, json_)
 
 
 def _lasts(workspace: Workspace, book: Notebook) -> str:
@@ -236,9 +244,7 @@ def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Wo
     return found, campaign
 
 
-def _told(found: Audit | None, json_: bool) -> None:
-    if found is None:
-        raise Refused("the audit came to no end.", "See why: the file it prints into; lab doctor")
+def _told(found: Audit, json_: bool) -> None:
     emit(found) if json_ else click.echo(auditing_text(found))
     if found["conclusion"] == "cut":
         raise click.exceptions.Exit(1)

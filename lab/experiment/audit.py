@@ -6,7 +6,7 @@ import random
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ class Auditor:
     def run(self) -> Audit:
         """Audit to the end, going on with what a killed one has measured; act on what it says."""
         with self._alone():
-            self._settled()
+            with self.workspace.locked():  # whoever begins a run there meanwhile is seen
+                self.check()
             for _ in range(TRIES):
                 found = self._unfinished() or self._begin()
                 done = self._measured(*found)
@@ -107,8 +108,8 @@ class Auditor:
         )
         return locks.alone(self.workspace.place.home.audit_lock(self.campaign), busy)
 
-    def _settled(self) -> None:
-        """Refuse while the branch is at work, or holds an edit that going back would lose."""
+    def check(self) -> None:
+        """Refuse where nothing is to be audited, the branch is at work, or holds an edit."""
         branches.settled(self.workspace, self.book)
         edited = branches.edits(self.workspace)
         if edited:
@@ -116,6 +117,19 @@ class Auditor:
                 f"{', '.join(path for _, path in edited)} has edits; an audit may move the branch.",
                 f"Run them as an experiment first, or undo them: {self.workspace.undo(edited)}",
             )
+        self._due()
+
+    def _due(self) -> Sides:
+        """Return what is to be compared; refuse where nothing is."""
+        sides = self.sides()
+        if sides is None:
+            last = audits.newest(self.book, self.campaign, self.leaf)
+            known = f" since e{last['tip']} was audited" if last else ""
+            raise Refused(
+                f"nothing was kept on {self.campaign}{known}; there is nothing to audit.",
+                "See where it stands: lab board",
+            )
+        return sides
 
     def _unfinished(self) -> tuple[sqlite3.Row, Sides] | None:
         """Return the audit of these two that has no end: new seeds would forget what it found."""
@@ -126,14 +140,7 @@ class Auditor:
         return None if left is None else (left, sides)
 
     def _begin(self) -> tuple[sqlite3.Row, Sides]:
-        sides = self.sides()
-        if sides is None:
-            last = audits.newest(self.book, self.campaign, self.leaf)
-            known = f" since e{last['tip']} was audited" if last else ""
-            raise Refused(
-                f"nothing was kept on {self.campaign}{known}; there is nothing to audit.",
-                "See where it stands: lab board",
-            )
+        sides = self._due()
         used = lookup.used_seeds(self.book, sides.tip["id"])
         used |= lookup.used_seeds(self.book, sides.base["id"])
         free = [seed for seed in NEW_SEEDS if seed not in used]
@@ -241,25 +248,21 @@ class Auditor:
             self._go_back(audit, sides, figures)
         else:
             record.audit_ended(self.book, audit, conclusion, **figures)
-        return as_json(self.book, audits.whole(self.book, audit["id"]), sides.since)
+        return as_json(self.book, audits.whole(self.book, audit["id"]))
 
     def _go_back(self, audit: sqlite3.Row, sides: Sides, figures: dict[str, Any]) -> None:
-        """Take back what was kept between: the branch, and a superseding verdict each, or nothing.
+        """Take back what was kept between: a superseding verdict each, then the branch.
 
-        Where it cannot be, the audit stays open and goes on here when it is typed again.
+        What was measured stands whatever was done to the files meanwhile.
         """
+        because = f"{verdicts.AUDIT}e{audit['tip']} is no better than e{audit['base']}"
         with self.workspace.locked():
             del self.workspace.place  # somebody may have committed or switched meanwhile
-            self._settled()
-            incumbent = find_incumbent(self.workspace, self.book)
-            if incumbent is None or incumbent["experiment"] != sides.tip["id"]:
-                raise Refused(
-                    f"the branch of {self.campaign} moved on during its audit.",
-                    f"Go back to what is audited: lab move e{sides.tip['id']}; then: lab audit",
-                )
-            because = f"{verdicts.AUDIT}e{audit['tip']} is no better than e{audit['base']}"
             with self.book.write():
-                record.audit_ended(self.book, audit, "back", **figures)
+                left = self._branch_back(sides)
+                told = [figures.pop("why", None), left]
+                why = "; ".join(words for words in told if words) or None
+                record.audit_ended(self.book, audit, "back", **figures, why=why)
                 for number in sides.since:
                     record.result(
                         self.book,
@@ -269,9 +272,26 @@ class Auditor:
                         suggested="discard",
                         gain=lookup.state(self.book, number)["gain"],
                     )
-                target = self._start_of(sides)
-                tips.put(self.workspace, self.book, target, f"notes: back at e{sides.base['id']}")
-                self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
+
+    def _branch_back(self, sides: Sides) -> str | None:
+        """Put the branch where what was taken back began; return what stays of it in the files."""
+        workspace, target = self.workspace, self._start_of(sides)
+        incumbent = find_incumbent(workspace, self.book)
+        if incumbent is None or incumbent["experiment"] != sides.tip["id"]:
+            return f"the branch had moved on and stays: lab move e{sides.base['id']}"
+        edited = branches.edits(workspace)
+        if edited:
+            tips.put_under(workspace, self.book, target)
+        else:
+            tips.put(workspace, self.book, target, f"notes: back at e{sides.base['id']}")
+        self.book.event("audit back", self.campaign, f"to e{sides.base['id']}")
+        if not edited:
+            return None
+        paths = [path for _, path in edited]
+        return (
+            f"{', '.join(paths)} was edited meanwhile and stays as it is, what was taken back "
+            f"in it: git diff; to undo both: {workspace.undo(edited)}"
+        )
 
     def _start_of(self, sides: Sides) -> str:
         """Return the commit that the first change since was built on: what was confirmed."""
@@ -294,7 +314,7 @@ def until_over(home: Home, campaign: str, limit_s: float = math.inf) -> bool:
 def start(workspace: Workspace, campaign: str) -> Path:
     """Start the audit of a campaign in a session of its own; return the file it prints into."""
     home = workspace.place.home
-    log = home.campaign(campaign) / "audit.log"
+    log = log_of(workspace, campaign)
     words = [sys.executable, "-P", "-m", "lab", "audit", campaign]
     process = processes.detached(words, workspace.place.main, log)
     until = time.monotonic() + STARTING_S
@@ -306,14 +326,14 @@ def start(workspace: Workspace, campaign: str) -> Path:
     return log
 
 
-def newest(book: Notebook, campaign: str, leaf: str) -> Audit | None:
-    """Return a campaign's newest audit that says something."""
-    row = audits.newest(book, campaign, leaf)
-    return None if row is None else as_json(book, row, ledger.covered(book, row)[::-1])
+def log_of(workspace: Workspace, campaign: str) -> Path:
+    """Return the file that the detached audit of a campaign prints into."""
+    return workspace.place.home.campaign(campaign) / "audit.log"
 
 
-def as_json(book: Notebook, audit: sqlite3.Row, since: Sequence[int]) -> Audit:
+def as_json(book: Notebook, audit: sqlite3.Row) -> Audit:
     """Return the JSON of `lab audit`."""
+    since = ledger.covered(book, audit)[::-1]
     spent = audits.spent(book, audit["id"])
     states = [lookup.state(book, number) for number in since]
     best = sorted(states, key=lambda state: -(state["gain"] or 0.0))

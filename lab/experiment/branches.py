@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import repo
-from ..errors import Refused
+from ..errors import NotYet, Refused
 from ..notebook import Notebook, details, ledger, lookup, read, record
 from ..notebook.read import Found
 from ..run.assessment import policy_for
+from ..system import locks
+from ..system.home import Home
 from ..text import fenced, markdown, num, plural
 from ..workspace import Workspace, worktrees
 from . import tips
@@ -29,6 +31,7 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
             "this is no campaign's worktree.",
             f'Make one there: cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
         )
+    no_audit(place.home, place.campaign)
     settled(workspace, book)
     target = worktrees.resolve(workspace, book, where)
     row = _experiment_at(workspace, book, target, where)
@@ -55,6 +58,15 @@ def edits(workspace: Workspace) -> list[tuple[str, str]]:
     """Return what git says of files that a move would lose: all that was edited but notes.md."""
     notes = workspace.notes_path
     return [(state, path) for state, path in repo.status(workspace.place.top) if path != notes]
+
+
+def no_audit(home: Home, campaign: str | None) -> None:
+    """Refuse while a campaign's branch is audited: it may go back from under what is done."""
+    if campaign and locks.is_held(home.audit_lock(campaign)):
+        raise NotYet(
+            f"an audit of {campaign} is under way; it may move this branch.",
+            f"Wait for it: lab audit {campaign}",
+        )
 
 
 def settled(workspace: Workspace, book: Notebook) -> None:
@@ -118,6 +130,7 @@ def apply(
     Its kept ancestors come first, one commit each, unless `only`.
     """
     place = workspace.place
+    no_audit(place.home, place.campaign)
     check_applicable(workspace, row)
     chain = [row] if only else chain_of(book, place.top, row)
     for one in chain:

@@ -9,7 +9,6 @@ from ..errors import Refused
 from ..notebook import Notebook, campaigns, lookup, read, waves
 from ..run import confinement
 from ..run.assessment import policy_of
-from ..system import locks
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from ..workspace.worktrees import need_here
@@ -81,15 +80,6 @@ class Preflight:
         if open_ideas:
             return f"Run your newest that was not run yet: lab run h{open_ideas[0]['id']}"
         return "Write one of your own down: lab hypothesis CLAIM -m MECHANISM"
-
-    def no_audit(self) -> None:
-        """Refuse while this branch is audited: it may go back from under the run."""
-        campaign = self.workspace.place.campaign
-        if campaign and locks.is_held(self.workspace.place.home.audit_lock(campaign)):
-            raise Refused(
-                f"an audit of {campaign} is under way; it may move this branch.",
-                f"Wait for it: lab audit {campaign}",
-            )
 
     def nothing_under_way(self) -> None:
         """Refuse in the middle of a merge, a rebase or the like."""

@@ -21,7 +21,7 @@ from ..run.spawn import spawn_supervisor
 from ..system.home import Home
 from ..text import subject
 from ..workspace import Workspace
-from . import change, dry_run, tips
+from . import branches, change, dry_run, tips
 from .preflight import Preflight
 from .same import same_as
 
@@ -70,7 +70,7 @@ class Trial:
         """Run the edit in this worktree for a hypothesis; or attach to it when it runs already."""
         self.preflight.in_campaign()
         with self.workspace.locked():
-            self.preflight.no_audit()
+            branches.no_audit(self.place.home, self.place.campaign)
             running = self._in_flight(idea)
             if running is not None:
                 return running

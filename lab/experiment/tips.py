@@ -27,6 +27,15 @@ def put(workspace: Workspace, book: Notebook, target: str, message: str) -> str:
     return left
 
 
+def put_under(workspace: Workspace, book: Notebook, target: str) -> None:
+    """Put the branch at a commit under files that stay as they are; a ref keeps what it left."""
+    place, left = workspace.place, str(workspace.place.head)
+    assert place.branch is not None
+    repo.keep_ref(place.top, f"left/{place.campaign}/{left[:12]}", left)
+    repo.back_to(place.top, place.branch, target, left)
+    record.tip(book, place.campaign, repo.ref(place.top, "HEAD"))
+
+
 def put_back(workspace: Workspace, book: Notebook, experiment: int) -> None:
     """Put branch and files at the parent of an experiment at work: the next is edited meanwhile."""
     row = lookup.experiment(book, experiment)

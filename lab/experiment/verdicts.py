@@ -14,7 +14,7 @@ from ..system.home import Home
 from ..text import num, plural
 from ..views.mechanism_text import mechanism_text
 from ..workspace import Workspace
-from . import tips
+from . import branches, tips
 
 AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
@@ -37,6 +37,7 @@ def give(
 ) -> dict[str, Any]:
     """Record a verdict and put branch and files where it says; return where things stand."""
     number = experiment["id"]
+    branches.no_audit(workspace.place.home, experiment["campaign"])
     state = lookup.state(book, number)
     if state["status"] in ("queued", "running") and experiment["kind"] != "elsewhere":
         raise NotYet(f"e{number} is still {state['status']}.", f"Wait for it: lab wait e{number}")
@@ -119,6 +120,19 @@ def _taken_back(book: Notebook, number: int) -> bool:
     return bool(because and because.startswith(AUDIT))
 
 
+def _was_settled(book: Notebook, number: int) -> bool:
+    """Return whether a discard followed the suggestion, and no run was made since.
+
+    A level that an audit moved tells of the incumbent; of this change nothing new is known.
+    """
+    last = lookup.last_result(book, number)
+    if last is None or (last["verdict"], last["suggested"]) != ("discard", "discard"):
+        return False
+    return all(
+        run["ended"] is None or run["ended"] < last["at"] for run in lookup.runs(book, number)
+    )
+
+
 def _check(
     book: Notebook,
     experiment: sqlite3.Row,
@@ -154,6 +168,12 @@ def _check(
             f'Say why you keep it all the same: {again} --because "..."',
         )
     verdict = judged.judgement
+    if verdict.suggest == "keep" and asked.because is None and _was_settled(book, number):
+        raise Refused(
+            f"e{number} was discarded by these very runs; what it is held against was measured "
+            "again since.",
+            f"Run it once more, and see: lab run e{number} --seeds 1",
+        )
     if verdict.suggest != "keep" and asked.because is None:
         raise Refused(
             f"the suggestion for e{number} is {verdict.suggest}, not keep ({verdict.why}).",

@@ -21,6 +21,9 @@ Machine = Mapping[str, Any]  # what a run's record says of where and how it ran
 LOADED = 0.15  # of a run's time spent waiting for a core: more than its own threads make
 APART = 0.10  # of the incumbent's pace: the CPU clock's own runs differ by 2.4 %, and four times as
 # much is no chance (docs/benchmarks.md)
+# Times the CPU seconds of where its branch began, which children may use beside the CPU clock: with
+# a neighbour the same budget took 1.3 times as much (docs/benchmarks.md), under load more.
+CHILDREN = 1.5
 SHORTEST_S = 2.0  # CPU seconds that a pace is told from: either end is seen up to 0.1 s late
 MOST = 0.99  # of the time spent waiting for a core: what is left ran at all
 OWN = 0.01  # a clock as near as that to CPU seconds is those, and no reference loop
@@ -155,12 +158,27 @@ def mark(book: Notebook, number: int) -> str | None:
 
 
 def _loads(ours: Sequence[Machine], theirs: Sequence[Machine], against: int | None) -> list[str]:
-    said = []
-    for machines, whose in ((ours, ""), (theirs, f"its incumbent e{against} was ")):
-        most = max((one.get("delayed") or 0.0 for one in machines), default=0.0)
-        if most > LOADED:
-            said.append(f"{whose}measured under load ({most:.0%} of its time waiting for a core)")
-    return said
+    """Return that either side waited for a core, in one line, and what that let through."""
+    mine, others = (_most_delayed(side) for side in (ours, theirs))
+    if max(mine, others) <= LOADED:
+        return []
+    shares = [f"{mine:.0%} of its time waiting for a core"] if mine > LOADED else []
+    shares += [f"its incumbent e{against} {others:.0%}"] if others > LOADED else []
+    used, than = (_cpu_s(side) for side in (ours, theirs))
+    if used is not None and than is not None and used > CHILDREN * than:
+        shares.append(f"and it used {used / than:.1f} times the CPU seconds of e{against}")
+    return [f"measured under load ({', '.join(shares)})"]
+
+
+def _most_delayed(machines: Sequence[Machine]) -> float:
+    return max((one.get("delayed") or 0.0 for one in machines), default=0.0)
+
+
+def _cpu_s(machines: Sequence[Machine]) -> float | None:
+    """Return the CPU seconds of a training with all its children, where those are its budget."""
+    by_clock = [one for one in machines if (one.get("pace") or {}).get("clock") == "cpu"]
+    used = [one["cpu_s"] for one in by_clock if one.get("cpu_s") is not None]
+    return sum(used) / len(used) if used else None
 
 
 def _words(found: Beside, against: str) -> str:

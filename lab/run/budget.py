@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..leaf.model import Settings
-from ..notebook.pace import LOADED
+from ..notebook.pace import CHILDREN, LOADED
 from ..runner import Outcome
 
 # CPU seconds for one of the CPU clock: the same step took 44 ms in a quiet hour and 142 ms in the
 # busiest (docs/benchmarks.md), and training leaves most of `startup_s` unused.
 MOST_BUSY = 3.0
 OWN_CPU = 1.15  # times the baseline's CPU seconds, by a clock of steps: a quiet machine's luck
-# ... and by the CPU clock, which does not see what a script's children use: beside a neighbour the
-# same budget took 1.3 times as much (docs/benchmarks.md), on a loaded machine more.
-CHILDREN, CHILDREN_BUSY = 1.5, 2.0
+CHILDREN_BUSY = 2.0  # ... and by the CPU clock, which does not see what a script's children use
 # Two programs in turn beside the same neighbour: what comes and goes between two of their runs.
 IN_TURN_BUSY = 1.5
 EVALUATE = 2.0  # times what the baseline's yardstick took: a larger model may be slower to score

@@ -102,18 +102,20 @@ class Confinement:
         if "[Errno 13]" in failure.last and path and not self.method.has_namespaces:
             says = f"{path} is none of a run's: it sees no home folder or checkout, and writes to"
             says += " folders of its own."
-            hint = "Write below LAB_RUN_DIR or $TMPDIR; to read it, in leaf.toml: [sandbox] "
-            hint += f'read = ["{os.path.dirname(path)}"]'
+            hint = "Write below LAB_RUN_DIR or $TMPDIR; a person may let runs read it, in "
+            hint += f'leaf.toml: [sandbox] read = ["{os.path.dirname(path)}"]'
         elif "[Errno 30]" in failure.last:
             says = f"A run writes to folders of its own, not to {path or 'other ones'}."
             hint = "Write below LAB_RUN_DIR; what all runs need is for `prepare` to make"
         elif "[Errno 2]" in failure.last and os.path.exists(path):
             says = f"{path} is there, but runs do not see it: they see no home folder or checkout."
             folder = os.path.dirname(path)
-            hint = f'In leaf.toml: [sandbox] read = ["{folder}"]; or let `prepare` copy it'
+            hint = f'Do without; a person may add [sandbox] read = ["{folder}"] to leaf.toml, '
+            hint += "or let `prepare` copy it"
         elif not self.settings.network and OFFLINE.search(failure.last):
             says = "A run has no network unless its leaf declares one."
-            hint = "In leaf.toml: network = true; or let `prepare` fetch it, which has one"
+            hint = "Do without; a person may let `prepare` fetch it, which has one, or add "
+            hint += "network = true to leaf.toml"
         else:
             return None
         return replace(failure, kind="bug", says=says, hint=hint)

@@ -111,5 +111,5 @@ def unlogged(table: Mapping[str, Any], log: Sequence[step_log.Step]) -> str | No
     named = ", ".join(there[:6]) or "no number"
     return (
         f"[prune] metric = {table['metric']!r} is not in the step log, so nothing is pruned; "
-        f"it has {named}: name one of them in leaf.toml"
+        f"it has {named}: a person names one of them in leaf.toml"
     )
