@@ -81,6 +81,15 @@ def num(value: float | None, sign: bool = False) -> str:
     return f"{value:+.4g}" if sign else f"{value:.6g}"
 
 
+def error(value: float | None) -> str:
+    """Return a standard error or a probability: two significant digits, more are luck.
+
+    >>> error(0.0863465), error(12.34), error(None)
+    ('0.086', '12', '-')
+    """
+    return "-" if value is None else f"{value:.2g}"
+
+
 def count(number: float) -> str:
     """Return a large number as a person counts.
 

@@ -2,11 +2,10 @@
 
 import math
 import sqlite3
-from typing import Literal
 
 from .. import judge as judging
 from .. import repo
-from ..documents.experiments import Entry, Reference, Stage
+from ..documents.experiments import Entry, Reference
 from ..documents.leaves import (
     Bagged,
     Best,
@@ -16,7 +15,6 @@ from ..documents.leaves import (
     Flight,
     Idea,
     Loss,
-    Mine,
     Noise,
     Place,
     Recent,
@@ -25,12 +23,13 @@ from ..documents.leaves import (
 )
 from ..judge import stagnation
 from ..notebook import Notebook, campaigns, ideas, ledger, measurements, pace, read
-from ..run.assessment import paired, policy_of, reference
+from ..run.assessment import paired
 from ..views.experiment_text import summary
 from ..workspace import Workspace
 from . import moves
 from .budget import fit_json
-from .next_step import Situation, next_step
+from .next_step import next_step
+from .situation import situation
 
 MANY = 5  # of each kind; the budget cuts further
 AMONG = 4  # times as many failures looked at: those of this program may not be the most telling
@@ -59,16 +58,12 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     """Collect what an agent should know, as the JSON of `lab context`, within `tokens`."""
     leaf, scope, campaign = workspace.leaf, workspace.scope, workspace.place.campaign
     key = (scope.profile, scope.platform, scope.yardstick)
-    number = _scope(book, scope.leaf, *key)
-    incumbent = _incumbent(workspace, book)
-    noise, outside = measurements.noise_and_outside(book, number)
-    without = [f"e{one}" for one in outside[:MANY]]
+    at = situation(workspace, book)
+    incumbent, noise, stands, policy = at.incumbent, at.noise, at.stands, at.policy
     axes, kept = read.axes(book, leaf.name), read.kept(book, leaf.name, MANY)
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     line = _line(book, incumbent)
-    at = _situation(workspace, book, incumbent, noise, number)
     step = next_step(at, moves.due(workspace, book, since, axes))
-    stands, policy = at.stands, at.policy
     bar = _bar(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
@@ -88,12 +83,12 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "out_of_reach": judging.out_of_reach(bar, [at.value] if at.value else [], leaf.direction),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
-        "pairs": paired(measurements.pairs(book, number)),
+        "pairs": paired(measurements.pairs(book, at.scope)),
         "bag": [_bagged(row) for row in at.bag[:MANY]],
         "target": _target(book, campaign),
         "left": campaigns.remaining(book, campaign, leaf.name) if campaign else None,
         "best": _best(at.best),
-        "noise": _noise(book, noise, stands, without),
+        "noise": _noise(book, noise, stands, at.outside),
         "settles": _settles(noise, incumbent),
         "metrics": _metrics(book, incumbent),
         "running": [_flight(row) for row in read.in_flight(book)[: 2 * MANY]],
@@ -123,25 +118,6 @@ def _counts(book: Notebook, leaf: str, key: tuple[str, str, str]) -> Comparable:
 def _line(book: Notebook, incumbent: Reference | None) -> set[int]:
     """Return the experiments that the program as it stands is built on."""
     return set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
-
-
-def _situation(
-    workspace: Workspace,
-    book: Notebook,
-    incumbent: Reference | None,
-    noise: judging.Noise | None,
-    scope: int,
-) -> Situation:
-    """Return what the next step depends on."""
-    policy = policy_of(workspace.leaf.judge)
-    stands = _standing(book, incumbent, noise, policy)
-    return Situation(
-        *(workspace, book, policy, noise, stands),
-        value=incumbent["value"] if incumbent else None,
-        best=ledger.best(book, scope, policy),
-        bag=ledger.bag(book, stands.tip) if stands else [],
-        mine=_mine(book, workspace.leaf_name, workspace.place.campaign),
-    )
 
 
 def _target(book: Notebook, campaign: str | None) -> float | None:
@@ -178,29 +154,6 @@ def _loss(one: Failure, elsewhere: bool) -> Loss:
     }
 
 
-def _scope(book: Notebook, *key: str) -> int:
-    from ..notebook.state import scope
-
-    return scope(book, *key)
-
-
-def _incumbent(workspace: Workspace, book: Notebook) -> Reference | None:
-    from ..workspace.incumbent import find_incumbent
-
-    row = find_incumbent(workspace, book)
-    if row is None:
-        return None
-    return reference(row["experiment"], measurements.known_by(book, row["experiment"]))
-
-
-def _standing(
-    book: Notebook, incumbent: Reference | None, noise: judging.Noise | None, policy: judging.Policy
-) -> ledger.Ledger | None:
-    if incumbent is None:
-        return None
-    return ledger.of(book, int(incumbent["experiment"][1:]), noise, policy)
-
-
 def _bar(
     stands: ledger.Ledger | None,
     noise: judging.Noise | None,
@@ -225,29 +178,6 @@ def _best(found: ledger.Best | None) -> Best | None:
         "value": found.value,
         "runs": found.runs,
         "campaign": found.row["campaign"],
-    }
-
-
-def _mine(book: Notebook, leaf: str, campaign: str | None) -> list[Mine]:
-    """What this campaign has in flight, without a verdict, lost, or written down and never run."""
-    tried = [_tried(book, row, row["status"]) for row in read.undecided(book, leaf, campaign)]
-    lost = [_tried(book, row, "lost") for row in read.lost(book, leaf, campaign)]
-    ideas: list[Mine] = [
-        {"hypothesis": f"h{row['id']}", "claim": row["claim"], "status": "not run"}
-        for row in read.open_ideas(book, leaf, campaign)
-    ]
-    return tried + lost + ideas
-
-
-def _tried(book: Notebook, row: sqlite3.Row, status: Stage | Literal["lost"]) -> Mine:
-    return {
-        "experiment": f"e{row['experiment']}",
-        "hypothesis": read.h(row["hypothesis"]),
-        "claim": row["claim"],
-        "status": status,
-        "value": row["value"],
-        "gain": row["gain"],
-        "pace": pace.mark(book, row["experiment"]),
     }
 
 

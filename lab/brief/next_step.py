@@ -1,38 +1,17 @@
 """`Next:` of `lab context`: what is unfinished, then what is due, then a move."""
 
-import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import judge as judging
-from ..documents.leaves import Mine, Suggest
+from ..documents.leaves import Suggest
 from ..judge import stagnation
-from ..notebook import Notebook, audits, campaigns, ledger, lookup
+from ..notebook import Notebook, audits, campaigns, ledger, lookup, read
 from ..run import standing
 from ..run.assessment import audit_due, policy_for
 from ..text import num
 from ..workspace import Workspace
 from . import moves
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Where a leaf stands, as far as the next step depends on it."""
-
-    workspace: Workspace
-    book: Notebook
-    policy: judging.Policy
-    noise: judging.Noise | None
-    stands: ledger.Ledger | None  # None without a baseline
-    value: float | None  # the incumbent's
-    best: ledger.Best | None
-    bag: Sequence[sqlite3.Row]
-    mine: Sequence[Mine]
-
-    @property
-    def campaign(self) -> str | None:
-        """The campaign in whose worktree one stands."""
-        return self.workspace.place.campaign
+from .situation import Situation, situation
 
 
 @dataclass(frozen=True)
@@ -41,6 +20,14 @@ class Step:
 
     text: str
     word: Suggest | None = None
+
+
+def following(workspace: Workspace, book: Notebook) -> Step | None:
+    """Return what comes next where one stands; None where any idea is as good as another."""
+    leaf, campaign = workspace.leaf_name, workspace.place.campaign
+    since = read.since_keep(book, leaf, campaign, stagnation.SILENT)
+    move = moves.due(workspace, book, since, read.axes(book, leaf))
+    return next_step(situation(workspace, book), move)
 
 
 def next_step(at: Situation, move: stagnation.Move | None) -> Step | None:

@@ -20,7 +20,7 @@ from ..run import budget
 from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes
 from ..system.home import Home
-from ..text import num, plural, span
+from ..text import error, num, plural, span
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import branches, tips, verdicts
@@ -390,7 +390,7 @@ def as_text(found: Audit) -> str:
     ]
     if found["gain"] is not None:
         lines.append(
-            f"gain {num(found['gain'], sign=True)} ± {num(found['se'])}; a claim needs "
+            f"gain {num(found['gain'], sign=True)} ± {error(found['se'])}; a claim needs "
             f"{num(found['bar'])}{_tries(found)}"
         )
     if found["why"]:

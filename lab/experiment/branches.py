@@ -12,7 +12,7 @@ from ..notebook.read import Found
 from ..run.assessment import policy_for
 from ..system import locks
 from ..system.home import Home
-from ..text import fenced, markdown, num, plural
+from ..text import error, fenced, markdown, num, plural
 from ..workspace import Workspace, worktrees
 from . import tips
 
@@ -266,9 +266,9 @@ def figures(book: Notebook, row: sqlite3.Row) -> str:
     words = f"Measured: {row['metric']} {num(state['value'])} over {plural(state['runs'], 'run')}"
     audited = ledger.audited_gain(book, row["id"])
     if audited:
-        words += f", gain {num(audited[0], sign=True)} ± {num(audited[1])} by an audit"
+        words += f", gain {num(audited[0], sign=True)} ± {error(audited[1])} by an audit"
     elif judged is not None and judged["gain"] is not None:
-        words += f", gain as judged {num(judged['gain'], sign=True)} ± {num(judged['se'])}"
+        words += f", gain as judged {num(judged['gain'], sign=True)} ± {error(judged['se'])}"
     words += "" if ledger.is_confirmed(book, row["id"]) else ", provisional"
     return f"{words} ({row['profile']} on {row['platform']}, yardstick {row['yardstick']})"
 

@@ -5,7 +5,7 @@ import sqlite3
 from ..errors import RanBefore
 from ..notebook import Notebook, lookup
 from ..notebook.replicates import SAYS_NOTHING
-from ..text import num
+from ..text import error, num
 from ..workspace import Workspace
 
 Ids = tuple[lookup.Key, str]  # by what the files as they are are found again, and what they do
@@ -62,7 +62,7 @@ def _ran_before(book: Notebook, key: lookup.Key, row: sqlite3.Row) -> RanBefore:
     judged = lookup.last_judgement(book, number)
     if judged is not None and judged["gain"] is not None:
         told += f", gain {num(judged['gain'], sign=True)}"
-        told += f" ± {num(judged['se'])}" if judged["se"] is not None else ""
+        told += f" ± {error(judged['se'])}" if judged["se"] is not None else ""
     return RanBefore(
         f"e{number} ran the very same {same} ({outcome}): {told}.",
         f"Look at it: lab show e{number}; or run it anyway: --again",

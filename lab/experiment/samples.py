@@ -16,12 +16,15 @@ AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
 def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
     """Return the `n` best and worst samples of a run's samples.jsonl by reward, and random ones.
 
-    The worst are wrong, every one: where all are right there is none.
+    Where samples say which are right, the best are right, unless none is; the worst are wrong.
     """
     ranked = sorted(_read(path, experiment), key=_worth, reverse=True)
-    best = ranked[:n]
-    worst = [row for row in ranked[n:][::-1] if not _is_right(row, ranked[0])][:n]
-    rest = ranked[len(best) : len(ranked) - len(worst)]
+    right = [row for row in ranked if _is_right(row, ranked[0])]
+    wrong = [row for row in ranked[::-1] if not _is_right(row, ranked[0])]
+    best = (right if _tells(ranked[0]) else ranked)[:n] or ranked[:n]
+    worst = [row for row in wrong if not any(row is one for one in best)][:n]
+    shown = {id(row) for row in (*best, *worst)}
+    rest = [row for row in ranked if id(row) not in shown]
     return {
         "experiment": f"e{experiment}",
         "total": len(ranked),
@@ -31,10 +34,14 @@ def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
     }
 
 
+def _tells(row: dict[str, Any]) -> bool:
+    """Return whether samples say that they are right or wrong."""
+    return isinstance(row.get("correct"), bool | int)
+
+
 def _is_right(row: dict[str, Any], best: dict[str, Any]) -> bool:
     """Return whether a sample is right, or where that is not said as good as the best one."""
-    correct = row.get("correct")
-    return bool(correct) if isinstance(correct, bool | int) else _worth(row) >= _worth(best)
+    return bool(row["correct"]) if _tells(row) else _worth(row) >= _worth(best)
 
 
 def _read(path: Path, experiment: int) -> list[dict[str, Any]]:

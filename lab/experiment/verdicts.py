@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import repo
+from ..brief import next_step
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, lookup, measurements, record, waves
 from ..run import assessment, heads, mechanism
 from ..system import left
 from ..system.home import Home
 from ..text import num, plural
-from ..views.mechanism_text import mechanism_text
 from ..workspace import Workspace
 from . import branches, tips
 
+PROPOSE = "lab hypothesis CLAIM -m MECHANISM; what is known by now: lab context"
 AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
 
@@ -88,8 +89,17 @@ def give(
         "head": moved["head"],
         "moved": moved["moved"],
         "notes_committed": moved["notes"],
-        "next": moved["next"],
+        "next": moved["next"] or _following(workspace, book),
     }
+
+
+def _following(workspace: Workspace, book: Notebook) -> str:
+    """Return what comes next by the whole of the notebook, so that nobody asks for all of it."""
+    if workspace.place.campaign is None:
+        return "lab context"
+    del workspace.place  # the verdict moved it
+    step = next_step.following(workspace, book)
+    return step.text if step else PROPOSE
 
 
 def _after_wave(book: Notebook, experiment: sqlite3.Row, asked: Asked) -> None:
@@ -300,11 +310,12 @@ class Worktree:
             tips.put(self.workspace, book, parent, f"notes: e{self.row['id']}")
         return True
 
-    def _next(self, asked: Asked) -> str:
+    def _next(self, asked: Asked) -> str | None:
+        """Return what this very verdict asks for, where it does."""
         is_change = self.row["kind"] != "baseline" and self.row["commit"]
         if asked.verdict == "keep" and not (self.at_tip or self.aside) and is_change:
             return f"lab apply e{self.row['id']}"
-        return "lab context"
+        return None
 
 
 def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
@@ -342,8 +353,8 @@ def as_text(done: Mapping[str, Any]) -> str:
         words.append(f"{done['metric'] or 'value'} {num(done['value'])}{claimed}")
     if done["gain"] is not None:
         words.append(f"gain {num(done['gain'], sign=True)}")
-    if done["mechanism"]:
-        words.append(mechanism_text(done["mechanism"]))
+    if done["mechanism"]:  # with its figures it was told when the run had ended
+        words.append(f"mechanism {done['mechanism']['outcome']}")
     if done["moved"]:
         where = "now" if done["verdict"] == "keep" else "back"
         words.append(f"branch {where} at {done['head'][:9]}")

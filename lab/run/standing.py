@@ -9,11 +9,11 @@ from typing import Any
 from .. import judge as judging
 from .. import slots
 from ..documents.action import Action
-from ..documents.experiments import Begun, Detail, Judged, Replicate, Stage, Standing
+from ..documents.experiments import Begun, Detail, Judged, Reference, Replicate, Stage, Standing
 from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read, waves
 from ..notebook.marks import marks
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
-from ..text import num, plain, plural, span, to_go
+from ..text import error, num, plain, plural, span, to_go
 from ..views.experiment_text import uncounted
 from ..views.mechanism_text import mechanism_text
 from .assessment import (
@@ -28,6 +28,7 @@ from .assessment import (
 
 ATTEMPTS = 2  # at an idea; whoever has failed twice at its code seldom mends it by a third
 MOVED = 0.5  # noises that a level must move before two gains are told; three seeds move it as far
+SOME_S = 1.0  # of set-up or waiting: less is not worth a word
 FAR = (
     "a keep needs {}, which no number reaches: the noise is too large for what is left. Lower it "
     "first (more held-out items, a longer run), or make the task harder"
@@ -309,18 +310,11 @@ def as_text(found: Standing) -> str:
     if found["status"] == "failed":
         return _told_failure(found)
     lines = [
-        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} {_over(found)}",
-        f"train {span(found['train_wall_s'])}, set-up {span(found['setup_s'])}, waited "
-        f"{span(found['waited_s'])}; {found['profile']} on {found['platform']}",
+        f"{found['experiment']} finished: {found['metric']} {num(found['value'])} {_over(found)}; "
+        f"{_took(found)}"
     ]
     if found["incumbent"]:
-        incumbent, error = found["incumbent"], num(found["se"])
-        lines.append(
-            f"incumbent {incumbent['experiment']} {num(incumbent['value'])} "
-            f"({plural(incumbent['runs'], 'run')}), level "
-            f"{num(found['level'])}; gain {num(found['gain'], sign=True)} ± {error}, "
-            f"P(better) {num(found['p_better'])}, a keep needs {num(found['bar'])}"
-        )
+        lines.append(_against(found, found["incumbent"]))
     if found["curve"]:
         lines.append(f"curve: {found['curve']}")
     if found["mechanism"]:
@@ -333,6 +327,25 @@ def as_text(found: Standing) -> str:
     if found["gain_status"]:
         lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])
+
+
+def _took(found: Standing) -> str:
+    """Return where the time of the newest run went, as far as it is worth a word."""
+    parts = {"set-up": found["setup_s"], "waited": found["waited_s"]}
+    told = [f"{name} {span(spent)}" for name, spent in parts.items() if (spent or 0.0) >= SOME_S]
+    where = [] if found["incumbent"] else [f"{found['profile']} on {found['platform']}"]
+    return ", ".join([f"train {span(found['train_wall_s'])}", *told, *where])
+
+
+def _against(found: Standing, incumbent: Reference) -> str:
+    """Return the incumbent, what there was to beat, and by how much it was."""
+    value, level = num(incumbent["value"]), num(found["level"])
+    luck = f", level {level}" if level != value else ""
+    return (
+        f"incumbent {incumbent['experiment']} {value} ({plural(incumbent['runs'], 'run')}){luck}; "
+        f"gain {num(found['gain'], sign=True)} ± {error(found['se'])}, "
+        f"P(better) {error(found['p_better'])}, a keep needs {num(found['bar'])}"
+    )
 
 
 def _over(found: Standing) -> str:
@@ -370,7 +383,7 @@ def _remarks(found: Standing) -> list[str]:
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]
-    if found["lines_changed"] is not None and found["hypothesis"]:
+    if found["lines_changed"] and found["hypothesis"]:
         lines.append(f"net statements: {found['lines_changed']:+d}")
     return lines
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Attempt, Entry, Experiment, Hypothesis, RunRecord
-from ..text import num, plain, plural, shorten, span
+from ..text import error, num, plain, plural, shorten, span
 from .mechanism_text import mechanism_text
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
@@ -141,9 +141,9 @@ def _judged(found: Experiment) -> Iterator[str]:
     """Yield the newest judgement, the verdict with its lesson, and where a failure was told."""
     if found["judgements"]:
         last = found["judgements"][-1]
-        error = f" ± {num(last['se'])}" if last["se"] is not None else ""
-        sure = f", P(better) {num(last['p_better'])}" if last["p_better"] is not None else ""
-        gain = f"gain {num(last['gain'], sign=True)}{error}{sure}; " if last["gain"] else ""
+        spread = f" ± {error(last['se'])}" if last["se"] is not None else ""
+        sure = f", P(better) {error(last['p_better'])}" if last["p_better"] is not None else ""
+        gain = f"gain {num(last['gain'], sign=True)}{spread}{sure}; " if last["gain"] else ""
         yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
     for mark in found["marks"]:

@@ -1,7 +1,7 @@
 """Mechanism in words: the outcome, the figures behind it, and what was claimed instead."""
 
 from ..documents.experiments import Mechanism, Observation
-from ..text import num, plain
+from ..text import error, num, plain
 
 
 def mechanism_text(seen: Mechanism) -> str:
@@ -22,5 +22,5 @@ def _observed(one: Observation, several: bool) -> str:
     if one["value"] is None:
         return f"{name} was not reported (wanted {wanted}){outcome}"
     times = "x" if one["relative"] else ""
-    error = " ± unknown" if one["error"] is None else f" ± {num(one['error'])}"
-    return f"{name} {num(one['value'])}{times}{error} (wanted {wanted}){outcome}"
+    told = " ± unknown" if one["error"] is None else f" ± {error(one['error'])}"
+    return f"{name} {num(one['value'])}{times}{told} (wanted {wanted}){outcome}"
