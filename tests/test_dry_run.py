@@ -1,5 +1,6 @@
 """The dry run: an edit that cannot run gets no number, no commit and no device."""
 
+import os
 import time
 from pathlib import Path
 
@@ -219,3 +220,52 @@ def test_a_limit_that_no_training_changes_is_held_before_a_device_is_taken(tmp_p
     page.write_text(page.read_text().replace('["size"]', '["weight"]'))
     told = toy.here("check", "toy", code=1).out
     assert "dry_run.constraints: no constraint of 'weight'; there are: size" in told
+
+
+# -- What a run on a GPU will need ------------------------------------------------------
+
+ESTIMATE = """\
+import os
+from train import SLOPE
+if SLOPE == 9.0:
+    raise SystemExit("torch.OutOfMemoryError: it needs 99 GB of 80")
+if SLOPE == 7.0:
+    raise KeyError("no such layer")
+print("profile", os.environ["LAB_PROFILE"])
+print(f"---\\npeak_memory_mb: {SLOPE * 10000!r}\\n---")
+"""
+
+
+def sized(toy: Toy, tmp_path: Path) -> Path:
+    """Return a campaign of a leaf that says what its training will need; its GPU is made up."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: NVIDIA Made Up (UUID: GPU-a)'\n")
+    (folder / "nvidia-smi").chmod(0o755)
+    toy.env["PATH"] = f"{folder}:{os.environ['PATH']}"
+    dry = '[dry_run]\nprofile = "cpu"\nestimate = ["python", "estimate.py"]\n'
+    limit = '\n[constraints]\npeak_memory_mb = "<= 30000"\n\n'
+    toy.leaf(
+        toml=LEAF.replace("\n[profiles", f"{limit}{dry}\n[profiles", 1),
+        train=TRAIN.replace(END, f'{END}    print("---\\npeak_memory_mb: 9\\n---")\n'),
+    )
+    (toy.root / "toy/estimate.py").write_text(ESTIMATE)
+    toy.commit("a leaf with an estimate")
+    toy.lab("run", "--baseline", "--leaf", "toy", "--profile", "gpu")
+    return toy.campaign()
+
+
+def test_what_a_run_on_a_gpu_will_need_is_estimated_beforehand(toy: Toy, tmp_path: Path) -> None:
+    campaign = sized(toy, tmp_path)
+
+    def tried(value: float, code: int) -> str:
+        text = TRAIN.replace(END, f'{END}    print("---\\npeak_memory_mb: 9\\n---")\n')
+        (campaign / "train.py").write_text(text.replace("SLOPE = 1.0", f"SLOPE = {value}"))
+        idea = toy.idea(f"slope {value}", cwd=campaign)
+        return toy.lab("run", idea, cwd=campaign, code=code).err
+
+    assert "peak_memory_mb <= 30000 does not hold: 40000" in tried(4.0, 4)
+    assert "(oom)" in tried(9.0, 4)
+    assert "no estimate of what it needs: KeyError" in tried(7.0, 0)
+    toy.here("result", "e2", "-v", "discard", cwd=campaign)
+    assert "no estimate" not in tried(2.0, 0)

@@ -154,7 +154,7 @@ def test_a_metric_that_is_never_logged_is_told_and_breaks_nothing(tmp_path):
     toy = pruning(tmp_path, (LEAF + PRUNE).replace("train_loss", "val_loss"))
     found = toy.lab("run", "--baseline", "--seeds", "3", "--json", cwd=toy.root / "toy").json
     assert "[prune] metric = 'val_loss' is not in the step log" in found["hints"][0]
-    assert "it has train_loss: name one of them in leaf.toml" in found["hints"][0]
+    assert "it has train_loss: a person names one of them in leaf.toml" in found["hints"][0]
     assert tried(toy, toy.campaign(), -1.0, code=0)["status"] == "finished"
 
 

@@ -32,7 +32,7 @@ from ..run.spawn import own_in_export
 from ..run.stages import NotPrepared, Stages
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
-from ..slots import Device
+from ..slots import WITHOUT_GPU
 from ..system import left, processes
 from ..system.home import Home
 from ..text import num, shorten, span
@@ -41,7 +41,6 @@ from ..workspace import Workspace
 Say = Callable[[str], None]
 # What an edit is not let through with. Diverged, or ended from outside, is for the run to say.
 STOPS = ("bug", "oom", "no_metric", "tampered", "timeout", "constraint")
-ON_CPU = Device("cpu", "dry run", "cpu", {"CUDA_VISIBLE_DEVICES": ""})
 # Above this share of a run's budget a dry run costs more than the crashes that it finds: few edits
 # crash, most of them in the first seconds. Below some seconds the ticket alone is worth it.
 SHARE, NOBODY_MINDS_S = 0.3, 5.0
@@ -58,6 +57,7 @@ class Found:
     log: str
     seconds: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""  # what nothing was found out of, and why
 
 
 def check(
@@ -75,6 +75,8 @@ def check(
         words = error.message if isinstance(error, LabError) else str(error)
         say(f"note: no dry run: {shorten(words, LINE)}")  # the run will say what that means
         return
+    if found.note:
+        say(f"note: {shorten(found.note, LINE)}")
     if found.failure is None or found.failure.kind not in STOPS:
         if found.seconds > NOBODY_MINDS_S:
             say(f"note: the dry run took {span(found.seconds)} of this (--no-dry-run goes without)")
@@ -166,32 +168,44 @@ class DryTrial:
         settings = leaf.settings(self.dry.profile)
         python = leaves.interpreter(settings, self.order.source, os.environ)
         leaves.check_requires(settings, python)
-        run_dir = folder / "run"
-        run_dir.mkdir()
         key = leaves.cache_key(leaf, settings)
         cache = self.home.cache(leaf.name, settings.profile, key)
         plan = self._plan(leaf, settings, python, made[0])
-        stages = Stages(plan, made, run_dir, cache, Local(), lambda: False)
-        confinement = Confinement(self.order, settings, made, python)
-        stages.environ = confinement.environ()
+        stages = self._stages(plan, made, folder / "run", cache)
         stages.prepare()
-        stages.device = ON_CPU.env
-        confinement.apply(stages, ON_CPU)
         prepared = time.monotonic()
-        found = self._held(_Reading(stages, settings).both())
+        found = self._held(_Reading(stages, settings).both(), self.dry.constraints)
+        asked = leaf.settings(self.workspace.profile)
+        if found.failure is None and self.dry.estimate and asked.needs == "gpu":
+            told = {**plan.said, **asked.environ}
+            plan = replace(plan, train=list(self.dry.estimate), said=told)
+            stages = self._stages(plan, made, folder / "estimate", cache)
+            found = _Reading(stages, asked).estimated()
+            found = self._held(found, [*found.metrics])
         if found.failure is None:
             self._note(time.monotonic() - prepared)
         return found
 
-    def _held(self, found: Found) -> Found:
-        """Return the same, a failure where what it printed breaks a constraint of the real run."""
+    def _stages(self, plan: Plan, made: tuple[Path, Path], run_dir: Path, cache: Path) -> Stages:
+        """Return confined commands that have a folder of their own, and no device."""
+        run_dir.mkdir()
+        stages = Stages(plan, made, run_dir, cache, Local(), lambda: False)
+        settings = self.workspace.leaf.settings(self.dry.profile)
+        confinement = Confinement(self.order, settings, made, plan.python)
+        stages.environ = confinement.environ()
+        stages.device = WITHOUT_GPU.env
+        confinement.apply(stages, WITHOUT_GPU)
+        return stages
+
+    def _held(self, found: Found, metrics: Sequence[str]) -> Found:
+        """Return the same, a failure where one of these breaks a constraint of the real run."""
         if found.failure is not None:
             return found
         rules = self.workspace.settings.constraints
         broken = [
             f"{rule.text} does not hold: {num(found.metrics[rule.metric])}"
             for rule in rules
-            if rule.metric in self.dry.constraints and rule.holds(found.metrics) is False
+            if rule.metric in metrics and rule.holds(found.metrics) is False
         ]
         if not broken:
             return found
@@ -258,6 +272,19 @@ class _Reading:
         found = self._read(judged, "evaluate.log", printed=self.settings.metric in told)
         claimed = summary.parse(trained.tail, self.settings.metric)
         return replace(found, metrics={**claimed, **told})
+
+    def estimated(self) -> Found:
+        """Read what the estimate prints; where it fails, nothing is known beforehand."""
+        try:
+            found = self.stages.train()
+        except Stopped:
+            return Found(None, "", 0.0)
+        failure = self._read(found, "run.log").failure
+        if failure is None:
+            return Found(None, "", 0.0, summary.parse(found.tail))
+        if failure.kind == "oom":  # it says so itself
+            return Found(failure, found.tail, 0.0)
+        return Found(None, "", 0.0, note=f"no estimate of what it needs: {failure.last}")
 
     def _read(
         self, outcome: Outcome, log: str, *, printed: bool = True, tampered: Sequence[str] = ()

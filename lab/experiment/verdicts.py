@@ -354,7 +354,10 @@ def as_text(done: Mapping[str, Any]) -> str:
     if done["gain"] is not None:
         words.append(f"gain {num(done['gain'], sign=True)}")
     if done["mechanism"]:  # with its figures it was told when the run had ended
-        words.append(f"mechanism {done['mechanism']['outcome']}")
+        seen = done["mechanism"]
+        other = seen["claimed"] not in (None, seen["outcome"])
+        claimed = f" (claimed {seen['claimed']})" if other else ""
+        words.append(f"mechanism {seen['outcome']}{claimed}")
     if done["moved"]:
         where = "now" if done["verdict"] == "keep" else "back"
         words.append(f"branch {where} at {done['head'][:9]}")

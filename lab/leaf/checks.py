@@ -168,6 +168,7 @@ FIELDS: dict[str, Check] = {
     "timeout_s": _seconds,
     "eval_timeout_s": _seconds,
     "needs": _one_of("gpu", "cpu", "none"),
+    "evaluate_needs": _one_of("cpu"),
     "network": _flag,
     "clock": _one_of("wall", "cpu", "steps"),
     "deterministic": _flag,
@@ -184,6 +185,7 @@ DRY_RUN: dict[str, Check] = {
     "steps": _steps,
     "timeout_s": _seconds,
     "constraints": _words,
+    "estimate": _words,
 }
 REQUIRED = (
     *("purpose", "metric", "direction", "command", "evaluate", "mutable", "frozen", "budget_s"),
@@ -266,7 +268,7 @@ def _dry_run(page: Page, table: Mapping[str, Any], profiles: tuple[str, ...]) ->
     said = page.table(table, "dry_run")
     page.known("dry_run.", said, list(DRY_RUN))
     page.fields("dry_run.", said, DRY_RUN)
-    lists = {name: tuple(said.get(name, ())) for name in ("command", "constraints")}
+    lists = {name: tuple(said.get(name, ())) for name in ("command", "constraints", "estimate")}
     found = DryRun(**{**said, **lists})
     known = page.table(table, "constraints")
     for metric in found.constraints:

@@ -56,6 +56,8 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         said["sealed"] = True
     if settings.warm_start:
         said["warm_start"] = True
+    if settings.evaluate_on_cpu:
+        said["evaluate_needs"] = "cpu"
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
@@ -89,6 +91,7 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     aside = ("hints", "constraints", "sandbox", "serve", "warm_start")
     profile = {k: v for k, v in asdict(settings).items() if k not in aside}
     profile["network"] = settings.network is not False
+    del profile["evaluate_on_cpu"]
     if not settings.sealed:  # what was prepared before there was such a thing serves on
         del profile["sealed"]
     return _digest({path: _contents(leaf.root / path) for path in files}, profile)

@@ -108,6 +108,8 @@ class DryRun:
 
     `steps` takes the place of `[data] steps` of that profile, `command` that of its command.
     `constraints` are metrics that no training changes, such as a size: what breaks one is refused.
+    `estimate` is a command that says beforehand what a run on a GPU needs: told of the profile that
+    is asked for, in shapes alone, it prints metrics such as `peak_memory_mb`.
     """
 
     profile: str = "smoke"
@@ -115,6 +117,7 @@ class DryRun:
     steps: int | None = None
     timeout_s: float = 120.0  # for training, and again for the yardstick: imports take ten
     constraints: tuple[str, ...] = ()
+    estimate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ class Settings:
     serve: list[str] | None = None  # loads the experiment for an `evaluate` that never imports it
     warm_start: bool = False  # whether training may begin from what the incumbent's run left
     sealed: bool = False  # whether `prepare` holds out a second set, for the harness alone
+    evaluate_on_cpu: bool = False  # whether the next training has the GPU while this one is scored
 
     @property
     def limit_s(self) -> float:
@@ -241,6 +245,7 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         serve=list(said["serve"]) if said.get("serve") else None,
         warm_start=said.get("train", {}).get("warm_start", False),
         sealed="sealed" in said,
+        evaluate_on_cpu=said.get("evaluate_needs") == "cpu",
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
 

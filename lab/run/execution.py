@@ -115,25 +115,36 @@ class Execution:
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
             before = shared_memory.names()
-            if self.settings.clock == "cpu":
-                self.machine["reference_s"] = self._reference_s(stages)
-                stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
-            pressed = tree_time.pressure_us()
             try:
-                with warm_start.lent(self) as stages.warm:
-                    trained = stages.train()
-                self.machine |= machine.load(trained, pressed)
-                failure, first = self._trained(trained, stages.tampered())
-                if failure is not None:
-                    return failure, {"train": first}
-                self.grown = stages.data.trim()
-                found = self._evaluated(first, stages.evaluate(), stages.spoiled())
-                if found[0] is None and stages.plan.seal:
-                    self._seal(stages)
-                return found
+                return self._on_device(stages, lease)
             finally:
                 if not confinement.method.has_namespaces:
                     shared_memory.remove_left(before)
+
+    def _on_device(
+        self, stages: Stages, lease: slots.Lease
+    ) -> tuple[failures.Failure | None, dict[str, dict[str, float]]]:
+        """Train, look for tampering, evaluate; on the device as long as it is needed."""
+        if self.settings.clock == "cpu":
+            self.machine["reference_s"] = self._reference_s(stages)
+            stages.device[reference.TOLD] = f"{self.machine['reference_s']:.9f}"
+        pressed, kernels = tree_time.pressure_us(), machine.kernels(stages.scratch)
+        with warm_start.lent(self) as stages.warm:
+            trained = stages.train()
+        self.machine |= machine.load(trained, pressed)
+        self.machine |= machine.compiled(kernels, machine.kernels(stages.scratch))
+        failure, first = self._trained(trained, stages.tampered())
+        if failure is not None:
+            return failure, {"train": first}
+        self.grown = stages.data.trim()
+        if self.settings.evaluate_on_cpu and lease.device.kind == "gpu" and self.confinement:
+            lease.close()  # the next training has it while this one is scored
+            stages.device = {**slots.WITHOUT_GPU.env}
+            self.confinement.apply(stages, slots.WITHOUT_GPU)
+        found = self._evaluated(first, stages.evaluate(), stages.spoiled())
+        if found[0] is None and stages.plan.seal:
+            self._seal(stages)
+        return found
 
     @property
     def is_audited(self) -> bool:

@@ -171,7 +171,8 @@ def _by_text(outcome: Facts, trace: Trace | None, log: str, folders: Sequence[Pa
         return "infra"
     if any(NETWORK.match(line) for line in said[:1]) and not (trace and trace.is_within(folders)):
         return "infra"  # a library's own words; a script that raises one itself has a bug
-    if any(OUT_OF_MEMORY.match(line) for line in said):
+    own = said or (log.rstrip().rpartition("\n")[2],)  # a script's last words, as it gave up
+    if any(OUT_OF_MEMORY.match(line) for line in own):
         return "oom"
     if outcome.diverged or any(DIVERGED.match(line) for line in said):
         return "diverged"

@@ -15,7 +15,7 @@ from ..runner import Moment, Outcome
 from ..slots import Device, driver
 from ..system import left, processes, tree_time
 from ..system.tree_time import LOOK_S
-from .stages import locked
+from .stages import KERNELS, locked
 
 FASTEST = 2.0  # seconds of the CPU clock in a CPU second: its unit is a core's that is shared
 
@@ -38,6 +38,21 @@ def load(outcome: Outcome, before: int | None) -> dict[str, float]:
     if before is not None and after is not None and outcome.seconds > 0:
         found["pressure"] = round(min(1.0, (after - before) / 1e6 / outcome.seconds), 3)
     return found
+
+
+def kernels(scratch: Path | None) -> int | None:
+    """Return how many files of compiled kernels are kept; None where a run keeps none."""
+    if scratch is None:
+        return None
+    folders = [scratch / name for name in KERNELS.values()]
+    return sum(len(files) for folder in folders for _, _, files in os.walk(folder))
+
+
+def compiled(before: int | None, after: int | None) -> dict[str, str]:
+    """Return whether a training found its kernels compiled; nothing where it had none."""
+    if before is None or not after:
+        return {}
+    return {"kernels": "hit" if after == before else "miss"}
 
 
 def pace(outcome: Outcome, clock: str, budget_s: float) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Devices and their queue: one training at a time on each, across agents and clones."""
 
-from .devices import Device, accelerators, choose, driver, platform_name, settled
+from .devices import WITHOUT_GPU, Device, accelerators, choose, driver, platform_name, settled
 from .entries import Entry
 from .folder import shared_folder
 from .queue import Lease, Queue, Ticket
 
 __all__ = [
+    "WITHOUT_GPU",
     "Device",
     "Entry",
     "Lease",

@@ -39,6 +39,9 @@ class Device:
     env: dict[str, str] = field(default_factory=dict)
 
 
+WITHOUT_GPU = Device("cpu", "no slot", "cpu", {"CUDA_VISIBLE_DEVICES": ""})  # holds nothing
+
+
 @dataclass(frozen=True)
 class Gpu:
     """A line of `nvidia-smi -L`: a GPU, or a slice of one with the same `index`."""

@@ -123,6 +123,7 @@ def _run(run: RunRecord, counted: Sequence[RunRecord]) -> str:
     machine = json.loads(run["machine"] or "{}")
     words += LESS.get(machine.get("confined"), "")
     words += ", warm start" if "warm_start" in machine else ""
+    words += ", kernels compiled anew" if machine.get("kernels") == "miss" else ""
     if run["value"] is not None and not run["counts"]:
         words += f", not in the mean: {uncounted(run['seed'], counted)}"
     return shorten(words, 2 * WIDTH)
