@@ -73,6 +73,8 @@ def test_nothing_of_a_wave_is_kept_while_another_is_under_way(toy: Toy, campaign
 def test_edits_are_never_lost_to_a_verdict_on_a_wave(toy: Toy, campaign: Path) -> None:
     good, bad = begin(toy, campaign, 2.0), begin(toy, campaign, 0.5)
     ended(toy, campaign, good, bad)
+    assert toy.here("show", bad, "--json").json["wave"] == [good, bad]
+    assert toy.here("show", "e1", "--json").json["wave"] == []
     slope(campaign, 2.2)
     toy.here("result", bad, "-v", "discard", cwd=campaign)
     assert "SLOPE = 2.2" in (campaign / "train.py").read_text()

@@ -331,6 +331,7 @@ class Experiment(Entry):
     incumbent: ExperimentId | None  # what it is judged against
     campaign: str | None  # whose it is
     axis: str | None  # which direction of the search it is
+    wave: list[ExperimentId]  # the changes that were run at once, it among them; [] alone
     attempt: int  # how often its campaign had tried this hypothesis, this time included
     lines_changed: int | None  # statements added less those removed, docstrings aside
     lesson: str | None  # what was learned from it

@@ -12,7 +12,7 @@ from ..documents.experiments import (
     ResultRecord,
     RunRecord,
 )
-from . import Notebook, attempts, measurements
+from . import Notebook, attempts, measurements, waves
 from .ideas import lesson_of
 from .marks import marks
 from .read import ENTRY, e, entry
@@ -37,6 +37,7 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "incumbent": e(experiment["incumbent"]),
         "campaign": experiment["campaign"],
         "axis": row["axis"],
+        "wave": [f"e{one}" for one in waves.members(book, experiment["wave"])],
         "attempt": experiment["attempt"],
         "lines_changed": experiment["lines_changed"],
         "lesson": lesson_of(book, number),

@@ -38,6 +38,13 @@ def of(book: Notebook, experiment: int) -> Wave:
     )
 
 
+def members(book: Notebook, wave: str | None) -> list[int]:
+    """Return the changes of a wave, oldest first."""
+    if wave is None:
+        return []
+    return [row["id"] for row in book.all("select id from experiments where wave = ?", wave)]
+
+
 def width(book: Notebook, experiment: int) -> int:
     """Return of how many changes an experiment is the best: its wave, and others before it.
 
