@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shared import prompts
+from . import prompts
 
 FOLDER, LABEL, SEEN = "model", "artefact.json", "trained_on.txt"
 

@@ -17,7 +17,7 @@ steps comes from what a step costs, and not from who else is on the machine.
 import time
 from collections.abc import Callable
 
-from shared import reference
+from . import reference
 
 READERS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,

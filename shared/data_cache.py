@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from shared import letter_sorting_task, prompts, run, scoring, tiny
+from . import letter_sorting_task, prompts, run, scoring, tiny
 
 META = "meta.json"
 Sets = tuple[list[prompts.Pair], list[prompts.Pair], list[prompts.Pair]]

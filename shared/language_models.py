@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import run
+from . import run
 
 LAUNCHED = time.perf_counter()  # a script imports this before torch and the other slow ones
 TINY = "tiny"

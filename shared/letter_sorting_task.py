@@ -2,7 +2,7 @@
 
 import random
 
-from shared import prompts
+from . import prompts
 
 LETTERS = "abcdefghijklmnop"
 SEED = 1  # the data are the same for every run, so that seeds differ in training alone

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from shared import device as devices
-from shared import gpu_memory
+from . import device as devices
+from . import gpu_memory
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import scoring
+from . import scoring
 
 TRAIN, HELD_OUT = "train.jsonl", "eval.jsonl"
 PROMPT_NAMES = ("prompt", "question", "problem", "instruction")

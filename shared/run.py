@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import device
+from . import device
 
 CLOCKS = ("wall", "cpu", "steps")
 BY_PROFILE = {"LAB_PROFILE", "LAB_BUDGET_S", "LAB_CLOCK", "LAB_NEEDS", "LAB_DATA"}

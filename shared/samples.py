@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared import language_models, prompts, steps
+from . import language_models, prompts, steps
 
 MOST = 200  # lines: enough to see how it fails, little enough to keep for every run
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import device as devices
-from shared import run
+from . import device as devices
+from . import run
 
 PAD, END, UNKNOWN = "<|pad|>", "<|end|>", "<|?|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")

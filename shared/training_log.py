@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from shared import clock, steps
-from shared import device as devices
+from . import clock, steps
+from . import device as devices
 
 EVERY = 10  # steps a line: enough lines for a curve, too few to cost time
 

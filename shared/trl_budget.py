@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shared import clock, language_models, run, training_log
+from . import clock, language_models, run, training_log
 
 NEVER = 10**7  # the trainer's own limit on steps, out of the way of a budget in seconds
 # What TRL logs -> what our step log calls it.

@@ -1,7 +1,6 @@
 """`lab launch`: several campaigns at once, detached; each survives terminal and logout."""
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
 from ..run.queue_status import cpu_slots
-from ..system import processes
+from ..system import processes, source
 from ..text import plural, span
 from ..workspace import Workspace
 from ..workspace.worktrees import check_name
@@ -136,8 +135,7 @@ def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
     home = workspace.place.home
     log = lock.log_of(home, one.campaign)
     begins = log.stat().st_size if log.exists() else 0
-    argv = [sys.executable, "-P", "-m", "lab", "loop", one.leaf, "--name", one.name]
-    argv += one.options.words()
+    argv = source.argv("loop", one.leaf, "--name", one.name, *one.options.words())
     more = {"LAB_NOTIFY": notify} if notify else {}
     process = processes.detached(argv, workspace.place.top, log, **more)
     until = time.monotonic() + STARTING_S

@@ -9,8 +9,8 @@ session after one that did nothing).
 
 import json
 import os
+import shlex
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from ..errors import Environment
 from ..notebook import campaigns, record
 from ..run import standing, waiting
 from ..run.watch import Watch
-from ..system import processes
+from ..system import processes, source
 from ..text import plural, shorten, span
 from . import messages, output_parser
 from .messages import Message
@@ -194,13 +194,12 @@ class Session:
         """Return a folder whose `lab` is this very installation."""
         folder = self.files / "bin"
         folder.mkdir(exist_ok=True)
-        source = str(Path(__file__).resolve().parents[2])
         path = folder / "lab"
         part = folder / f"lab.{self.number}"
         part.write_text(
             "#!/bin/sh\n"
-            f"PYTHONPATH='{source}'${{PYTHONPATH:+:$PYTHONPATH}} "
-            f"exec '{sys.executable}' -P -m lab \"$@\"\n"
+            f"PYTHONPATH='{source.SOURCE}'${{PYTHONPATH:+:$PYTHONPATH}} "
+            f'exec {shlex.join(source.argv())} "$@"\n'
         )
         part.chmod(0o755)
         part.replace(path)

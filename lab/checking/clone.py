@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import repo
+from ..system import source
 from ..system.home import Home
 from . import offline
 
@@ -75,7 +75,7 @@ class Clone:
             env["LAB_INFRA_PAUSE_S"] = "0"  # a network that we took away does not come back
         try:
             done = subprocess.run(
-                [*before, sys.executable, "-P", "-m", "lab", *words],
+                [*before, *source.argv(*words)],
                 cwd=cwd or self.root,
                 env=self._environ() | env,
                 stdin=subprocess.DEVNULL,
@@ -99,10 +99,8 @@ class Clone:
         """Return the environment of a stranger who only has our `lab`, our Python and our slots."""
         hidden = ("LAB_", "GIT_")
         bare = {k: v for k, v in os.environ.items() if k in KEPT or not k.startswith(hidden)}
-        source = str(Path(__file__).resolve().parents[2])
-        paths = [source, *filter(None, bare.get("PYTHONPATH", "").split(os.pathsep))]
         own = {"LAB_HOME": str(self.home), "LAB_PROFILE": "smoke", "NO_COLOR": "1"}
-        return bare | own | {"PYTHONPATH": os.pathsep.join(paths)}
+        return bare | own | {"PYTHONPATH": source.environ()["PYTHONPATH"]}
 
 
 def lay_over(top: Path, root: Path) -> None:

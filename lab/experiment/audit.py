@@ -4,7 +4,6 @@ import contextlib
 import math
 import random
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
 from ..run import budget
 from ..run.assessment import audit_due, policy_of
-from ..system import locks, processes
+from ..system import locks, processes, source
 from ..system.home import Home
 from ..text import error, num, plural, span
 from ..workspace import Workspace
@@ -315,8 +314,7 @@ def start(workspace: Workspace, campaign: str) -> Path:
     """Start the audit of a campaign in a session of its own; return the file it prints into."""
     home = workspace.place.home
     log = log_of(workspace, campaign)
-    words = [sys.executable, "-P", "-m", "lab", "audit", campaign]
-    process = processes.detached(words, workspace.place.main, log)
+    process = processes.detached(source.argv("audit", campaign), workspace.place.main, log)
     until = time.monotonic() + STARTING_S
     while time.monotonic() < until and process.poll() is None:
         if locks.is_held(home.audit_lock(campaign)):

@@ -21,6 +21,7 @@ from shared import summary
 from .. import leaf as leaves
 from .. import repo
 from ..errors import DryRunFailed, LabError
+from ..leaf import kit
 from ..leaf.model import DryRun, Leaf, Settings
 from ..notebook import Notebook, attempts
 from ..notebook.lookup import Key
@@ -166,6 +167,8 @@ class DryTrial:
             self._overlay(root)
         leaf = leaves.read(made[0], self.workspace.leaf_name)
         settings = leaf.settings(self.dry.profile)
+        for root in made[::-1]:  # the one that was read comes last
+            kit.lay(leaf, settings, root)
         python = leaves.interpreter(settings, self.order.source, os.environ)
         leaves.check_requires(settings, python)
         key = leaves.cache_key(leaf, settings)

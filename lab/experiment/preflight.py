@@ -229,6 +229,8 @@ class Preflight:
         prefix = self.workspace.leaf.prefix
         files = {f"{prefix}{one}" for one in (*self.workspace.settings.frozen, *ALWAYS_FROZEN)}
         folders = ("shared/", "lab/", f"{prefix}task/")
+        if path in self.workspace.mutable_paths:  # of a leaf within a folder of that name
+            return path in files
         return path in files or (path.startswith(folders) and not is_litter(path))
 
     def _was_changed(self, path: str, base: str, state: str = "") -> Refused:

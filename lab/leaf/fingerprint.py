@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .. import repo
+from . import kit
 from .model import Leaf, Settings
 
 CODE = (".py", ".pyx", ".sh")
@@ -58,6 +59,8 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         said["warm_start"] = True
     if settings.evaluate_on_cpu:
         said["evaluate_needs"] = "cpu"
+    if kit.needed(leaf, settings.frozen):
+        said["kit"] = kit.digest()
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
 
@@ -91,6 +94,8 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     aside = ("hints", "constraints", "sandbox", "serve", "warm_start")
     profile = {k: v for k, v in asdict(settings).items() if k not in aside}
     profile["network"] = settings.network is not False
+    if kit.needed(leaf, settings.frozen):
+        profile["kit"] = kit.digest()
     del profile["evaluate_on_cpu"]
     if not settings.sealed:  # what was prepared before there was such a thing serves on
         del profile["sealed"]

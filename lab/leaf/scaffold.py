@@ -32,7 +32,7 @@ def make(top: Path, name: str, source: str | None) -> list[str]:
     Usage for a name that is unsafe, Refused for one that is taken, NotFound for no such source.
     """
     name = checked(top, name)
-    files = _template(name) if source is None else _copied(top, source, name)
+    files = _template(top, name) if source is None else _copied(top, source, name)
     folder = top / name
     try:
         for path, data in files.items():
@@ -139,12 +139,14 @@ def _requires(top: Path, name: str) -> list[str]:
 # -- Contents -------------------------------------------------------------------
 
 
-def _template(name: str) -> dict[str, bytes]:
-    """Return the template's files for a leaf of this name."""
+def _template(top: Path, name: str) -> dict[str, bytes]:
+    """Return the template's files for a leaf of this name; elsewhere they import the kit."""
+    shared = "shared" if (top / "shared" / "summary.py").is_file() else "labtree.shared"
     found = {}
     for file in resources.files("lab.leaf").joinpath("template").iterdir():
         if file.name.endswith(SUFFIX):
             text = file.read_text(encoding="utf-8").replace("{{leaf}}", name)
+            text = text.replace("{{shared}}", shared)
             found[file.name.removesuffix(SUFFIX)] = text.encode()
     return found
 
@@ -163,7 +165,7 @@ def _copied(top: Path, source: str, name: str) -> dict[str, bytes]:
         inner = PurePosixPath(path).relative_to(old.prefix).as_posix()
         if inner not in NOT_COPIED and (top / path).is_file():
             found[inner] = _renamed(inner, (top / path).read_bytes(), old.name, name)
-    return found | {"notes.md": _template(name)["notes.md"]}
+    return found | {"notes.md": _template(top, name)["notes.md"]}
 
 
 def _renamed(path: str, data: bytes, old: str, new: str) -> bytes:

@@ -12,9 +12,9 @@ from ..confine import View, environment, methods, view
 from ..errors import Environment
 from ..leaf.model import Settings
 from ..slots import Device, shared_folder
+from ..system import source
 from .exports import fresh
 from .failures import Failure
-from .spawn import own_paths
 from .stages import Stages
 
 PATH = re.compile(r"'(/[^'\n]+)'")
@@ -48,7 +48,9 @@ class Confinement:
 
     def as_record(self) -> dict[str, Any]:
         """Return what a run's record says of its confinement, and of what else reached it."""
-        told = environment.fingerprints({**self.environ(), "PYTHONPATH": ":".join(own_paths())})
+        told = environment.fingerprints(
+            {**self.environ(), "PYTHONPATH": ":".join(source.own_paths())}
+        )
         return {**self.method.as_record(), "variables": told}
 
     def apply(self, stages: Stages, device: Device) -> None:
@@ -72,7 +74,7 @@ class Confinement:
             python=self.python,
             private=self._private(),
             readable=[Path(path).expanduser() for path in self.settings.sandbox.read],
-            imported=own_paths(),
+            imported=source.own_paths(),
             environ=os.environ,
             network=bool(self.settings.network),
             gpu=device.kind == "gpu",

@@ -16,6 +16,7 @@ from .. import leaf as leaves
 from .. import repo, slots
 from ..errors import LabError
 from ..judge import agrees
+from ..leaf import kit
 from ..notebook import record, runs, sealed
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
@@ -162,6 +163,8 @@ class Execution:
         self.exports = exports(order.source, commit, order.home, job, order.beside)
         leaf = leaves.read(self.exports[0], self.experiment["leaf"])
         self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
+        for root in self.exports[::-1]:  # the one that was read comes last
+            kit.lay(leaf, self.settings, root)
         self.machine["frozen"] = leaves.written(leaf, self.settings, self.exports)
         self.folder = leaf.prefix.rstrip("/")
         return leaf

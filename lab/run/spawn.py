@@ -6,20 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Environment
+from ..system import source
 from ..system.home import Home
-
-SOURCE = Path(__file__).resolve().parents[2]  # where this very `lab` lies
-
-
-def own_paths() -> list[str]:
-    """Return the person's own PYTHONPATH, without what `lab` put there to be found itself."""
-    said = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    return [path for path in map(os.path.abspath, said) if Path(path).resolve() != SOURCE]
 
 
 def own_in_export(export: Path, checkouts: Sequence[Path]) -> list[str]:
-    """Return the same as a run has it: relative where the commit has that folder of a checkout."""
-    return [_in_export(path, export, checkouts) for path in own_paths()]
+    """Return a person's PYTHONPATH as a run has it: relative where the commit has that folder."""
+    return [_in_export(path, export, checkouts) for path in source.own_paths()]
 
 
 def _in_export(path: str, export: Path, checkouts: Sequence[Path]) -> str:
@@ -33,7 +26,6 @@ def _in_export(path: str, export: Path, checkouts: Sequence[Path]) -> str:
 
 def spawn_supervisor(home: Home, job: int, lock: int) -> None:
     """Start the process that owns the run from here on, with the job's lock in its hands."""
-    paths = [str(SOURCE), *own_paths()]
     argv = [sys.executable, "-P", "-m", "lab.run.supervisor", str(home), str(job), str(lock)]
     os.set_inheritable(lock, True)
     try:
@@ -43,7 +35,7 @@ def spawn_supervisor(home: Home, job: int, lock: int) -> None:
         os.posix_spawn(
             sys.executable,
             argv,
-            {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            source.environ(),
             file_actions=streams,
             setsid=True,
         )

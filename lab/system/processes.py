@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from . import source
+
 PROC = Path("/proc")
 LINUX = sys.platform == "linux"
 MARKER = "LAB_RUN_DIR"
@@ -296,13 +298,13 @@ def collect(excluded: frozenset[int]) -> None:
 
 
 def detached(argv: Sequence[str], cwd: Path, log: Path, **env: str) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own that prints into a file and outlives us."""
+    """Start a `lab` in a session of its own that prints into a file and outlives us."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out, open(os.devnull) as nothing:
         return subprocess.Popen(
             argv,
             cwd=cwd,
-            env={**os.environ, **env},
+            env={**source.environ(), **env},
             stdin=nothing,
             stdout=out,
             stderr=out,
