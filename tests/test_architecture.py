@@ -31,7 +31,7 @@ ONE_PLACE = {"matplotlib": "lab/views/plot.py", "modal": "lab/runner/", "optuna"
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
     ("cli",),
-    ("checking",),
+    ("checking", "adopt"),
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),

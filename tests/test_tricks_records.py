@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -293,3 +294,106 @@ def test_an_audit_under_load_confirms_nothing_that_is_bought_beside_it(toy: Toy)
     assert told == "its own CPU 10.0 s a run beside 4.8 s in turn with it"
     assert budget.in_turn(steps, base, dearer) is None
     assert budget.in_turn(dataclasses.replace(settings, clock="wall"), dearer, base) is None
+
+
+# -- Late verdicts, and stops that are washed ---------------------------------------------
+
+
+def test_a_seed_that_was_stopped_stays_failed_when_the_same_is_run_again(
+    toy: Toy, campaign: Path
+) -> None:
+    slow = "    import time\n    time.sleep(20)\n"
+    idea = toy.idea(cwd=campaign)
+    slope(campaign, 2.0, slow)
+    toy.lab("run", idea, "--detach", cwd=campaign, code=5)
+    until, begun = time.monotonic() + 60, False
+    while not begun and time.monotonic() < until:
+        time.sleep(0.05)
+        begun = any(made["started"] for made in toy.here("show", "e2", "--json").json["runs"])
+    toy.here("stop", "e2", cwd=campaign)
+    stopped = toy.here("wait", "e2", "--json", cwd=campaign, code=None).json
+    assert stopped["failure"] == "stopped"
+    assert stopped["next"] == "lab result e2 -v crash"  # and no line that is refused
+    toy.here("result", "e2", "-v", "discard", cwd=campaign)
+    slope(campaign, 2.0, slow.replace("20", "0"))
+    assert toy.lab("run", idea, "--again", "--json", cwd=campaign).json["suggest"] == "keep"
+    toy.here("result", "e3", "-v", "discard", cwd=campaign)  # another program: it sleeps less
+    slope(campaign, 2.0, slow)
+    again = toy.lab("run", idea, "--again", "--json", cwd=campaign).json
+    assert (again["suggest"], again["reason"]) == ("discard", "failed")
+    told = toy.here("result", "e4", "-v", "keep", "--because", "x", cwd=campaign, code=4).err
+    assert "1 of the seeds of e4 failed" in told
+
+
+def test_what_others_stand_on_is_not_taken_back_by_a_late_verdict(toy: Toy, campaign: Path) -> None:
+    for value in (2.0, 2.6):
+        slope(campaign, value)
+        found = run(toy, campaign)
+        toy.here("result", found["experiment"], "-v", "keep", cwd=campaign)
+    told = toy.here("result", "e2", "-v", "discard", cwd=campaign, code=4).err
+    assert "e3 was kept on top of it" in told
+    toy.lab("audit", cwd=campaign)
+    told = toy.here("result", "e3", "-v", "discard", cwd=campaign, code=4).err
+    assert "an audit has confirmed it" in told
+    toy.here("result", "e3", "-v", "discard")  # a person may
+
+
+def test_of_two_baselines_of_one_commit_the_named_one_is_moved_to(toy: Toy) -> None:
+    shutil.copytree(toy.root / "toy", toy.root / "other")
+    toy.commit("two leaves")
+    for name in ("toy", "other"):
+        toy.lab("run", "--baseline", "--seeds", "2", "--leaf", name)
+    campaign = toy.campaign()
+    slope(campaign, 2.0)
+    toy.here("result", run(toy, campaign)["experiment"], "-v", "keep", cwd=campaign)
+    assert toy.here("move", "e1", "--json", cwd=campaign).json["experiment"] == "e1"
+    assert "e2 belongs to other" in toy.here("move", "e2", cwd=campaign, code=4).err
+
+
+def test_what_runs_elsewhere_is_not_waited_for_and_counts_as_claimed(
+    toy: Toy, campaign: Path
+) -> None:
+    idea = toy.idea("on my laptop", cwd=campaign)
+    name = toy.here("experiment", idea, cwd=campaign).out.split()[0]
+    told = toy.here("context", cwd=campaign).out
+    assert f"Next: lab result {name} -v discard --metrics" in told
+    toy.here("result", name, "-v", "keep", "--metrics", '{"loss": 0.1}', cwd=campaign)
+    assert "claimed: on my laptop" in toy.here("board", "toy").out
+    slope(campaign, 0.5)
+    toy.here("result", run(toy, campaign)["experiment"], "-v", "discard", cwd=campaign)
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert found["since_keep"] == 2  # what was typed in is no progress
+
+
+def test_a_noisy_program_is_judged_by_its_own_noise(toy: Toy) -> None:
+    text = (toy.root / "toy/train.py").read_text()
+    toy.leaf(train=text.replace("NOISE = 0.01", "NOISE = 0.2"))
+    toy.commit("a noisy program")
+    toy.lab("run", "--baseline", "--seeds", "9", cwd=toy.root / "toy")
+    for value in range(3):  # steady ones, each with repeats that nobody selected
+        toy.leaf(train=text.replace("SLOPE = 1.0", f"SLOPE = 1.{value}"))
+        toy.commit("a steady program")
+        toy.lab("run", "--baseline", "--seeds", "4", cwd=toy.root / "toy")
+    first = toy.here("show", "e1", "--json").json["commit"]
+    campaign = toy.campaign("gus", "toy", "--from", first)
+    slope(campaign, 1.0, "    pass\n")
+    path = campaign / "train.py"
+    path.write_text(path.read_text().replace("NOISE = 0.01", "NOISE = 0.2001"))
+    found = run(toy, campaign)
+    assert found["incumbent"]["experiment"] == "e1"
+    assert found["noise"] > 0.3  # of the loss: twice the slope's, by the slope's distance
+
+
+def test_practice_beyond_its_budget_ends_the_run(tmp_path: Path) -> None:
+    folder = Path(__file__).parent.parent / "contrib/lookup"
+    code = "import world; world.Office().tasks({}, (1, 1), 'x')"
+    env = {**os.environ, "LAB_DATA": '{"steps": 160}'}
+    for count, says in ((200, ""), (201, "practice is over: 160 questions")):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(count)],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, says in done.stderr) == (int(bool(says)), True)

@@ -7,11 +7,14 @@ and mixes lines up the more often the longer the prompt is. What holds for it ne
 model; that agents are improved by a loop like this one is what the leaf shows.
 """
 
+import json
+import os
 import random
 import re
 import zlib
 from dataclasses import dataclass, field
 
+REHEARSED = 40  # questions with answers that a run may ask for beside its budget of practice
 YEAR = 2025
 SLIP = 0.012  # chance a hop is misread in a prompt of 1,000 characters; grows with its length
 SLIP_POWER = 1.5  # of the length: twice the prompt is misread 2.8 times as often
@@ -41,6 +44,26 @@ UNITS = ("Optics", "Payroll", "Motors", "Legal", "Paint", "Export")
 SITES = ("North Yard", "Old Mill", "Quay Four", "Hilltop", "Tram House")
 TOWNS = ("Aarau", "Bergen", "Cork", "Delft", "Espoo")
 ZONES = ("UTC", "UTC+1", "UTC+2", "UTC-5", "UTC+9")
+
+
+class Practice:
+    """Questions with answers that this run has been given: they are its budget."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def spend(self) -> None:
+        """Count one; end the run that asks for more than leaf.toml gives it."""
+        self.given += 1
+        told = json.loads(os.environ.get("LAB_DATA") or "{}")  # nobody counts by hand
+        if "steps" in told and self.given > told["steps"] + REHEARSED:
+            raise SystemExit(
+                f"practice is over: {told['steps']} questions with answers and {REHEARSED} to "
+                "rehearse on are the budget of a run"
+            )
+
+
+practice = Practice()
 
 
 @dataclass(frozen=True)
@@ -100,6 +123,8 @@ class Office:
                 at, kind = self.now[at, path[-1]], KINDS[kind][path[-1]]
             question = " > ".join([start, *path])
             if zlib.crc32(question.encode()) % 2 == held_out:
+                if not held_out:
+                    practice.spend()
                 tasks.append(Task(question, at))
         return tasks
 

@@ -51,9 +51,14 @@ def _own_experiment(at: Situation) -> Step | None:
         return Step(f"{again}: {name} was lost and says nothing of the idea ({drop})")
     if one["status"] == "lost":
         return Step(f"lab run {one['hypothesis']}: {name} was lost and says nothing of the idea")
+    row = lookup.experiment(at.book, int(name[1:]))
+    if one["status"] in ("queued", "running") and row["kind"] == "elsewhere":
+        number = f"--metrics '{{\"{row['metric'] or 'METRIC'}\": 0.1}}'"
+        return Step(
+            f"lab result {name} -v discard {number}: it runs elsewhere; you know how it ended"
+        )
     if one["status"] in ("queued", "running"):
         return Step(f"lab wait {name}: it is {one['status']}")
-    row = lookup.experiment(at.book, int(name[1:]))
     found = standing.as_json(at.book, row, policy_for(at.book, row["id"]))
     why = f" ({found['why']})" if found["why"] else ""
     return Step(f"{found['next']}: {name} has no verdict yet{why}")
@@ -75,6 +80,8 @@ def _unfinished(at: Situation) -> Step | None:
 
 def _due(at: Situation) -> Step | None:
     """Return what should come before any new idea."""
+    if at.stands is None and (foreign := _foreign(at)):
+        return foreign
     if at.stands is None:
         elsewhere = f" --leaf {at.workspace.asked_leaf}" if at.workspace.asked_leaf else ""
         return Step(f"lab run --baseline --seeds 3{elsewhere}: no baseline here yet", "baseline")
@@ -85,6 +92,17 @@ def _due(at: Situation) -> Step | None:
         above = num(at.stands.provisional_gain, sign=True)
         return Step(f"lab audit: {above} is provisional, and enough to be confirmed", "audit")
     return None
+
+
+def _foreign(at: Situation) -> Step | None:
+    """Return how to undo commits that lab did not make, where a campaign's branch has any."""
+    if at.campaign is None or lookup.is_ours(at.book, at.campaign, at.workspace.place.head):
+        return None
+    tip = lookup.tip(at.book, at.campaign)
+    if tip is None or tip == at.workspace.place.head:
+        return None
+    undo = f"git reset --soft {tip[:12]} && git reset -q"
+    return Step(f"{undo}: there are commits here that lab did not make; their edits stay")
 
 
 def _combined(at: Situation) -> Step | None:

@@ -35,7 +35,8 @@ def nothing(case: Case) -> str:
     before = case.mutable()
     path = next((path for path in before if path.endswith(".py")), next(iter(before)))
     more = b"\n_ = None  # nothing\n" if path.endswith(".py") else b"\n"
-    found = case.try_change({path: before[path] + more}, f"a line that does nothing in {path}")
+    said = f"a line that does nothing in {path}"
+    found = case.try_change({path: before[path] + more}, said, "--again")
     try:
         if found["status"] != "finished":
             raise Broken(f"with a line that does nothing it fails: {why_failed(found)}")

@@ -26,7 +26,8 @@ CHECKS: dict[str, tuple[Check, tuple[str, ...]]] = {
     "repeat": (changes.repeat, ("nothing",)),
     "planted": (changes.planted, ("smoke",)),
     "frozen": (changes.frozen, ("smoke",)),
-    "same": (yardstick.same, ("smoke",)),
+    "split": (yardstick.split, ("smoke",)),
+    "same": (yardstick.same, ("split",)),
     "missing": (yardstick.missing, ("same",)),
     "foreign": (yardstick.foreign, ("same",)),
     "changed": (yardstick.changed, ("same", "planted")),
@@ -70,6 +71,8 @@ def _found(case: Case, check: str, before: list[Finding]) -> Finding:
     for one in before:
         if one.check in needs and one.state == "unproven":
             return Finding(check, "unproven", one.said)
+        if one.check == "split" and one.state == "noted" and check != "split":
+            return Finding(check, "unproven", yardstick.NOBODYS)
         if one.check in needs and one.state in ("failed", "skipped"):
             return Finding(check, "skipped", f"needs {one.check}")
     started, hint, state = time.monotonic(), "", "ok"

@@ -37,10 +37,11 @@ def _evidence(case: Case) -> list[str]:
     if not base:
         return ["nothing ran here"] * len(CONDITIONS)
     refused = len(seen.get("refused", []))
+    whose = "its own word" if case.settings.is_self_reported else "a process of its own"
     moved = f", moved to {num(case.planted['value'])} by a bad change" if case.planted else ""
     spread = num(seen["spread"]) if "spread" in seen else "no difference"
     return [
-        f"{base['metric']} {num(base['value'])} by a process of its own{moved}; {refused} of 2 "
+        f"{base['metric']} {num(base['value'])} by {whose}{moved}; {refused} of 2 "
         "false artefacts refused",
         f"{span(seen['seconds'])} a smoke run; budgets: {profiles_said(case)}",
         f"may change {', '.join(case.settings.mutable)}; "

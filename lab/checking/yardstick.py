@@ -30,6 +30,23 @@ CLOSE = 1e-6  # of a number: the same artefact on the same machine, sums in anot
 JUNK = b"\x00this is no artefact of this leaf\xff\n" * 8
 
 
+NOBODYS = "whether the score is true, which nothing but the script says"
+
+
+def split(case: Case) -> str:
+    """Something other than the script itself says what it is worth."""
+    if not case.settings.is_self_reported:
+        return f"{' '.join(case.settings.evaluate)} scores what training left"
+    script = case.settings.mutable[0]
+    return Noted(
+        f"self-reported: {script} prints its own score, and an edit may change how it is counted. "
+        f"To split it off: {script} saves what it made into the folder LAB_RUN_DIR; a new "
+        f"evaluate.py loads that, scores it and prints three lines: ---, "
+        f"{case.settings.metric}: NUMBER, ---; leaf.toml says evaluate = "
+        '["python", "evaluate.py"], names it in frozen and drops [printed]; then: lab check'
+    )
+
+
 def same(case: Case) -> str:
     """The same artefact gives the same number again, from a process of its own."""
     found = _left(case, "same", lambda source: None)

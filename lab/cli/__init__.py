@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "contributors": {
         "leaves": ("look", "the leaves of this repository"),
         "new": ("contribute", "make a leaf"),
+        "adopt": ("contribute", "make a leaf around a script of yours"),
         "check": ("contribute", "prove that a leaf keeps its contract"),
         "brief": ("look", "all an agent should read, on one page"),
     },

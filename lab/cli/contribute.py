@@ -46,6 +46,48 @@ def new(name: str, source: str | None, json_: bool) -> None:
         click.echo(scaffold.as_text(plain, files))
 
 
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS...]")
+@click.option("--metric", metavar="NAME", help="Which of the numbers that it prints.")
+@click.option("--direction", type=click.Choice(["min", "max"]), help="Which way is better.")
+@click.option("--python", metavar="PATH", help="Its Python; the project's .venv by default.")
+@click.option("--limit", type=float, default=300.0, show_default=True, metavar="S", help="Seconds.")
+@as_json
+def adopt(
+    script: Path,
+    arguments: tuple[str, ...],
+    metric: str | None,
+    direction: str | None,
+    python: str | None,
+    limit: float,
+    json_: bool,
+) -> None:
+    """Make a leaf around SCRIPT as it is: it is run once, and its score is what it prints.
+
+    Its numbers, knobs, data and packages are found; leaf.toml, program.md and notes.md are written
+    beside it and committed. Nothing of yours is changed.
+
+    Examples:
+
+    \b
+        lab adopt train.py
+        lab adopt train.py --metric val_acc --direction max
+        lab adopt bench/sort.c
+        lab adopt train.py -- --epochs 3
+    """
+    from .. import adopt as adopting
+
+    place = repo.place(folder())
+    if place.campaign is not None:
+        raise Refused("this is a campaign's worktree.", f"Adopt it in: cd {place.main}")
+    ways = {"min": "minimize", "max": "maximize"}
+    way = ways[direction] if direction else None
+    asked = adopting.Asked(script, arguments, metric, way, python, limit)
+    found = adopting.adopt(place, asked)
+    emit(found) if json_ else click.echo(adopting.as_text(found))
+
+
 @click.command()
 @click.argument("names", nargs=-1, metavar="[LEAF]...")
 @click.option(

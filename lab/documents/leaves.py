@@ -334,6 +334,7 @@ class Board(TypedDict):
     expected_gain: Metric | None  # confirmed_gain under its old name, for one release
     counts: Counts  # experiments, and what became of them
     pruning: Pruning | None  # what ending hopeless runs early came to; null where none was hopeless
+    self_reported: bool  # whether its script prints its own score, which nothing else measures
     imported: int  # how many of those listed came from another tool's log
     truncated: bool  # whether older ones are left out
     best: Leader | None  # the best that was kept

@@ -30,6 +30,7 @@ LOOK_S = 0.1  # between two looks at an audit that another process runs
 STARTING_S = 10.0  # until one that was detached has begun
 MOST_ABORTED = 6  # of one audit's runs, as many as it has: each lifts what a claim needs
 TRIES = 2  # a machine that changed on the way makes an audit worth nothing: once more, then it ends
+MOVED = "the branch had moved on and stays"
 IGNORED = "the seed changes nothing, so that no run tells a gain from the program's own luck"
 Wait = Callable[[int], Any]  # waits until an experiment's job is done
 
@@ -277,7 +278,7 @@ class Auditor:
         workspace, target = self.workspace, self._start_of(sides)
         incumbent = find_incumbent(workspace, self.book)
         if incumbent is None or incumbent["experiment"] != sides.tip["id"]:
-            return f"the branch had moved on and stays: lab move e{sides.base['id']}"
+            return f"{MOVED}: lab move e{sides.base['id']}"
         edited = branches.edits(workspace)
         if edited:
             tips.put_under(workspace, self.book, target)
@@ -335,7 +336,8 @@ def as_json(book: Notebook, audit: sqlite3.Row) -> Audit:
     spent = audits.spent(book, audit["id"])
     states = [lookup.state(book, number) for number in since]
     best = sorted(states, key=lambda state: -(state["gain"] or 0.0))
-    alone = [state["experiment"] for state in best] if audit["conclusion"] == "back" else []
+    back = audit["conclusion"] == "back" and len(since) > 1  # one by itself was measured: worse
+    alone = [state["experiment"] for state in best if (state["gain"] or 0.0) > 0] if back else []
     alone = [one for one in alone if not audits.broken(book, audit["id"], one)]
     if audit["conclusion"] == "open" and audits.crashed(book, audit["id"], audit["tip"]):
         alone = [audit["tip"]]
@@ -373,6 +375,8 @@ def _tries(found: Audit) -> str:
 
 def _said(found: Audit) -> str:
     """Return the conclusion in words; where a seed gave no number nothing was compared."""
+    if found["conclusion"] == "back" and MOVED in (found["why"] or ""):
+        return "not better; nothing is claimed"
     if found["conclusion"] == "back" and found["gain"] is None:
         return "it gave no number that counts; the branch goes back"
     if found["conclusion"] == "open" and found["try_alone"]:

@@ -82,6 +82,8 @@ def _experiment_at(
     workspace: Workspace, book: Notebook, target: str, where: str
 ) -> sqlite3.Row | None:
     row = lookup.at_commit(book, target)
+    if worktrees.EXPERIMENT.fullmatch(where):  # of several of one commit that one is meant
+        row = lookup.with_verdict(book, book.need(where, "e")["id"])
     if row is not None and row["leaf"] != workspace.leaf_name:
         raise Refused(
             f"{where} belongs to {row['leaf']}.", f"Here is {workspace.leaf_name}: lab log"

@@ -25,7 +25,7 @@ from ..leaf import kit
 from ..leaf.model import DryRun, Leaf, Settings
 from ..notebook import Notebook, attempts
 from ..notebook.lookup import Key
-from ..run import failures
+from ..run import failures, seeding
 from ..run.confinement import Confinement
 from ..run.exports import exports, remove
 from ..run.order import JobContext
@@ -240,7 +240,7 @@ class DryTrial:
         return Plan(
             folder=leaf.prefix.rstrip("/"),
             prepare=settings.prepare,
-            train=list(self.dry.command or settings.command),
+            train=seeding.told(self.dry.command or settings.command, 0),
             evaluate=settings.evaluate,
             serve=settings.serve,
             sealed=settings.sealed,

@@ -8,7 +8,7 @@ from typing import Any
 from .. import repo
 from ..brief import next_step
 from ..errors import NotYet, Refused
-from ..notebook import Notebook, lookup, measurements, record, waves
+from ..notebook import Notebook, ledger, lookup, measurements, record, waves
 from ..run import assessment, heads, mechanism
 from ..system import left
 from ..system.home import Home
@@ -56,6 +56,8 @@ def give(
             f"e{number} is a baseline, which stands for every campaign.",
             f"A person may judge it, in the main checkout: cd {workspace.place.main}",
         )
+    if workspace.place.campaign is not None and asked.verdict != "keep":
+        _check_carries_nothing(workspace, book, number)
     judged = _suggestion(book, experiment)
     _check(book, experiment, judged, asked)
     with workspace.locked():
@@ -100,6 +102,18 @@ def _following(workspace: Workspace, book: Notebook) -> str:
     del workspace.place  # the verdict moved it
     step = next_step.following(workspace, book)
     return step.text if step else PROPOSE
+
+
+def _check_carries_nothing(workspace: Workspace, book: Notebook, number: int) -> None:
+    """Refuse to take back what others stand on, or an audit confirmed, by a late verdict."""
+    above = ledger.kept_on(book, number)
+    if above is None and not ledger.is_confirmed(book, number):
+        return
+    rests = f"e{above} was kept on top of it" if above else "an audit has confirmed it"
+    raise Refused(
+        f"e{number} cannot be taken back by a verdict: {rests}.",
+        f"Take its change out as an idea of its own; a person may, in: cd {workspace.place.main}",
+    )
 
 
 def _after_wave(book: Notebook, experiment: sqlite3.Row, asked: Asked) -> None:

@@ -19,7 +19,7 @@ from .bag import together
 from .level import SIGN, Distance, Record, Runs, best_of, distance, out_of_reach
 from .machines import apart, between
 from .mechanism import Luck, Seen, Wanted, moved, overall, spread_of
-from .noise import Group, Noise, faded, pool, pooled
+from .noise import Group, Noise, beside, faded, pool, pooled
 from .numbers import agrees, finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
@@ -45,6 +45,7 @@ __all__ = [
     "agrees",
     "apart",
     "baseline",
+    "beside",
     "best_of",
     "between",
     "conclude",

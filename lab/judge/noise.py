@@ -45,6 +45,23 @@ class Group:
         return self.spread / math.sqrt(self.df)
 
 
+def beside(noise: Noise | None, own: Group | None) -> Noise | None:
+    """Return the noise to judge by beside a program whose own repeats may spread more widely.
+
+    What others repeat steadily says nothing of one whose variance luck makes so large only once in
+    a thousand times (F): there its own repeats count.
+
+    >>> beside(Noise(0.001, 20), Group(2, 0.024, 8)).sd == Group(2, 0.024, 8).sd
+    True
+    >>> beside(Noise(0.001, 20), Group(2, 0.004, 8))
+    Noise(sd=0.001, df=20)
+    """
+    if noise is None or own is None or own.df < 2 or own.sd <= noise.sd or noise.sd == 0:
+        return noise
+    chance = 1 - fisher_cdf((own.sd / noise.sd) ** 2, own.df, noise.df)
+    return Noise(own.sd, own.df) if chance < TOO_STEADY else noise
+
+
 def pool(groups: Iterable[Sequence[float]]) -> Noise | None:
     """Return the noise pooled over `groups`, each the values of one experiment's seeds.
 

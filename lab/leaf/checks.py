@@ -10,7 +10,18 @@ from .. import errors
 from ..judge.prune import Rules
 from ..text import nearest
 from .known_bad import fault_of
-from .model import SAMPLERS, WELL_KNOWN, Condition, DryRun, Knob, Leaf, Sampler, Settings, resolve
+from .model import (
+    SAMPLERS,
+    SELF_REPORTED,
+    WELL_KNOWN,
+    Condition,
+    DryRun,
+    Knob,
+    Leaf,
+    Sampler,
+    Settings,
+    resolve,
+)
 from .page import Check, Page
 from .places import find, folder_of, tidy
 
@@ -136,6 +147,23 @@ def _sealed(value: Any) -> str:
     return "" if value == {} else "must be an empty table: [sealed]"
 
 
+def _yardstick(value: Any) -> str:
+    """The command that scores, or that there is none but the script's own word."""
+    return (
+        "" if value == SELF_REPORTED else _words(value) and f"{_words(value)}, or {SELF_REPORTED!r}"
+    )
+
+
+def _printed(value: Any) -> str:
+    """Where the numbers of a self-reported score stand in what its script prints."""
+    if not isinstance(value, dict) or not value:
+        return 'must be a table, such as accuracy = "test accuracy: {}"'
+    for name, pattern in value.items():
+        if _name(name) or not isinstance(pattern, str) or pattern.count("{}") != 1:
+            return f'{name} = {pattern!r} has no place for its number, as "test accuracy: {{}}" has'
+    return ""
+
+
 def _train(value: Any) -> str:
     """What a training is given beside its data."""
     if not isinstance(value, dict) or not set(value) <= {"warm_start"}:
@@ -157,7 +185,9 @@ FIELDS: dict[str, Check] = {
     "direction": _one_of("minimize", "maximize"),
     "prepare": _words,
     "command": _words,
-    "evaluate": _words,
+    "evaluate": _yardstick,
+    "printed": _printed,
+    "seed_constant": _name,
     "serve": _words,
     "mutable": _some_paths,
     "frozen": _paths,
@@ -211,6 +241,8 @@ def read(root: Path, name: str, text: str | None = None) -> Leaf:
         if key not in table:
             page.refuse(key, "missing; every leaf must say it")
     page.fields("", table, FIELDS)
+    if table["evaluate"] == SELF_REPORTED and table["metric"] not in table.get("printed", {}):
+        page.refuse("printed", f"must say where {table['metric']} is printed: [printed]")
     profiles = _profiles(page, table)
     knobs = {n: _knob(page, n, k) for n, k in page.table(table, "knobs").items()}
     judge, prune = _judge(page, table), _prune(page, table)

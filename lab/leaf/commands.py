@@ -81,17 +81,17 @@ def check_requires(settings: Settings, python: str) -> None:
     """Raise Environment, with the install line, when `python` lacks a requirement."""
     if not settings.requires:
         return
-    lacking = _lacking(settings.requires, python)
-    if lacking:
-        said = ", ".join(f"{need} ({has or 'not installed'})" for need, has in lacking)
-        needs = " ".join(shlex.quote(need) for need, _ in lacking)
+    missing = lacking(settings.requires, python)
+    if missing:
+        said = ", ".join(f"{need} ({has or 'not installed'})" for need, has in missing)
+        needs = " ".join(shlex.quote(need) for need, _ in missing)
         raise errors.Environment(
             f"{python} lacks {said}", f"Install: {shlex.quote(python)} -m pip install {needs}"
         )
 
 
 @lru_cache(maxsize=32)
-def _lacking(requires: tuple[str, ...], python: str) -> tuple[tuple[str, str], ...]:
+def lacking(requires: tuple[str, ...], python: str) -> tuple[tuple[str, str], ...]:
     """Return each requirement that is not met, with the version there is ("" for none)."""
     parts = [REQUIREMENT.fullmatch(need.strip()) for need in requires]
     names = [part.group(1) if part else "" for part in parts]

@@ -59,7 +59,9 @@ def yardstick(leaf: Leaf, settings: Settings, top: Path | None = None, commit: s
         said["warm_start"] = True
     if settings.evaluate_on_cpu:
         said["evaluate_needs"] = "cpu"
-    if kit.needed(leaf, settings.frozen):
+    if settings.is_self_reported:
+        said["printed"] = dict(settings.printed)
+    if kit.needed(leaf, settings, settings.frozen):
         said["kit"] = kit.digest()
     return _digest({p: hashes[p] for p in sorted(hashes) if not p.endswith(".md")}, said)
 
@@ -94,9 +96,10 @@ def cache_key(leaf: Leaf, settings: Settings) -> str:
     aside = ("hints", "constraints", "sandbox", "serve", "warm_start")
     profile = {k: v for k, v in asdict(settings).items() if k not in aside}
     profile["network"] = settings.network is not False
-    if kit.needed(leaf, settings.frozen):
+    if kit.needed(leaf, settings, settings.frozen):
         profile["kit"] = kit.digest()
-    del profile["evaluate_on_cpu"]
+    for later in ("evaluate_on_cpu", "printed", "seed_constant"):
+        del profile[later]
     if not settings.sealed:  # what was prepared before there was such a thing serves on
         del profile["sealed"]
     return _digest({path: _contents(leaf.root / path) for path in files}, profile)

@@ -19,19 +19,20 @@ PLACES = {"labtree": "labtree/shared", "shared": "shared"}  # by the name that i
 IMPORT = re.compile(rb"^\s*(?:from|import)\s+(labtree|shared)\b", re.MULTILINE)
 
 
-def needed(leaf: Leaf, names: Iterable[str]) -> list[str]:
+def needed(leaf: Leaf, settings: Settings, names: Iterable[str]) -> list[str]:
     """Return what of the kit some of a leaf's files import and its repository does not have."""
     paths = [leaf.folder / name for name in names]
     inside = [file for path in paths if path.is_dir() for file in path.rglob("*.py")]
     files = [path for path in paths if path.suffix == ".py" and path.is_file()]
     texts = [file.read_bytes() for file in (*files, *inside)]
     found = {name.decode() for text in texts for name in IMPORT.findall(text)}
+    found |= {"labtree"} if settings.is_self_reported else set()
     return sorted(name for name in found if not (leaf.root / name).exists())
 
 
 def lay(leaf: Leaf, settings: Settings, root: Path) -> None:
     """Put what a leaf imports of the kit into an export, unless its commit has its own."""
-    for name in needed(leaf, (*settings.mutable, *settings.frozen)):
+    for name in needed(leaf, settings, (*settings.mutable, *settings.frozen)):
         to = root / PLACES[name]
         if to.exists():
             continue

@@ -27,6 +27,8 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"\s*([^\s<>=!]+)\s*(<=|>=|==|!=|<|>)\s*([^\s<>=!]*[^\s<>=!x])(x?)\s*")
 
+SELF_REPORTED = "self-reported"  # in place of a yardstick: the script prints its own score
+READS = "labtree.shared.printed"  # the module that reads it
 WELL_KNOWN = ("gpu", "cpu", "smoke")  # profile names every leaf answers to
 STARTUP_S = 60.0  # imports, compilation and loading data, unless the leaf says otherwise
 
@@ -154,6 +156,8 @@ class Settings:
     serve: list[str] | None = None  # loads the experiment for an `evaluate` that never imports it
     warm_start: bool = False  # whether training may begin from what the incumbent's run left
     sealed: bool = False  # whether `prepare` holds out a second set, for the harness alone
+    printed: Mapping[str, str] = field(default_factory=dict)  # of a score that the script reports
+    seed_constant: str | None = None  # of a mutable file, which each run sets to its seed
     evaluate_on_cpu: bool = False  # whether the next training has the GPU while this one is scored
 
     @property
@@ -170,7 +174,13 @@ class Settings:
             "LAB_CLOCK": self.clock,
             "LAB_NEEDS": self.needs,
             "LAB_DATA": json.dumps(dict(self.data), default=str),  # TOML's dates become texts
+            **({"LAB_PRINTED": json.dumps(dict(self.printed))} if self.printed else {}),
         }
+
+    @property
+    def is_self_reported(self) -> bool:
+        """Whether the script prints its own score, and nothing else measures it."""
+        return bool(self.printed)
 
 
 @dataclass(frozen=True)
@@ -225,7 +235,7 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         direction=said["direction"],
         prepare=list(said["prepare"]) if said.get("prepare") else None,
         command=list(said["command"]),
-        evaluate=list(said["evaluate"]),
+        evaluate=_evaluate(said["evaluate"]),
         mutable=tuple(said["mutable"]),
         frozen=tuple(said["frozen"]),
         requires=tuple(said.get("requires", ())),
@@ -245,9 +255,15 @@ def resolve(table: Mapping[str, Any], profile: str) -> Settings:
         serve=list(said["serve"]) if said.get("serve") else None,
         warm_start=said.get("train", {}).get("warm_start", False),
         sealed="sealed" in said,
+        printed=said.get("printed", {}) if said["evaluate"] == SELF_REPORTED else {},
+        seed_constant=said.get("seed_constant"),
         evaluate_on_cpu=said.get("evaluate_needs") == "cpu",
         gpu_optional="needs" not in said and "cpu" not in table.get("profiles", {}),
     )
+
+
+def _evaluate(said: Any) -> list[str]:
+    return ["python", "-m", READS] if said == SELF_REPORTED else list(said)
 
 
 def _sandbox(said: Mapping[str, Any]) -> Sandbox:

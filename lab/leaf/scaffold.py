@@ -151,6 +151,12 @@ def _template(top: Path, name: str) -> dict[str, bytes]:
     return found
 
 
+def notes(name: str) -> str:
+    """Return the notes.md of a leaf in which nothing was found yet."""
+    text = resources.files("lab.leaf").joinpath(f"template/notes.md{SUFFIX}")
+    return text.read_text(encoding="utf-8").replace("{{leaf}}", name)
+
+
 def _copied(top: Path, source: str, name: str) -> dict[str, bytes]:
     """Return another leaf's files as they stand, with its name replaced where it names itself."""
     try:
@@ -165,7 +171,7 @@ def _copied(top: Path, source: str, name: str) -> dict[str, bytes]:
         inner = PurePosixPath(path).relative_to(old.prefix).as_posix()
         if inner not in NOT_COPIED and (top / path).is_file():
             found[inner] = _renamed(inner, (top / path).read_bytes(), old.name, name)
-    return found | {"notes.md": _template(top, name)["notes.md"]}
+    return found | {"notes.md": notes(name).encode()}
 
 
 def _renamed(path: str, data: bytes, old: str, new: str) -> bytes:

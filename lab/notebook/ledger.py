@@ -171,6 +171,17 @@ def is_confirmed(book: Notebook, number: int) -> bool:
     return _audited(book, number) == "confirmed"
 
 
+def kept_on(book: Notebook, number: int) -> int | None:
+    """Return a change that was kept on top of a kept one, if there is any."""
+    row = book.one(
+        "select e.id from experiments e join state s on s.experiment = e.id "
+        "join state own on own.experiment = ?1 where e.incumbent = ?1 and e.kind = 'run' "
+        "and s.verdict = 'keep' and own.verdict = 'keep' limit 1",
+        number,
+    )
+    return None if row is None else int(row["id"])
+
+
 def is_audited(book: Notebook, number: int) -> bool:
     """Return whether an audit measured a kept change in turn, whatever it said."""
     return _audited(book, number) is not None
@@ -271,7 +282,8 @@ def _bagged_on(book: Notebook, incumbent: int) -> list[sqlite3.Row]:
         "join state s on s.experiment = e.id left join hypotheses h on h.id = e.hypothesis "
         "where e.id in (select id from experiments where incumbent = ? order by id desc limit ?) "
         "and s.verdict = 'discard' and (select reason from judgements where experiment = e.id "
-        "order by id desc limit 1) = 'bagged'",
+        "order by id desc limit 1) = 'bagged' and not exists (select 1 from results r where "
+        "r.experiment = e.id and r.because like 'audit: %')",
         *(incumbent, NEWEST),
     )
 

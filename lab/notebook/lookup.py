@@ -69,6 +69,15 @@ def at_commit(book: Notebook, commit: str | None) -> sqlite3.Row | None:
     )
 
 
+def with_verdict(book: Notebook, number: int) -> sqlite3.Row | None:
+    """Return an experiment, with its verdict and status."""
+    return book.one(
+        "select e.*, s.verdict, s.status from experiments e join state s on s.experiment = e.id "
+        "where e.id = ?",
+        number,
+    )
+
+
 def made_in(book: Notebook, commit: str | None, campaign: str | None) -> sqlite3.Row | None:
     """Return the experiment that a campaign's commit was made for, with verdict and status."""
     return book.one(

@@ -20,6 +20,8 @@ def marks(book: Notebook, number: int) -> list[str]:
     found += ["warm start"] if runs.warm(book, [number]) else []
     against = lookup.experiment(book, number)["incumbent"]
     ours, theirs = runs.machines(book, number), runs.machines(book, against)
+    if any(one.get("self_reported") for one in ours):
+        found.append("self-reported: the script prints its own score, nothing else measured it")
     found += _of_edit(book, number) + _of_incumbent(book, against)
     found += pace.marks(book, number, ours, theirs)
     return [*found, *_otherwise(ours, theirs, against)]

@@ -11,6 +11,7 @@ from ..judge import (
     Pairs,
     Record,
     Runs,
+    beside,
     between,
     correlation,
     faded,
@@ -46,6 +47,14 @@ def noise(book: Notebook, scope: int) -> Noise | None:
     A metric that its leaf declares deterministic has none.
     """
     return noise_and_outside(book, scope)[0]
+
+
+def noise_of(book: Notebook, scope: int, program: int | None) -> Noise | None:
+    """Return the noise to judge a change of a program by: its own where that is far wider."""
+    row = book.one(
+        "select experiment, spread, df from state where experiment = ? and df > 0", program
+    )
+    return beside(noise(book, scope), Group(*row) if row else None)
 
 
 def noise_and_outside(book: Notebook, scope: int) -> tuple[Noise | None, list[int]]:

@@ -289,14 +289,14 @@ def since_keep(
     """
     mine = "campaign = ? and leaf = ?" if campaign else "? is null and leaf = ?"
     rows = book.db.execute(
-        f"select verdict, failure from state where {mine} and verdict is not null "
+        f"select verdict, failure, claimed from state where {mine} and verdict is not null "
         "and (select kind from experiments where id = state.experiment) <> 'import' "
         "order by experiment desc limit ?",
         (campaign, leaf, LOOK_BACK),
     )
     count = 0
     for row in rows:
-        if row["verdict"] == "keep":
+        if row["verdict"] == "keep" and not row["claimed"]:
             break
         count += row["failure"] not in silent
     return count

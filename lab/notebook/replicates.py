@@ -93,10 +93,15 @@ def unfinished(runs: Sequence[Run]) -> int:
 
 
 def failures(runs: Sequence[Run]) -> int:
-    """Return how many seeds were started and never gave a number, the idea's own fault."""
+    """Return how many seeds were started and never gave a number, the idea's own fault.
+
+    One that its own campaign stopped stays failed, whatever it gives when it is run again: whoever
+    stops what looks bad chooses.
+    """
     good = {run["seed"] for run in counted(runs)}
     bad = {run["seed"] for run in runs if run["status"] == "failed" and blamed(run)}
-    return len(bad - good)
+    stopped = {run["seed"] for run in runs if run["failure"] == "stopped"}
+    return len((bad - good) | stopped)
 
 
 def tampered(runs: Sequence[Run]) -> int:

@@ -55,11 +55,21 @@ def finished(book: Notebook, experiment: int | None, seed: int) -> int | None:
 
 def warm(book: Notebook, experiments: Iterable[int]) -> set[int]:
     """Return which of these experiments have a run that began from an earlier one's artefact."""
+    return _recorded(book, "warm_start", experiments)
+
+
+def self_reported(book: Notebook, experiments: Iterable[int]) -> set[int]:
+    """Return which of these experiments were scored by what their script printed itself."""
+    return _recorded(book, "self_reported", experiments)
+
+
+def _recorded(book: Notebook, name: str, experiments: Iterable[int]) -> set[int]:
+    """Return which of these experiments have a run whose machine's record has a name."""
     found: set[int] = set()
     for part in parts(experiments):
         marks = ", ".join("?" * len(part))
         query = f"select distinct experiment from runs where experiment in ({marks})"
-        rows = book.all(f"{query} and json_extract(machine, '$.warm_start') is not null", *part)
+        rows = book.all(f"{query} and json_extract(machine, '$.{name}') is not null", *part)
         found |= {row["experiment"] for row in rows}
     return found
 

@@ -61,7 +61,8 @@ def policy_for(book: Notebook, experiment: int) -> judging.Policy:
 def assess(book: Notebook, experiment: sqlite3.Row, policy: judging.Policy) -> Assessment:
     """Judge an experiment by what the notebook holds at this moment."""
     number, scope = experiment["id"], lookup.state(book, experiment["id"])["scope"]
-    noise, pairs = measurements.noise(book, scope), measurements.pairs(book, scope)
+    noise = measurements.noise_of(book, scope, experiment["incumbent"])
+    pairs = measurements.pairs(book, scope)
     broken, record = _broken(book, number), measurements.known_by(book, number)
     incumbent, against = None, experiment["incumbent"]
     if against is not None:

@@ -33,6 +33,7 @@ from . import (
     pruning,
     queue_status,
     renting,
+    seeding,
     seeds,
     shared_memory,
     step_log,
@@ -165,6 +166,9 @@ class Execution:
         self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
         for root in self.exports[::-1]:  # the one that was read comes last
             kit.lay(leaf, self.settings, root)
+        seeding.set_constant(self.settings, self.exports[0] / leaf.prefix, self.seed)
+        if self.settings.is_self_reported:
+            self.machine["self_reported"] = True
         self.machine["frozen"] = leaves.written(leaf, self.settings, self.exports)
         self.folder = leaf.prefix.rstrip("/")
         return leaf
@@ -219,7 +223,7 @@ class Execution:
         return Plan(
             folder=self.folder,
             prepare=settings.prepare,
-            train=settings.command,
+            train=seeding.told(settings.command, self.seed),
             evaluate=settings.evaluate,
             serve=settings.serve,
             sealed=settings.sealed,

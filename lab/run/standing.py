@@ -263,6 +263,8 @@ def _next(
             return Action("edit", experiment=number, otherwise=crash)
         if state["failure"] in SAYS_NOTHING:
             return Action("run", hypothesis=idea)
+        if state["failure"] == "stopped":  # that seed is failed, and running it again mends nothing
+            return crash
         if known.attempts >= ATTEMPTS:
             return Action("look") if known.is_given_up else crash
         return Action("run", hypothesis=idea, otherwise=crash)

@@ -44,6 +44,7 @@ def board(book: Notebook, leaf: str, n: int = MOST, policy: Policy = DEFAULT) ->
         "expected_gain": stands.confirmed_gain if stands else None,
         "counts": counts,
         "pruning": repeats.pruned(book, leaf),
+        "self_reported": bool(runs.self_reported(book, (row["experiment"] for row in rows))),
         "imported": sum(row["made"] == "import" for row in rows),
         "truncated": counts["experiments"] > len(rows),
         "best": _best(book, scope, policy),

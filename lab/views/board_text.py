@@ -89,7 +89,8 @@ def _head(found: Board, width: int) -> list[tuple[str, str]]:
     )
     if found["imported"]:
         tally += f"; {found['imported']} of them imported"
-    lines = _wrapped(f"{found['leaf']}: {metric}", "bold", width) + _wrapped(
+    own = ", self-reported: the script's own word" if found["self_reported"] else ""
+    lines = _wrapped(f"{found['leaf']}: {metric}{own}", "bold", width) + _wrapped(
         tally, "default", width
     )
     if counts["overruled"]:
@@ -161,7 +162,8 @@ def _table(
     for row in rows:
         words = _gain(row, width) if gains else _figures(row, width)
         room = max(LEAST_ROOM, width - len(words) - 1)
-        origin = "imported: " if row["imported"] else "warm start: " if row["warm_start"] else ""
+        origin = "imported: " if row["imported"] else "claimed: " if row["claimed"] else ""
+        origin = "warm start: " if row["warm_start"] else origin
         claim = shorten(origin + (row["claim"] or "baseline"), room)
         lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
     return lines
@@ -171,7 +173,7 @@ def _gain(row: Row, width: int) -> str:
     gain = num(row["gain"], sign=True) if row["gain"] is not None else "-"
     error = f" ± {row['se']:.2g}" if row["se"] is not None else ""
     wide = 22 if width >= 60 else 0
-    mark = ("?" if _is_unproven(row) else "") + ("!" if row["marks"] else "")
+    mark = ("?" if _is_unproven(row) or row["claimed"] else "") + ("!" if row["marks"] else "")
     return f"{row['experiment']:>5} {gain + mark + error:<{wide}}"
 
 

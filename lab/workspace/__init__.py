@@ -85,6 +85,8 @@ class Workspace:
 
     def known_leaf(self) -> str | None:
         """Return the leaf meant, or None at the root of several."""
+        if self.asked_leaf in (".", "./"):
+            return leaves.here(self.cwd, self.place.top)
         if self.asked_leaf is not None:
             return self.asked_leaf.strip("/").removeprefix("./") or None
         standing = leaves.here(self.cwd, self.place.top)

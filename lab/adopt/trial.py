@@ -1,0 +1,111 @@
+"""The one run of a script before it is adopted: in a copy, as a run would have it."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import repo
+from ..errors import Failed, Refused
+from ..text import plain, shorten, span
+
+LINE = 160  # characters of an error's last line
+MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+MISSING = re.compile(r"(?:FileNotFoundError|No such file or directory).*?'([^']+)'")
+ARGUMENTS = re.compile(r"required: (.+)|Missing (?:argument|option) (.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one run of a script printed, took and left."""
+
+    text: str
+    seconds: float
+    cpu_s: float
+    new: tuple[str, ...]  # files that it wrote beside itself
+
+
+def copied(top: Path, into: Path) -> None:
+    """Copy what git has or would have: a run gets no more."""
+    listing = repo.git("ls-files", "-z", "-co", "--exclude-standard", cwd=top)
+    for path in filter(None, listing.split("\0")):
+        if (top / path).is_file():
+            (into / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(top / path, into / path)
+
+
+def run(top: Path, folder: Path, command: Sequence[str], name: str, limit_s: float) -> Trial:
+    """Run a command in a copy of `folder` in the repository `top`; refuse what gave nothing."""
+    with tempfile.TemporaryDirectory(prefix="labtree-") as base:
+        root = Path(base) / "copy"
+        root.mkdir()
+        copied(top, root)
+        where = root / folder.relative_to(top)
+        before = _files(where)
+        env = {k: v for k, v in os.environ.items() if not k.startswith("LAB_")}
+        env |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        used, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        try:
+            done = subprocess.run(
+                command,
+                cwd=where,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=limit_s,
+            )
+        except subprocess.TimeoutExpired:
+            raise Refused(
+                f"{name} did not end within {span(limit_s)}.",
+                f"Give it longer: lab adopt {name} --limit 3600; or have it train for less",
+            ) from None
+        except OSError as error:
+            raise Refused(f"{command[0]}: {error.strerror}.", "Is it installed?") from None
+        took = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_s = took.ru_utime + took.ru_stime - used.ru_utime - used.ru_stime
+        if done.returncode:
+            raise _failed(done.stdout, done.returncode, command, name, folder)
+        new = tuple(sorted(_files(where) - before))
+        return Trial(done.stdout, time.monotonic() - began, cpu_s, new)
+
+
+def _files(folder: Path) -> set[str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix() for path in found if path.suffix != ".pyc"}
+
+
+def _failed(text: str, code: int, command: Sequence[str], name: str, folder: Path) -> Failed:
+    """Return why a script cannot be adopted as it is, and what to type."""
+    lines = [plain(line) for line in text.splitlines() if line.strip()]
+    last = shorten(lines[-1], LINE) if lines else "it printed nothing"
+    module, missing = MODULE.search(text), MISSING.search(text)
+    arguments = ARGUMENTS.search(text)
+    if module:
+        what = module[1].partition(".")[0]
+        return Failed(
+            f"{name} imports {what}, which {command[0]} does not have.",
+            f"Install it: {command[0]} -m pip install {what}; or another Python: --python PATH",
+        )
+    if arguments:
+        return Failed(
+            f"{name} needs arguments: {shorten(arguments[1] or arguments[2], LINE)}.",
+            f"Say them: lab adopt {name} -- --option value",
+        )
+    if missing and (folder / missing[1]).exists():
+        return Failed(
+            f"{name} reads {missing[1]}, which git ignores, so that no run would have it.",
+            f"Commit it: git add -f {missing[1]}; or give its whole path, and see [sandbox] read "
+            "in docs/leaf.md",
+        )
+    return Failed(
+        f"{name} ended with exit code {code}: {last}", f"Mend it, so that it runs: {name}"
+    )
