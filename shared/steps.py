@@ -7,6 +7,7 @@ JSON has no NaN: a value that is not finite is written as null and named in `non
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -57,6 +58,19 @@ class StepLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_open: dict[str, StepLog] = {}  # the log of this process's run, by its folder
+
+
+def log(step: int, elapsed_s: float, **values: float) -> None:
+    """Write one step into the log of the run that this process is; by hand it does nothing."""
+    folder = os.environ.get("LAB_RUN_DIR")
+    if folder is None:
+        return
+    if folder not in _open:
+        _open[folder] = StepLog(folder)
+    _open[folder].log(step, elapsed_s, **values)
 
 
 def as_json(row: Mapping[str, Any]) -> str:

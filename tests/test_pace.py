@@ -80,6 +80,7 @@ def machine(clock: str, took: dict[str, float]) -> dict[str, Any]:
 
 
 DEAR = {"cpu_s": 12.5, "wall_s": 12.5}  # 0.8 of the steps for a CPU second
+BUSIER = {"wall_s": 20.0, "delayed": 0.5}
 BUSY = {"wall_s": 15.0, "delayed": 0.3}
 LOAD = ["measured under load (30% of its time waiting for a core)"]
 WALL = "1.50 of e1's wall seconds per CPU second"
@@ -133,9 +134,16 @@ TOLD = {
         [*LOAD, f"{STEPS} (dearer steps or a slower machine){ASKS}"],
     ),
     "cheaper, and steps are the budget": ("steps", BUSY, LOAD),
+    "a quieter machine than the incumbent's, by the CPU clock": (
+        *("cpu", {"cpu_s": 12.5, "wall_s": 13.9, "delayed": 0.1}, BUSIER),
+        [
+            "measured under load (its incumbent e1 50%)",
+            f"{STEPS}, from a slower machine, for which the CPU clock allowed",
+        ],
+    ),
     "more at once by the CPU clock": (
         *("cpu", {**DEAR, "wall_s": 8.75}),
-        [f"{STEPS}: more of them at once (0.70 of its wall seconds for each)"],
+        [f"{STEPS}: it keeps more cores busy at once (0.70 of its wall seconds for a CPU second)"],
     ),
 }
 

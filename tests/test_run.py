@@ -396,3 +396,14 @@ def test_a_script_is_told_what_it_would_read_by_hand(toy: Toy, tmp_path: Path) -
     told = ["smoke", "cpu", "wall", 2.5, {"rows": 3, "words": "ü"}]
     assert json.loads(log.with_name("told.json").read_text()) == [*told, True]
     assert json.loads((tmp_path / "told.json").read_text()) == [*told, False]
+
+
+def test_a_deletion_that_changes_nothing_is_kept_as_simpler(toy: Toy, campaign: Path) -> None:
+    text = (campaign / "train.py").read_text()
+    (campaign / "train.py").write_text(text.replace('    print("trained")\n', ""))
+    found = toy.lab("run", toy.idea("say less", cwd=campaign), "--json", cwd=campaign).json
+    while found["suggest"] == "replicate":
+        words = found["next"].split()[1:]
+        toy.lab(*words, cwd=campaign)
+        found = toy.lab("wait", "e2", "--json", cwd=campaign).json
+    assert (found["suggest"], found["reason"]) == ("keep", "simpler"), found["why"]

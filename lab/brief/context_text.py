@@ -163,7 +163,9 @@ def _ledgers(found: Context) -> list[str]:
     if found["bar"] is not None:
         words += f", one run is kept at {num(found['bar'])}"
         if found["out_of_reach"]:
-            words += ", which no number reaches: lower the noise first, or make the task harder"
+            words += (
+                ", which no number reaches: lower the noise first (kept by a reason), or it is done"
+            )
     lines = [f"{words}; {gains(found['confirmed_gain'], found['provisional_gain'])}"]
     if found["pairs"] is not None and found["pairs"]["rho"] > 0:
         lines.append(f"Equal seeds share luck: correlation {found['pairs']['rho']:.2f}")

@@ -45,7 +45,8 @@ def check(case: Case) -> str:
     required = {_plain(re.split(r"[\s\[<>=!~]", need, maxsplit=1)[0]) for need in _all(case)}
     for one in found:
         _refuse_strangers(one, others)
-        known = one.top in own or one.top == "shared" or one.top in stdlib or one.optional
+        ours = one.top == "shared" or one.name.startswith("labtree.shared")
+        known = one.top in own or ours or one.top in stdlib or one.optional
         gives = {_plain(name) for name in distributions.get(one.top, [one.top])}
         if not known and not gives & required:
             raise Broken(
@@ -63,7 +64,7 @@ def check(case: Case) -> str:
 
 
 def _refuse_strangers(one: Import, others: list[str]) -> None:
-    if one.top == "lab":
+    if one.top == "lab" or one.name.startswith("labtree.lab"):
         raise Broken(
             f"{one.file}:{one.line} imports {one.name}: a leaf never imports lab",
             "Report through shared, which is on its path",

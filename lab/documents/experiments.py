@@ -188,6 +188,8 @@ class Audit(TypedDict):
     se: Metric | None  # its standard error
     bar: Metric | None  # what the gain had to exceed for a claim
     why: str | None  # what went wrong, where something did
+    tip_values: list[Metric]  # what the audit's runs of the tip gave, by seed
+    base_values: list[Metric]  # and those of the base, at the same seeds
     tries: int  # chances there were to confirm something on this base; each lifts the bar
     runs: int  # made for it
     seconds: Seconds | None  # those together

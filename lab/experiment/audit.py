@@ -351,12 +351,20 @@ def as_json(book: Notebook, audit: sqlite3.Row) -> Audit:
         "se": audit["se"],
         "bar": audit["bar"],
         "why": audit["why"],
+        "tip_values": _values(book, audit, audit["tip"]),
+        "base_values": _values(book, audit, audit["base"]),
         "tries": audits.tries(book, audit["id"]),
         "runs": spent["runs"],
         "seconds": spent["seconds"],
         "since": [f"e{number}" for number in since],
         "try_alone": [f"e{number}" for number in alone],
     }
+
+
+def _values(book: Notebook, audit: sqlite3.Row, side: int) -> list[float]:
+    """Return what an audit's runs of one side gave, in the order of its seeds."""
+    found = measurements.by_audit(book, audit["id"], side)
+    return [found[seed] for seed in audits.seeds(audit) if seed in found]
 
 
 SAYS = {
@@ -395,6 +403,11 @@ def as_text(found: Audit) -> str:
             f"gain {num(found['gain'], sign=True)} ± {error(found['se'])}; a claim needs "
             f"{num(found['bar'])}{_tries(found)}"
         )
+    sides = (found["tip"], found["tip_values"]), (found["base"], found["base_values"])
+    for name, values in sides:
+        if values:
+            each = ", ".join(map(num, values))
+            lines.append(f"{name} at its seeds: {each}; mean {num(judging.mean(values))}")
     if found["why"]:
         lines.append(f"because {found['why']}")
     return "\n".join([*lines, *_following(found)])

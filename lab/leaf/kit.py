@@ -16,6 +16,7 @@ from .model import Leaf, Settings
 
 HERE = SOURCE / "shared"
 PLACES = {"labtree": "labtree/shared", "shared": "shared"}  # by the name that is imported
+LAID = ".kit"  # the file that says so of a folder that was laid here
 IMPORT = re.compile(rb"^\s*(?:from|import)\s+(labtree|shared)\b", re.MULTILINE)
 
 
@@ -27,7 +28,8 @@ def needed(leaf: Leaf, settings: Settings, names: Iterable[str]) -> list[str]:
     texts = [file.read_bytes() for file in (*files, *inside)]
     found = {name.decode() for text in texts for name in IMPORT.findall(text)}
     found |= {"labtree"} if settings.is_self_reported else set()
-    return sorted(name for name in found if not (leaf.root / name).exists())
+    own = {name for name in found if (leaf.root / name).exists()}
+    return sorted(found - {name for name in own if not (leaf.root / name / LAID).exists()})
 
 
 def lay(leaf: Leaf, settings: Settings, root: Path) -> None:
@@ -39,6 +41,7 @@ def lay(leaf: Leaf, settings: Settings, root: Path) -> None:
         shutil.copytree(HERE, to, ignore=shutil.ignore_patterns("__pycache__"))
         if to.parent != root:
             (to.parent / "__init__.py").touch()
+        (root / name / LAID).touch()
 
 
 @functools.cache

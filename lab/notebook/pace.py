@@ -61,7 +61,17 @@ class Beside:
     @property
     def is_wider(self) -> bool:
         """Whether more processes or threads than the incumbent's used CPU seconds at once."""
-        return self.clock == "cpu" and self.wall < 1 and _is_apart(self.wall)
+        if self.clock != "cpu" or self.wall >= 1 or not _is_apart(self.wall):
+            return False
+        return _is_apart(self.wall / self.by_waiting)  # a quieter machine is no second core
+
+    @property
+    def by_waiting(self) -> float:
+        """What the shares of time spent waiting for a core make of the wall seconds, alone."""
+        if self.waited is None:
+            return 1.0
+        mine, theirs = self.waited
+        return (1 - min(theirs, MOST)) / (1 - min(mine, MOST))
 
     @property
     def is_busier(self) -> bool:
@@ -190,7 +200,8 @@ def _words(found: Beside, against: str) -> str:
         return f"pace: {both}{wall} ({_waits(found, against)})"
     if found.is_wider:
         return (
-            f"pace: {steps}: more of them at once ({found.wall:.2f} of its wall seconds for each)"
+            f"pace: {steps}: it keeps more cores busy at once ({found.wall:.2f} of its wall "
+            "seconds for a CPU second)"
         )
     slower, dearer = ("slower", "dearer") if found.steps < 1 else ("quicker", "cheaper")
     if found.is_machine:
@@ -204,7 +215,7 @@ def _waits(found: Beside, against: str) -> str:
     if found.waited is None:
         return "the machine, or other waiting of its own"
     mine, theirs = found.waited
-    told = (1 - min(theirs, MOST)) / (1 - min(mine, MOST))  # wall seconds by those shares alone
+    told = found.by_waiting
     if not _is_apart(told) and _is_apart(found.wall / told):
         return f"no neighbour: it waited for a core as long as {against}"
     return f"waiting for a core {mine:.0%} of its time, {against} {theirs:.0%}"

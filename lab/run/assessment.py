@@ -110,6 +110,8 @@ def _in_wave(book: Notebook, number: int, verdict: judging.Judgement) -> judging
     if verdict.suggest != "keep":
         return verdict
     wave, many = waves.of(book, number), waves.width(book, number)
+    if many == 1 and wave.kept is None:
+        return verdict
     better = [other for other in wave.waiting if _is_better(book, other, number)]
     if wave.kept is not None:
         why = f"e{wave.kept} was kept on the same incumbent"

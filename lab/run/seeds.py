@@ -18,6 +18,7 @@ from ..judge import is_count
 from ..system import left
 
 MOST = 10_000_000  # bytes of a step log: its beginning tells, and no log fills the memory
+ENDS = (0.0, 1.0, 100.0)  # of a share, also in per cent
 ENOUGH = 4  # numbers of a training, each rounded, that no chance makes the same at two seeds
 LIGHT = {"steps.jsonl", "samples.jsonl"}  # what a run leaves for people, beside its *.log
 LEARNING = re.compile("loss|reward|grad|score|acc|error|entropy|nll|ppl|perplexity|bpb|kl")
@@ -61,6 +62,8 @@ def ignored(metric: str, mine: Left, other: Left) -> bool:
     """Return whether two seeds did the very same; what cannot be read proves nothing."""
     if _scores(metric, mine.measured) != _scores(metric, other.measured):
         return False
+    if mine.measured[metric] in ENDS and is_count(mine.measured[metric]):
+        return False  # a share that can go no further: every luck ends there
     try:
         for alike in (_same_learning(metric, mine, other), _same_files(mine, other)):
             if alike is not None:

@@ -30,8 +30,8 @@ ATTEMPTS = 2  # at an idea; whoever has failed twice at its code seldom mends it
 MOVED = 0.5  # noises that a level must move before two gains are told; three seeds move it as far
 SOME_S = 1.0  # of set-up or waiting: less is not worth a word
 FAR = (
-    "a keep needs {}, which no number reaches: the noise is too large for what is left. Lower it "
-    "first (more held-out items, a longer run), or make the task harder"
+    "a keep needs {}, which no number reaches: what is left is less than the luck of a run. Only "
+    "what makes runs steadier helps, kept by a reason (--because); or it is done: audit, and end"
 )
 
 
@@ -89,7 +89,7 @@ def as_json(
     known = _known(book, experiment, policy, standing)
     state, verdict, stands, last = known.state, known.judgement, known.stands, known.last
     judged = state["status"] in ("finished", "failed", PRUNED) and experiment["kind"] == "run"
-    hints = _hints(known, standing, experiment) if judged else known.detail.get("hints", [])
+    hints = _hints(book, known, standing, experiment) if judged else known.detail.get("hints", [])
     begun = _begun(book, experiment, known, standing)
     return {
         **_judged(begun, verdict if judged else None),
@@ -169,10 +169,20 @@ def _as_judged(book: Notebook, number: int, now: judging.Judgement) -> judging.J
     return dataclasses.replace(now, **{name: row[name] for name in figures})
 
 
-def _hints(known: _Known, standing: Assessment, experiment: sqlite3.Row) -> list[str]:
+def _hints(
+    book: Notebook, known: _Known, standing: Assessment, experiment: sqlite3.Row
+) -> list[str]:
     found = list(known.detail.get("hints", []))
     if standing.moved:
         found.append(_elsewhere(standing.moved, experiment["incumbent"]))
+    unlike = None
+    if known.stands is not None and standing.noise is not None:
+        unlike = ledger.unlike(book, known.stands, standing.noise)
+    if unlike is not None:
+        found.append(
+            f"the noise is of a program {unlike:.0f} noises worse, and P(better) knows no other: "
+            f"lab run e{experiment['incumbent']} --seeds 3 tells this one's, or an audit"
+        )
     values = [run["value"] for run in known.runs if run["value"] is not None]
     if judging.out_of_reach(known.judgement.bar, values, experiment["direction"]):
         found.append(FAR.format(num(known.judgement.bar)))
@@ -323,9 +333,8 @@ def as_text(found: Standing) -> str:
         lines.append(mechanism_text(found["mechanism"]))
     lines += _remarks(found)
     if found["suggest"]:
-        judged = f"judged {found['verdict']}; " if found["verdict"] else ""
         said = f"suggested: {found['suggest']} ({found['reason']}): {found['why']}"
-        lines.append(f"{judged}{said}")
+        lines.append(f"judged {found['verdict']}" if found["verdict"] else said)
     if found["gain_status"]:
         lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])
@@ -381,7 +390,10 @@ def _remarks(found: Standing) -> list[str]:
         lines.append(f"broken: {', '.join(found['constraints']['broken'])}: cannot be kept")
     if any(run["confined"] == "none" for run in found["runs"]):
         lines.append("not confined: its runs had your rights and saw all your files (lab doctor)")
-    lines += [f"bear in mind: {mark}" for mark in found["marks"]]
+    lost = found["suggest"] == "discard" and found["reason"] == "worse"  # measured well enough
+    for mark in found["marks"]:
+        told = mark.partition(": measure both in turn")[0] if lost else mark
+        lines.append(f"bear in mind: {told}")
     if found["flags"]:
         lines.append(f"flags: {', '.join(found['flags'])}")
     lines += [f"hint: {plain(hint)}" for hint in found["hints"]]
