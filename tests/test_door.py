@@ -34,7 +34,6 @@ def test_the_notebook_is_read_as_objects(toy: Toy, campaign: Path) -> None:
 
 
 def test_rows_are_frames_where_pandas_is(toy: Toy, campaign: Path) -> None:
-    pytest.importorskip("pandas", reason="pandas is not installed")
     frame = notebook.runs("e1", where=toy.root).frame()
     assert list(frame["seed"]) == [0, 1, 2]
     assert frame["loss"].equals(frame["value"].rename("loss"))
@@ -77,7 +76,6 @@ def test_a_training_logs_its_steps_in_one_line(toy: Toy) -> None:
 
 
 def test_the_page_on_python_works_as_it_stands(toy: Toy, campaign: Path) -> None:
-    pytest.importorskip("pandas", reason="pandas is not installed")
     page = (Path(__file__).parent.parent / "docs/python.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 3
