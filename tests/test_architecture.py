@@ -27,11 +27,16 @@ SHARED = sorted((ROOT / "shared").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in ROOMS]
 EVERY = [name for group in COMMANDS.values() for name in group]
 # What may be imported in one place only, since installing it is a choice or loading it is slow.
-ONE_PLACE = {"matplotlib": "lab/views/plot.py", "modal": "lab/runner/", "optuna": "lab/tuner/"}
+ONE_PLACE = {
+    "mcp": "lab/agents/tools.py",
+    "matplotlib": "lab/views/plot.py",
+    "modal": "lab/runner/",
+    "optuna": "lab/tuner/",
+}
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
     ("cli",),
-    ("checking", "adopt"),
+    ("checking", "adopt", "skills"),
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),

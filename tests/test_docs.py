@@ -19,7 +19,14 @@ PAGES = sorted(
 FENCE = re.compile(
     r"^(?:<!-- needs: (?P<needs>[\w, ]+) -->\n)?```(?P<kind>\w*)\n(?P<body>.*?)^```", re.M | re.S
 )
-NEEDS = {"a GPU", "a key", "a container", "minutes", "campaigns"}  # what no test here has
+NEEDS = {
+    "a GPU",
+    "a key",
+    "a container",
+    "minutes",
+    "campaigns",
+    "a repository of yours",
+}  # what no test here has
 
 
 def blocks(page: Path) -> list[tuple[str, str, str]]:

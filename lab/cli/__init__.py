@@ -57,6 +57,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "adopt": ("contribute", "make a leaf around a script of yours"),
         "check": ("contribute", "prove that a leaf keeps its contract"),
         "brief": ("look", "all an agent should read, on one page"),
+        "skills": ("hosts", "teach coding agents to use lab"),
+        "mcp": ("hosts", "the commands as tools, by the Model Context Protocol"),
+        "completion": ("hosts", "complete words in your shell"),
     },
     "data": {
         "export": ("data", "every record as JSON Lines"),

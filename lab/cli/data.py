@@ -117,9 +117,11 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
         lab doctor
         lab doctor --fix
     """
+    from .. import skills
     from ..maintenance import kept
     from ..maintenance.doctor import stray_sandboxes, versions
     from ..run import heads
+    from .hosts import command_page
 
     if fix and not workspace.is_persons:
         raise Refused(
@@ -139,13 +141,17 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
             problems += list(heads.faults(workspace.place.main, workspace.place.home, book))
             problems += list(kept.faults(workspace, book))
         problems += stray_sandboxes(book, fix)
-        found = versions(workspace, book) | {"problems": problems, "ok": not problems}
+        notes = skills.faults(workspace.place.top, command_page())
+        found = versions(workspace, book) | {"notes": notes, "problems": problems}
+        found["ok"] = not problems
     if json_:
         emit(found)
     else:
         for name, value in found.items():
-            if name != "problems":
+            if name not in ("problems", "notes"):
                 click.echo(f"{name}: {plain(str(value))}")
+        for line in notes:
+            click.echo(f"note: {plain(line)}")
         for line in problems[:50]:
             click.echo(f"problem: {plain(line)}")
     if problems:

@@ -1,0 +1,111 @@
+"""`lab skills`, `mcp`, `completion`: what coding agents and shells are told of `lab`."""
+
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from .. import repo
+from ..errors import Environment, Refused
+from . import emit
+from .common import as_json, folder
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["install"]))
+@click.option("--claude", is_flag=True, help="For Claude Code.")
+@click.option("--codex", is_flag=True, help="For Codex.")
+@click.option("--gemini", is_flag=True, help="For Gemini CLI; all three without any of these.")
+@click.option("--user", is_flag=True, help="For all your projects, in your home.")
+@click.option("--dry-run", is_flag=True, help="Say what would change.")
+@as_json
+def skills(
+    what: str,
+    claude: bool,
+    codex: bool,
+    gemini: bool,
+    user: bool,
+    dry_run: bool,
+    json_: bool,
+) -> None:
+    """Put the skill `labtree` where coding agents look for it, and a marked block into AGENTS.md.
+
+    It is written once, below .agents/skills, and linked for hosts that look elsewhere. Twice
+    changes nothing; what you edited by hand stays, and is told.
+
+    Examples:
+
+    \b
+        lab skills install
+        lab skills install --claude --dry-run
+        lab skills install --user
+    """
+    from .. import skills as installing
+
+    root = Path.home()
+    if not user:
+        place = repo.place(folder())
+        if place.campaign is not None:
+            raise Refused("this is a campaign's worktree.", f"Install it in: cd {place.main}")
+        root = place.top
+    asked = {"claude": claude, "codex": codex, "gemini": gemini}
+    hosts = [name for name, is_asked in asked.items() if is_asked or not any(asked.values())]
+    found = installing.install(root, hosts, command_page(), user=user, dry=dry_run)
+    emit([vars(one) for one in found]) if json_ else click.echo(installing.as_text(found, dry_run))
+
+
+def command_page() -> str:
+    """Return the help of every command, as a page."""
+    from . import HOME, cli
+
+    found = ["# Commands of `lab`\n"]
+    for name in HOME:
+        command = cli.get_command(click.Context(cli), name)
+        if command is not None:
+            context = click.Context(command, info_name=f"lab {name}", terminal_width=96)
+            found.append(f"## lab {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(found)
+
+
+@click.command()
+def mcp() -> None:
+    """Serve the commands as tools over standard input and output, until that is closed.
+
+    Reading: context, failures, show, board, log, brief. Writing: hypothesis, run, wait, result,
+    lesson. Each answers with the document that its command prints with --json.
+
+    Examples:
+
+    \b
+        lab mcp
+        claude mcp add lab -- lab mcp
+    """
+    try:
+        from ..agents import tools
+    except ImportError:
+        raise Environment(
+            "lab mcp needs the SDK of the protocol, which is not installed.",
+            "Install it: pip install 'labtree[mcp]'",
+        ) from None
+    tools.serve(folder())
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete the words of `lab`.
+
+    Examples:
+
+    \b
+        lab completion bash >> ~/.bashrc
+        lab completion zsh >> ~/.zshrc
+        lab completion fish > ~/.config/fish/completions/lab.fish
+    """
+    from . import cli
+
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(cli, {}, "lab", "_LAB_COMPLETE").source())
