@@ -296,3 +296,20 @@ def test_no_kept_change_is_told_as_a_dead_end(toy: Toy, campaign: Path) -> None:
 def test_in_a_campaign_nobody_mends_the_notebook(toy: Toy, campaign: Path) -> None:
     refused = toy.here("doctor", "--fix", cwd=campaign, code=4).err
     assert "only a person in the main checkout" in refused
+
+
+def test_who_expects_gains_is_told_how_often_they_came_true(toy: Toy, campaign: Path) -> None:
+    told = toy.here("hypothesis", "c", "-m", "m", "--expect", "-1", cwd=campaign, code=2).err
+    assert "is no gain" in told
+    assert "expected: " not in toy.here("context", cwd=campaign).out
+    for value, expected in ((2.0, "1"), (2.4, "99"), (0.5, "0.1")):
+        idea = toy.here(
+            *("hypothesis", f"slope {value}", "-m", "m", "--expect", expected), cwd=campaign
+        ).out.strip()
+        slope(campaign, value)
+        found = toy.lab("run", idea, "--json", cwd=campaign).json
+        toy.here("result", found["experiment"], "-v", found["suggest"], cwd=campaign)
+    assert "expected of it: +1" in toy.here("show", "h1").out
+    found = toy.here("context", "--json", cwd=campaign).json
+    assert found["forecasts"] == {"judged": 3, "came_true": 2, "in_full": 1}
+    assert "Gains expected: 3; 2 came true, 1 in full" in toy.here("context", cwd=campaign).out

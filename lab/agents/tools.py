@@ -77,10 +77,16 @@ class _Desk:
         return await self._typed(folder, *words, json=False)
 
     async def hypothesis(
-        self, claim: str, mechanism: str, observe: Sequence[str] = (), folder: Where = ""
+        self,
+        claim: str,
+        mechanism: str,
+        observe: Sequence[str] = (),
+        expect: float = 0.0,
+        folder: Where = "",
     ) -> str:
         """Write down what you change and why that should help, before you run it."""
         seen = [word for condition in observe for word in ("--observe", condition)]
+        seen += ["--expect", str(expect)] if expect else []
         return await self._typed(folder, "hypothesis", "-m", mechanism, *seen, *_free(claim))
 
     async def run(self, what: str, seeds: int = 0, folder: Where = "", wait_s: float = 0.0) -> str:

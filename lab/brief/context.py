@@ -13,6 +13,7 @@ from ..documents.leaves import (
     Context,
     Failure,
     Flight,
+    Forecasts,
     Idea,
     Loss,
     Noise,
@@ -86,6 +87,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "pairs": paired(measurements.pairs(book, at.scope)),
         "bag": [_bagged(row) for row in at.bag[:MANY]],
         "target": _target(book, campaign),
+        "forecasts": _forecasts(book, leaf.name, campaign),
         "left": campaigns.remaining(book, campaign, leaf.name) if campaign else None,
         "best": _best(at.best),
         "noise": _noise(book, noise, stands, at.outside),
@@ -118,6 +120,17 @@ def _counts(book: Notebook, leaf: str, key: tuple[str, str, str]) -> Comparable:
 def _line(book: Notebook, incumbent: Reference | None) -> set[int]:
     """Return the experiments that the program as it stands is built on."""
     return set(ledger.chain(book, int(incumbent["experiment"][1:]))) if incumbent else set()
+
+
+def _forecasts(book: Notebook, leaf: str, campaign: str | None) -> Forecasts | None:
+    row = ideas.forecasts(book, leaf, campaign)
+    if not row["judged"]:
+        return None
+    return {
+        "judged": row["judged"],
+        "came_true": row["came_true"],
+        "in_full": row["in_full"],
+    }
 
 
 def _target(book: Notebook, campaign: str | None) -> float | None:

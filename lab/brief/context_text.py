@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 
 from ..documents.experiments import Reference
-from ..documents.leaves import Best, Context, Flight, Left, Mine, Noise, Place, Recent, Win
+from ..documents.leaves import (
+    Best,
+    Context,
+    Flight,
+    Forecasts,
+    Left,
+    Mine,
+    Noise,
+    Place,
+    Recent,
+    Win,
+)
 from ..text import CHARACTERS_A_TOKEN, num, plural, shorten, span
 from ..views.board_text import gains
 from .budget import SENTENCES
@@ -120,7 +131,7 @@ def _standing(found: Context) -> list[str]:
     if found["settles"]:
         smallest = [f"{num(one['gain'])} by {one['runs']}" for one in found["settles"]]
         lines.append(f"Smallest gain shown with 95 %, by so many runs: {', '.join(smallest)}")
-    lines += _left(found["left"])
+    lines += _left(found["left"]) + _forecasts(found["forecasts"])
     if found["target"] is not None:
         lines.append(f"Target of this campaign: {num(found['target'])}")
     best = found["best"]
@@ -138,6 +149,17 @@ def _left(left: Left | None) -> list[str]:
     if left["of"] is not None:
         words.insert(0, f"{left['experiments']} of {plural(left['of'], 'experiment')} left")
     return [f"This campaign: {', '.join(words)}"]
+
+
+def _forecasts(found: Forecasts | None) -> list[str]:
+    """Return how often what was expected came true."""
+    if found is None:
+        return []
+    judged = found["judged"]
+    return [
+        f"Gains expected: {judged}; {found['came_true']} came true, {found['in_full']} in full"
+        f" ({found['came_true'] / judged:.0%})"
+    ]
 
 
 def _name(found: Context) -> str:

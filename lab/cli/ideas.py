@@ -27,6 +27,7 @@ from .common import TakesText, as_json, here
     help='What would show it: "num_steps > 1.1x"; may be given more than once.',
 )
 @click.option("--min-effect", type=float, metavar="X", help="The smallest gain worth having.")
+@click.option("--expect", type=float, metavar="X", help="The gain that you expect of it.")
 @click.option("--axis", metavar="WORD", help="Which direction of the search this is.")
 @as_json
 @here
@@ -36,6 +37,7 @@ def hypothesis(
     mechanism: str,
     observe: tuple[str, ...],
     min_effect: float | None,
+    expect: float | None,
     axis: str | None,
     json_: bool,
 ) -> None:
@@ -49,13 +51,15 @@ def hypothesis(
     \b
         lab hypothesis "halve the batch" -m "twice the updates in the same time"
         lab hypothesis "raise the lr to 0.03" -m "loss still falls fast at the end" \\
-            --observe "grad_norm_max < 2" --axis lr
+            --observe "grad_norm_max < 2" --expect 0.01
     """
     command = "lab hypothesis CLAIM -m MECHANISM"
     claim = record.text("claim", claim, command)
     mechanism = record.text("mechanism", mechanism, command)
     if min_effect is not None and not 0 <= min_effect < float("inf"):
         raise Usage(f"--min-effect {min_effect} is not a gain.", "Type: --min-effect 0.001")
+    if expect is not None and not 0 < expect < float("inf"):
+        raise Usage(f"--expect {expect} is no gain: a better number is positive.", "--expect 0.01")
     leaf = workspace.leaf_name
     workspace.leaf  # noqa: B018 (an unknown leaf is refused here)
     with workspace.open(write=True) as book:
@@ -70,6 +74,7 @@ def hypothesis(
             mechanism=mechanism,
             observe=AND.join(one.text for one in conditions) or None,
             min_effect=min_effect,
+            expect=expect,
             axis=record.text("axis", axis, "--axis lr")[:60] if axis is not None else None,
             campaign=workspace.place.campaign,
         )

@@ -367,6 +367,7 @@ class Hypothesis(TypedDict):
     claim: str  # what should help
     mechanism: str  # why it should
     observe: str | None  # the condition by which the mechanism can be seen
+    expect: Metric | None  # the gain that was expected of it
     withdrawn: str | None  # why it was withdrawn, "" without a word; null where it was not
     min_effect: Metric | None  # the smallest gain worth having
     axis: str | None  # which direction of the search it is

@@ -215,6 +215,14 @@ class Left(TypedDict):
     seconds: Seconds | None  # of its hours, an audit at the end included; null without such a limit
 
 
+class Forecasts(TypedDict):
+    """What gains were expected (`lab hypothesis --expect`), and what came of them."""
+
+    judged: int  # ideas with an expected gain that have a verdict
+    came_true: int  # those that were kept for a gain
+    in_full: int  # those whose gain was as large as expected
+
+
 class Context(TypedDict):
     """Where a leaf stands; sentences and lists are cut so that all fits into --tokens."""
 
@@ -236,6 +244,7 @@ class Context(TypedDict):
     pairs: Paired | None  # what equal seeds share; null while no audit tells
     bag: list[Bagged]  # near misses on this branch, to be tried together once
     target: Metric | None  # where this campaign ends, if it was told
+    forecasts: Forecasts | None  # of this campaign; null where nothing was expected
     left: Left | None  # what this campaign's limits leave; null without any
     best: Best | None  # the best in this profile, platform and yardstick
     noise: Noise | None  # the spread between replicates; null while nothing was repeated

@@ -78,6 +78,7 @@ def idea(book: Notebook, hypothesis: sqlite3.Row) -> Hypothesis:
         "claim": hypothesis["claim"],
         "mechanism": hypothesis["mechanism"],
         "observe": hypothesis["observe"],
+        "expect": hypothesis["expect"],
         "withdrawn": _withdrawn(book, hypothesis["id"]),
         "min_effect": hypothesis["min_effect"],
         "axis": hypothesis["axis"],

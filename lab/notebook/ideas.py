@@ -48,6 +48,22 @@ def _evidence(book: Notebook, lesson: int) -> list[str]:
     return [f"e{row[0]}" for row in book.all(query, lesson)]
 
 
+def forecasts(book: Notebook, leaf: str, campaign: str | None) -> sqlite3.Row:
+    """Return how many gains were expected, of those judged how many came true, and in full.
+
+    Of a campaign where there is one; else of the whole leaf.
+    """
+    return book.all(
+        "select count(*) as judged, "
+        "ifnull(sum(s.verdict = 'keep' and ifnull(s.gain, 0) > 0), 0) as came_true, "
+        "ifnull(sum(s.verdict = 'keep' and s.gain >= h.expect), 0) as in_full "
+        "from hypotheses h join state s on s.experiment = (select max(experiment) from state "
+        "where hypothesis = h.id) where h.leaf = ?1 and h.expect is not null "
+        "and s.verdict is not null and (?2 is null or h.campaign = ?2)",
+        *(leaf, campaign),
+    )[0]
+
+
 def lessons_there(book: Notebook, leaf: str) -> int:
     """Return how many lessons there are for a leaf."""
     query = "select count(*) from lessons where {}"

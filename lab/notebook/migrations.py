@@ -191,6 +191,16 @@ def m017_waves(db: "Database") -> None:
     db.execute("create index experiments_wave on experiments (wave) where wave is not null")
 
 
+def m018_forecasts(db: "Database") -> None:
+    """What gain an idea was expected to bring: whoever expects learns how often that came true."""
+    db.execute("alter table hypotheses add column expect real")
+    db.execute(
+        "create trigger hypotheses_expect_kept before update of expect on hypotheses "
+        "when old.expect is not new.expect "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -219,5 +229,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m015_attempts,
     m016_dead_ends,
     m017_waves,
+    m018_forecasts,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

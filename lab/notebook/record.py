@@ -64,6 +64,7 @@ def hypothesis(
     mechanism: str,
     observe: str | None = None,
     min_effect: float | None = None,
+    expect: float | None = None,
     axis: str | None = None,
     campaign: str | None = None,
     source: str | None = None,
@@ -83,6 +84,7 @@ def hypothesis(
             "hypotheses",
             **{"leaf": leaf, "claim": claim, "mechanism": mechanism, "observe": observe},
             **{"min_effect": min_effect, "axis": axis, "campaign": campaign, "source": source},
+            **({"expect": expect} if expect is not None else {}),
             **({"uid": uid} if uid else {}),
             **({"at": at} if at else {}),
         )

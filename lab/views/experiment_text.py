@@ -233,6 +233,8 @@ def idea(found: Hypothesis) -> str:
     ]
     if found["observe"]:
         lines.append(shorten(f"to be seen by: {found['observe']}", WIDTH))
+    if found["expect"] is not None:
+        lines.append(f"expected of it: {num(found['expect'], sign=True)}")
     if found["withdrawn"] is not None:
         lines.append(shorten(f"withdrawn: {found['withdrawn'] or 'no reason given'}", WIDTH))
     axis = f", axis {found['axis']}" if found["axis"] else ""
