@@ -143,3 +143,23 @@ def test_without_the_sdk_one_is_told_what_to_install(toy: Toy, tmp_path: Path) -
         text=True,
     )
     assert (done.returncode, "pip install 'labtree[mcp]'" in done.stderr) == (6, True)
+
+
+def test_settings_are_taken_where_no_option_is_given(toy: Toy, campaign: Path) -> None:
+    assert toy.here("config").out.split() == [
+        *("agent", "-", "hours", "-", "on", "-", "profile", "-", "notify", "-"),
+    ]
+    own = toy.root.parent / "home/.config/lab/config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('agent = "nobody-at-all"\nhours = 0.5\n')
+    (toy.root / ".lab/config.toml").write_text('agent = "tuner"\n')
+    found = toy.here("config", "--json").json
+    assert (found["agent"]["value"], found["hours"]["file"]) == ("tuner", str(own))
+    done = toy.lab("loop", "toy", "--experiments", "1", "--name", "ida", "--json").json
+    assert done["campaign"] == "toy/ida"
+    (toy.root / ".lab/config.toml").write_text("agnet = 3\n")
+    told = toy.here("config", code=4).err
+    assert "no setting 'agnet'" in told
+    assert "agent, hours" in told
+    (toy.root / ".lab/config.toml").write_text('hours = "long"\n')
+    assert "Write: hours = 8" in toy.here("loop", "toy", code=4).err

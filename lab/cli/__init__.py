@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "skills": ("hosts", "teach coding agents to use lab"),
         "mcp": ("hosts", "the commands as tools, by the Model Context Protocol"),
         "completion": ("hosts", "complete words in your shell"),
+        "config": ("hosts", "what lab loop and lab launch take by default"),
     },
     "data": {
         "export": ("data", "every record as JSON Lines"),
@@ -134,7 +135,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         code = _agents_own(words)
         if code is None:
-            code = cli.main(words, prog_name="lab", standalone_mode=False)
+            code = cli.main(words, prog_name="lab", standalone_mode=False, **_defaults(words))
         sys.stdout.flush()
     except BrokenPipeError:
         terminal.hang_up(sys.stdout)
@@ -144,6 +145,18 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         code = _refuse(error, words)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _defaults(words: Sequence[str]) -> dict[str, Any]:
+    """Return what the settings say for who is put to work; an option given goes before."""
+    if words[0] not in ("loop", "launch") or "--help" in words:
+        return {}
+    from .hosts import settings
+
+    known = {name: one.value for name, one in settings().items() if one.value is not None}
+    if "on" in known:
+        known["runner"] = known.pop("on")
+    return {"default_map": {"loop": known, "launch": known}}
 
 
 def _agents_own(words: list[str]) -> int | None:

@@ -1,12 +1,14 @@
-"""`lab skills`, `mcp`, `completion`: what coding agents and shells are told of `lab`."""
+"""`lab skills`, `mcp`, `completion`, `config`: agents, shells and you, told of `lab`."""
 
+import contextlib
 from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
 from .. import repo
-from ..errors import Environment, Refused
+from ..errors import Environment, LabError, Refused
+from ..system import config as configuration
 from . import emit
 from .common import as_json, folder
 
@@ -90,6 +92,41 @@ def mcp() -> None:
             "Install it: pip install 'labtree[mcp]'",
         ) from None
     tools.serve(folder())
+
+
+def settings() -> dict[str, configuration.Setting]:
+    """Return the settings of the person, those of the repository one stands in before them."""
+    files = [configuration.of_person()]
+    with contextlib.suppress(LabError):  # a command that needs a repository says so itself
+        files.append(repo.place(folder()).home.path / configuration.FILE)
+    return configuration.read(files)
+
+
+@click.command()
+@as_json
+def config(json_: bool) -> None:
+    """Show what `lab loop` and `lab launch` take where an option is not given, and whence.
+
+    Yours is ~/.config/lab/config.toml; one repository's is .lab/config.toml in its main checkout.
+
+    Examples:
+
+    \b
+        lab config
+        echo 'agent = "claude"' >> ~/.config/lab/config.toml && lab config
+    """
+    found = settings()
+    if json_:
+        emit(
+            {
+                name: {"value": one.value, "file": str(one.file) if one.file else None}
+                for name, one in found.items()
+            }
+        )
+        return
+    for name, one in found.items():
+        said = f"{one.value}  ({one.file})" if one.file else "-"
+        click.echo(f"{name:<8} {said}")
 
 
 @click.command()
