@@ -174,6 +174,7 @@ def test_what_is_split_off_is_proven(theirs: Toy) -> None:
     toml = (theirs.root / "leaf.toml").read_text()
     toml = toml.replace('"self-reported" ', '["python", "evaluate.py"] ')
     toml = toml.replace('frozen = ["program.md"]', 'frozen = ["evaluate.py", "program.md"]')
+    toml = toml.replace('requires = ["scikit-learn"]', 'requires = ["scikit-learn", "joblib"]')
     begins = toml.index("[printed]")
     toml = toml[:begins] + toml[toml.index("[profiles.smoke]") :]
     (theirs.root / "leaf.toml").write_text(toml)
@@ -261,3 +262,50 @@ def test_a_script_brings_its_own_python(theirs: Toy, tmp_path: Path) -> None:
     assert 'interpreter = ".venv/bin/python"' in (theirs.root / "leaf.toml").read_text()
     found = json.loads(theirs.lab("run", "--baseline", "--leaf", ".", "--json").out)
     assert found["status"] == "finished"
+
+
+# -- What the first newcomers typed -----------------------------------------------------
+
+
+def test_what_a_score_is_measured_by_is_no_knob(theirs: Toy) -> None:
+    text = "TEST_SIZE = 0.3\nN_FOLDS = 5\nUNREAD = 7\nLR = 0.1\n"
+    script(theirs, "train.py", f"{text}print('loss:', LR + TEST_SIZE / N_FOLDS)\n")
+    assert adopted(theirs, "train.py")["knobs"] == ["LR"]
+
+
+def test_a_line_of_several_fields_names_each(theirs: Toy) -> None:
+    says = ("epoch 7 | T 0.478 | loss 3.0 | best 0.07", "done: final loss 0.07 after 10 epochs")
+    script(theirs, "sim/train.py", "".join(f"print({line!r})\n" for line in says))
+    answer = refused(theirs, "sim/train.py", code=2)
+    assert "epoch 7, t 0.478, loss 3, best 0.07, final_loss 0.07" in answer.err
+    found = adopted(theirs, "sim/train.py", "--metric", "final_loss")
+    assert (found["pattern"], found["leaf"]) == ("final loss {}", "sim")
+
+
+def test_a_script_is_run_by_what_its_first_line_names(theirs: Toy) -> None:
+    script(theirs, "go.sh", '#!/usr/bin/env bash\na=(1 2)\necho "time: ${a[1]} ms"\n')
+    found = adopted(theirs, "go.sh")
+    assert (found["command"], found["metric"], found["direction"]) == (
+        *(["bash", "go.sh"], "time_ms"),
+        "minimize",
+    )
+
+
+def test_an_unknown_kind_a_folder_and_a_path_from_the_root_are_told(theirs: Toy) -> None:
+    script(
+        theirs, "e/x.zig", "const a = 1;\n", **{"e/y.py": "open('e/data.csv')\n", "e/data.csv": "1"}
+    )
+    assert "nobody can tell how x.zig is run" in refused(theirs, "e/x.zig", code=4).err
+    assert "is a folder" in refused(theirs, "e", code=2).err
+    answer = refused(theirs, "e/y.py", code=1)
+    assert "opens e/data.csv from the repository's root" in answer.err
+
+
+def test_what_was_adopted_once_is_adopted_again(theirs: Toy) -> None:
+    script(theirs, "f.py", 'X = 2.0\nprint("loss:", (X - 3) ** 2)\n')
+    adopted(theirs, "f.py")
+    before = (theirs.root / "leaf.toml").read_text()
+    theirs.git("rm", "-q", "leaf.toml")
+    adopted(theirs, "f.py")
+    assert (theirs.root / "leaf.toml").read_text() == before
+    assert theirs.git("status", "--porcelain") == ""

@@ -47,7 +47,7 @@ def prepare(old: str, new: str) -> tuple[str, str, str]:
 
 FROZEN = 'frozen = ["prepare.py", "evaluate.py", "serve.py", "program.md"]'
 START = "    here = run.here(__file__)\n    draw ="
-IMPORTS = "from shared import"
+IMPORTS = "from labtree.shared import"
 LOOK = '    check_artefact(here.dir / "model.json")\n'
 ERROR = "    error = math.sqrt(math.fsum(squares) / len(squares))\n"
 REPORT = '    summary.report({"val_error": error, "held_out": len(points)})\n'

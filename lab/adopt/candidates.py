@@ -10,7 +10,8 @@ from ..importers import names
 UNITS = ("ms", "us", "s", "sec", "seconds", "mb", "gb")  # that belong to a number's name
 PLACE = re.compile(rf"(?<![\w.])({NUMBER})(?:\s?(%|[A-Za-z]{{1,7}}\b))?")
 LABEL = re.compile(r"[^\W\d_][\w ./%-]*")
-APART = re.compile(r"[,;|(){}\[\]<>]|\s{2,}|\t")
+APART = re.compile(r"[,;|(){}\[\]<>]|\s{2,}|\t|:\s+(?=[^\W\d_])")
+FIELDS = re.compile(r"[,;|]|\s{2,}|\t")  # a line of these says several things
 LONGEST_NAME = 40
 SCORE = 2  # of `names.rank`: up to here a name says that it is a score
 
@@ -42,7 +43,7 @@ def found(text: str) -> list[Candidate]:
     >>> found("Accuracy on the 10000 test images: 54 %")[-1].pattern
     'Accuracy on the 10000 test images: {}'
     >>> found("best of 5: 12.5 ms")[-1].name
-    'best_of_5_ms'
+    'best_of_ms'
     """
     known: dict[str, Candidate] = {}
     for line in text.splitlines():
@@ -66,12 +67,12 @@ def _of_line(line: str) -> list[Candidate]:
 def _named(line: str, before: str, place: re.Match[str]) -> Candidate | None:
     """Return the number at a place by what stands before it, or before all numbers of the line."""
     value = float(re.sub("[,_]", "", place[1]))
-    clause = APART.split(before)[-1].lstrip(" %:=")
+    clause = APART.split(before)[-1].lstrip(" %:=-")
     unit = (place[2] or "").lower()
     whole = line[: place.start()].lstrip()
-    head = names.rank(_name(whole, unit)) if whole else None
-    own = names.rank(_name(clause, unit)) if LABEL.search(clause) else None
-    if LABEL.search(whole) and (own is None or own > SCORE) and head is not None and head <= SCORE:
+    # "Accuracy on the 10000 test images: 54 %": what is measured stands before another number.
+    plain_words = not FIELDS.search(whole) and not re.search(r"\d\.\d", whole)
+    if plain_words and _says_score(whole) and not _says_score(clause):
         clause = whole
     if not LABEL.search(clause) and unit in UNITS and LABEL.search(whole):
         clause = whole
@@ -81,12 +82,16 @@ def _named(line: str, before: str, place: re.Match[str]) -> Candidate | None:
     return Candidate(name, f"{clause}{{}}".strip(), value)
 
 
+def _says_score(label: str) -> bool:
+    return bool(names.words(label) & names.SCORES)
+
+
 def _name(label: str, unit: str) -> str:
     """Return a name of one word for a number, with its unit where that says something."""
-    words = re.findall(r"[^\W_]+", label.lower())
+    words = [word for word in re.findall(r"[^\W_]+", label.lower()) if not word.isdigit()]
     words += [unit] if unit in UNITS and unit not in words else []
     name = "_".join(words)
-    return name[-LONGEST_NAME:].strip("_") if re.search(r"[^\W\d]", name) else ""
+    return name[:LONGEST_NAME].strip("_") if re.search(r"[^\W\d]", name) else ""
 
 
 def chosen(candidates: list[Candidate]) -> list[Candidate]:

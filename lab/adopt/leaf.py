@@ -9,12 +9,15 @@ from typing import Any
 
 from .. import leaf as leaves
 from .. import repo, slots
+from ..checking import imports
 from ..errors import LabError, NotFound, Refused, Usage
 from ..leaf.scaffold import notes
 from ..text import num, plural, span
 from . import candidates, table, trial
 
 COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".rs", ".go", ".f90")
+SHEBANG = re.compile(r"#!\s*(?:\S*/env\s+(?:-S\s+)?)?(?:\S*/)?([\w.+-]+)")
+RUN_BY = {".sh": "sh", ".js": "node", ".mjs": "node", ".rb": "ruby", ".pl": "perl", ".R": "Rscript"}
 RUN_TARGET = re.compile(r"^run\s*:", re.MULTILINE)
 SEED_OPTION = re.compile(r"""add_argument\(\s*['"]--seed['"]""")
 ON_GPU = re.compile(r"\bcuda\b")
@@ -78,7 +81,7 @@ def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
         command=command,
         script=name,
         frozen=table.frozen(folder, name, text, list(filter(None, known))),
-        requires=_requires(place.top, folder, python),
+        requires=_requires(place.top, script, python),
         needs="gpu" if on_gpu else "cpu",
         cpu_s=tried.cpu_s,
         seconds=tried.seconds,
@@ -112,6 +115,8 @@ def _typed(leaf: str) -> str:
 def _script(place: repo.Place, path: Path) -> Path:
     """Return the script, which git must have as it is: a run has nothing but a commit."""
     script = (Path.cwd() / path).resolve()
+    if script.is_dir():
+        raise Usage(f"{path} is a folder.", f"Name the script in it: lab adopt {path}/train.py")
     if not script.is_file():
         raise NotFound(f"there is no {path}.", "Name a script of this repository: lab adopt FILE")
     top = place.top.resolve()
@@ -126,7 +131,7 @@ def _script(place: repo.Place, path: Path) -> Path:
     if (script.parent / "leaf.toml").exists():
         raise Refused(
             f"{script.parent.name} is a leaf already: it has a leaf.toml.",
-            "See what it says; to adopt anew, remove that first: git rm leaf.toml",
+            f"Read it; to adopt anew, remove it first: git rm {path.parent / 'leaf.toml'}",
         )
     inner = script.relative_to(top).as_posix()
     if repo.show_file(place.top, "HEAD", inner) is None or any(
@@ -152,12 +157,29 @@ def _command(place: repo.Place, script: Path, asked: Asked) -> tuple[list[str], 
         if RUN_TARGET.search(makefile.read_text(errors="replace")):
             return ["make", "-s", "run", *more], None
         return ["sh", "-c", f"make -s >&2 && ./{script.stem}", *more], None
-    if script.suffix == ".sh":
-        return ["sh", name, *more], None
     text = script.read_text(errors="replace")
+    program = _program(script, text)
+    if program != "python":
+        return [program, name, *more], None
     if SEED_OPTION.search(text) and "--seed" not in more:
         more += ["--seed", "{seed}"]
     return ["python", name, *more], _interpreter(place.top, asked.python)
+
+
+def _program(script: Path, text: str) -> str:
+    """Return the program that runs a script: as its first line says, else its name."""
+    first = SHEBANG.match(text)
+    named = first[1] if first else ""
+    if re.fullmatch(r"python[\d.]*", named) or (script.suffix == ".py" and not named):
+        return "python"
+    program = named or RUN_BY.get(script.suffix, "")
+    if not program:
+        raise Refused(
+            f"nobody can tell how {script.name} is run.",
+            "Name the script that is to be improved (a .py, a .sh, a .c with its Makefile), or "
+            "give it a first line such as #!/usr/bin/env node",
+        )
+    return program
 
 
 def _interpreter(top: Path, asked: str | None) -> str | None:
@@ -206,9 +228,15 @@ def _value(tried: trial.Trial, name: str) -> float | None:
     return next((one.value for one in candidates.found(tried.text) if one.name == name), None)
 
 
-def _requires(top: Path, folder: Path, python: str) -> list[str]:
-    """Return what the project says it needs, where that is there: the script has run without."""
-    found = table.requires(top, folder)
+def _requires(top: Path, script: Path, python: str) -> list[str]:
+    """Return the packages that a script imports, as its project asks for them."""
+    if script.suffix != ".py":
+        return []
+    stdlib, distributions = imports.known_to(python)
+    tops = {one.top for one in imports.imported(script.parent, script.name)} - stdlib
+    needs = {table.plain_name(name) for top in tops for name in distributions.get(top, [])[:1]}
+    asked = {table.plain_name(one): one for one in table.requires(top, script.parent)}
+    found = [asked.get(name, name) for name in sorted(needs)]
     return [one for one in found if not leaves.commands.lacking((one,), python)]
 
 
@@ -231,7 +259,14 @@ def _write(place: repo.Place, folder: Path, written: table.Written) -> str:
             (folder / name).write_text(pages[name], encoding="utf-8")
         leaves.read(place.top, leaf)
         paths = [(folder / name).relative_to(place.top).as_posix() for name in made]
-        repo.commit_only(place.top, f"lab adopt {written.script}", paths, new=paths)
+        now = repo.worktree_blobs(place.top, paths)
+        stored = repo.tree_blobs(place.top, str(place.head), paths)
+        known = [path for path in paths if stored.get(path) == now[path]]
+        if known:  # as an earlier commit of it has it
+            repo.git("reset", "--quiet", "HEAD", "--", *known, cwd=place.top)
+        fresh = [path for path in paths if path not in known]
+        if fresh:
+            repo.commit_only(place.top, f"lab adopt {written.script}", fresh, new=fresh)
     except (OSError, LabError, repo.GitFailed):
         for name in made:
             (folder / name).unlink(missing_ok=True)
@@ -242,6 +277,7 @@ def _write(place: repo.Place, folder: Path, written: table.Written) -> str:
 def as_text(found: dict[str, Any]) -> str:
     """Return what was adopted, what was guessed, and what to type."""
     way = "lower" if found["direction"] == "minimize" else "higher"
+    agent = "tuner" if found["knobs"] else "claude"
     turned = ", ".join(found["knobs"]) or "none: only an agent that edits code can improve it"
     if found["deterministic"]:
         luck = "two runs gave the same number: it has no luck"
@@ -263,6 +299,6 @@ def as_text(found: dict[str, Any]) -> str:
         [
             *lines,
             "committed: leaf.toml, program.md, notes.md; read what they guess",
-            f"next: {found['next']}; or: lab loop {_typed(found['leaf'])} --agent tuner",
+            f"next: {found['next']}; or: lab loop {_typed(found['leaf'])} --agent {agent}",
         ]
     )

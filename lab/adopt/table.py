@@ -15,6 +15,11 @@ from ..leaf.checks import REQUIREMENT
 
 SEEDS = re.compile(r"(?:random_?|rng_?)?(?:seed|state)", re.IGNORECASE)
 NO_KNOB = re.compile(r"(?:.*_)?(?:version|port|seed|workers|threads|device|rank|verbose|debug)")
+# Words of what a score is measured by, which no improvement may turn.
+OF_SCORE = {
+    *("test", "val", "valid", "validation", "eval", "evaluation", "split", "fold", "folds", "cv"),
+    *("holdout", "heldout", "repeats", "trials", "target"),
+}
 MANY = 12  # knobs: more than a night can turn
 TIMES = 4  # a knob's range: from a quarter of its value to four times it
 DATA = ("data", "dataset", "datasets", "input", "inputs")
@@ -49,7 +54,7 @@ class Written:
         on_cpu = self.needs == "cpu"
         budget = max(LEAST_S, math.ceil(ROOM * (self.cpu_s if on_cpu else self.seconds)))
         limit = math.ceil(max(60.0, 5 * self.seconds + budget))
-        seed = self.seed_constant
+        seed, took = self.seed_constant, "the CPU seconds it took" if on_cpu else "what it took"
         rows = [
             "# Made by `lab adopt`, which guessed: read it, and change what is wrong.",
             f"purpose = {_text(self.purpose)}",
@@ -67,7 +72,7 @@ class Written:
             f"needs = {_text(self.needs)}",
             "network = false",
             f"clock = {_text('cpu' if on_cpu else 'wall')}",
-            f"budget_s = {budget:g}                               # twice what the trial took",
+            f"budget_s = {budget:g}                               # twice {took}",
             "startup_s = 20",
             f"timeout_s = {limit}",
             "",
@@ -94,7 +99,7 @@ def _knob(name: str, value: Any) -> list[str]:
         low, high = max(1, round(low)), max(2, round(high))
     elif 0 < value < 1:
         high = min(high, 0.99) if value > 1 / TIMES else high
-    why = "one of the numbers at the top; nobody has said yet what too much and too little do"
+    why = "a number at the top of the script"
     return [
         f"[knobs.{name}]",
         f"low = {low:g}",
@@ -118,14 +123,21 @@ def constants(data: bytes, name: str) -> tuple[dict[str, Any], str | None]:
         for one, constant in found.items()
         if isinstance(constant.value, int | float) and not isinstance(constant.value, bool)
         if constant.value > 0 and one not in seeds and not NO_KNOB.fullmatch(one.lower())
+        if not OF_SCORE & set(one.lower().split("_")) and _is_read(data, one)
     }
     return dict(list(turned.items())[:MANY]), seeds[0] if len(seeds) == 1 else None
+
+
+def _is_read(data: bytes, name: str) -> bool:
+    """Return whether a script names a constant again after it was set."""
+    return len(re.findall(rb"(?<![\w.])%s(?!\w)" % re.escape(name.encode()), data)) > 1
 
 
 def frozen(folder: Path, script: str, text: str, known: Sequence[str]) -> list[str]:
     """Return what belongs to the task: data folders and files, modules, a Makefile, program.md."""
     named = [name for name in known if "/" not in name and name != script]
-    folders = sorted({name.partition("/")[0] for name in known if "/" in name} & set(DATA))
+    there = {name.partition("/")[0] for name in known if "/" in name}
+    folders = sorted(one for one in there & set(DATA) if one in text)
     used = [
         name
         for name in named
@@ -134,6 +146,15 @@ def frozen(folder: Path, script: str, text: str, known: Sequence[str]) -> list[s
         or (name.endswith(".py") and re.search(rf"\b(?:import|from)\s+{name[:-3]}\b", text))
     ]
     return [*folders, *used, "program.md"]
+
+
+def plain_name(need: str) -> str:
+    """Return the name of a requirement, as names are compared.
+
+    >>> plain_name("Scikit_Learn[extra]>=1.2")
+    'scikit-learn'
+    """
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~]", need, maxsplit=1)[0]).lower()
 
 
 def requires(top: Path, folder: Path) -> list[str]:

@@ -73,7 +73,7 @@ def run(top: Path, folder: Path, command: Sequence[str], name: str, limit_s: flo
         took = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = took.ru_utime + took.ru_stime - used.ru_utime - used.ru_stime
         if done.returncode:
-            raise _failed(done.stdout, done.returncode, command, name, folder)
+            raise _failed(done.stdout, done.returncode, command, name, folder, top)
         new = tuple(sorted(_files(where) - before))
         return Trial(done.stdout, time.monotonic() - began, cpu_s, new)
 
@@ -83,7 +83,9 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in found if path.suffix != ".pyc"}
 
 
-def _failed(text: str, code: int, command: Sequence[str], name: str, folder: Path) -> Failed:
+def _failed(
+    text: str, code: int, command: Sequence[str], name: str, folder: Path, top: Path
+) -> Failed:
     """Return why a script cannot be adopted as it is, and what to type."""
     lines = [plain(line) for line in text.splitlines() if line.strip()]
     last = shorten(lines[-1], LINE) if lines else "it printed nothing"
@@ -95,10 +97,17 @@ def _failed(text: str, code: int, command: Sequence[str], name: str, folder: Pat
             f"{name} imports {what}, which {command[0]} does not have.",
             f"Install it: {command[0]} -m pip install {what}; or another Python: --python PATH",
         )
+    if arguments is None and code == 2 and "usage" in text.lower():
+        return Failed(f"{name} wants arguments: {last}", f"Say them: lab adopt {name} -- ARGUMENTS")
     if arguments:
         return Failed(
             f"{name} needs arguments: {shorten(arguments[1] or arguments[2], LINE)}.",
             f"Say them: lab adopt {name} -- --option value",
+        )
+    if missing and not (folder / missing[1]).exists() and (top / missing[1]).exists():
+        return Failed(
+            f"{name} opens {missing[1]} from the repository's root; it runs in its own folder.",
+            "Open it beside the script: Path(__file__).parent / ..., then commit that",
         )
     if missing and (folder / missing[1]).exists():
         return Failed(

@@ -100,6 +100,8 @@ def planted(case: Case) -> str:
             seen.append((plant.name, verdict, found))
         finally:
             case.drop(found, before)
+    if not seen:
+        return Noted("nothing says which change is surely bad: name an edit, [check.edit]")
     raise _unconvinced(case, seen)
 
 
@@ -155,6 +157,8 @@ def plants(case: Case, before: Mapping[str, bytes]) -> Iterator[Plant]:
         yield Plant(", ".join(names), files)
         return
     ends = sorted(_ends(case, before), key=lambda end: -end[0])[:TRIES]
+    if not ends and case.settings.is_self_reported:
+        return
     if not ends:
         raise Broken(
             "nothing says which change is surely bad",

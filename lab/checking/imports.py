@@ -41,7 +41,7 @@ def check(case: Case) -> str:
     """Only the leaf's own files, shared, Python's and what requires names are imported."""
     found = [one for file in sources(case) for one in imported(case.leaf.folder, file)]
     own, others = own_modules(case), other_leaves(case)
-    stdlib, distributions = _known(_python(case))
+    stdlib, distributions = known_to(_python(case))
     required = {_plain(re.split(r"[\s\[<>=!~]", need, maxsplit=1)[0]) for need in _all(case)}
     for one in found:
         _refuse_strangers(one, others)
@@ -52,7 +52,7 @@ def check(case: Case) -> str:
             raise Broken(
                 f"{one.file}:{one.line} imports {one.name}, which is neither the leaf's own, nor "
                 "shared, nor named in requires",
-                f'Add its package to requires in leaf.toml, or do without: "{one.top}"',
+                f'Add its package to requires in leaf.toml, or do without: "{min(gives)}"',
             )
     _unfrozen(case, own)
     used = sorted({one.top for one in found if not one.optional} - own - stdlib)
@@ -94,7 +94,7 @@ def _plain(name: str) -> str:
 
 
 @functools.cache
-def _known(python: str) -> tuple[frozenset[str], dict[str, list[str]]]:
+def known_to(python: str) -> tuple[frozenset[str], dict[str, list[str]]]:
     """Return the modules of an interpreter's own library, and {module: distributions}."""
     try:
         asked = subprocess.run(

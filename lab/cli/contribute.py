@@ -145,7 +145,10 @@ def _meant(top: Path) -> list[str]:
     standing = leaves.here(folder(), top)
     found = [standing] if standing else leaves.find(top)
     if not found:
-        raise NotFound("no leaf here: no folder has a leaf.toml.", "Make one: lab new NAME")
+        raise NotFound(
+            "no leaf here: no folder has a leaf.toml.",
+            "Make one: lab adopt SCRIPT, or lab new NAME",
+        )
     return found
 
 

@@ -285,7 +285,7 @@ def leaves_(workspace: Workspace, json_: bool) -> None:
                 f"experiments, {row['keep']} kept. {block(row['purpose'])}"
             )
     if not found:
-        click.echo("No leaf here. Make one: lab new NAME")
+        click.echo("No leaf here. Make one: lab adopt SCRIPT, or lab new NAME")
 
 
 def _leaf(workspace: Workspace, book: Notebook, name: str) -> read.Found:

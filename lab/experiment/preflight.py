@@ -231,7 +231,8 @@ class Preflight:
         folders = ("shared/", "lab/", f"{prefix}task/")
         if path in self.workspace.mutable_paths:  # of a leaf within a folder of that name
             return path in files
-        return path in files or (path.startswith(folders) and not is_litter(path))
+        named = any(within(path, one) for one in files)
+        return named or (path.startswith(folders) and not is_litter(path))
 
     def _was_changed(self, path: str, base: str, state: str = "") -> Refused:
         undo = self.workspace.undo([(state, path)], base[:12])

@@ -267,7 +267,9 @@ def _unknown(root: Path, name: str) -> errors.NotFound:
     """Return the refusal of a name that is no leaf, with the nearest and the list."""
     leaves = find(root)
     if not leaves:
-        return errors.NotFound("no leaf here: no folder has a leaf.toml", "Make one: lab new NAME")
+        return errors.NotFound(
+            "no leaf here: no folder has a leaf.toml", "Make one: lab adopt SCRIPT, or lab new NAME"
+        )
     listed = ", ".join(leaves[:12]) + (", ..." if len(leaves) > 12 else "")
     near = nearest(name, leaves)
     meant = f"; the nearest is {near!r}" if near else ""

@@ -75,7 +75,7 @@ class Workspace:
             if not names:
                 raise NotFound(
                     f"{self.place.top} has no leaf (no folder with a leaf.toml).",
-                    "Make one: lab new NAME",
+                    "Make one: lab adopt SCRIPT, or lab new NAME",
                 )
             raise Usage(
                 f"this repository has {len(names)} leaves: {', '.join(names[:8])}.",
