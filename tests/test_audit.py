@@ -391,19 +391,20 @@ def test_a_seed_that_a_person_stopped_is_due_before_a_keep(toy: Toy, campaign: P
 
 
 def test_a_branch_that_was_edited_during_its_audit_loses_nothing(toy: Toy, campaign: Path) -> None:
-    lucky = LUCKY.format("0.5") + "\n__import__('time').sleep(0.3)"
+    lucky = LUCKY.format("0.5") + "\n__import__('time').sleep(2)"
     keep(toy, campaign, "a lucky one", lucky)
+    idea = toy.idea("meanwhile", cwd=campaign)
     child = toy.start("audit", cwd=campaign)
     until = time.monotonic() + 60
     while len(toy.here("show", "e2", "--json").json["runs"]) < 3 and time.monotonic() < until:
         time.sleep(0.05)
     for words in (
-        ("run", toy.idea("meanwhile", cwd=campaign)),
+        ("run", idea),
         ("move", "e1"),
         ("apply", "e1"),
         ("result", "e2", "-v", "discard"),
     ):
-        assert "audit of toy/ada is under way" in toy.lab(*words, cwd=campaign, code=5).err
+        assert "audit of toy/ada is under way" in toy.here(*words, cwd=campaign, code=5).err
     text = (campaign / "train.py").read_text()
     (campaign / "train.py").write_text(f"{text}# mine\n")
     (campaign / "notes.md").write_text("mine too\n")
@@ -424,7 +425,7 @@ def test_a_detached_audit_is_refused_like_another_and_tells_no_older_one(
     keep(toy, campaign, "raise the slope", 2.0)
     first = audit(toy, campaign)
     assert audit(toy, campaign, "--wait", "9") == first  # it has ended, and is told
-    keep(toy, campaign, "raise it more", 2.6)
+    keep(toy, campaign, "raise it more", "2.6\n__import__('time').sleep(6)")
     text = (campaign / "train.py").read_text()
     (campaign / "train.py").write_text(f"{text}# mine\n")
     refused = toy.lab("audit", "--detach", cwd=campaign, code=4)
@@ -433,6 +434,7 @@ def test_a_detached_audit_is_refused_like_another_and_tells_no_older_one(
     toy.lab("audit", "--detach", cwd=campaign, code=5)
     waiting = toy.start("audit", "--wait", "60", cwd=campaign)
     _until_begun(toy, "e3", 2)
+    time.sleep(3)  # until somebody waits
     toy.here("stop", "e3")
     out, err = waiting.communicate(timeout=120)
     assert (waiting.returncode, out) == (4, "")
