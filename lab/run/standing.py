@@ -334,7 +334,9 @@ def as_text(found: Standing) -> str:
     lines += _remarks(found)
     if found["suggest"]:
         said = f"suggested: {found['suggest']} ({found['reason']}): {found['why']}"
-        lines.append(f"judged {found['verdict']}" if found["verdict"] else said)
+        agreed = found["verdict"] in (None, found["suggest"])  # later runs take back no verdict
+        judged = [f"judged {found['verdict']}"] if found["verdict"] else []
+        lines.append("; ".join([*judged, *([said] if agreed else [])]))
     if found["gain_status"]:
         lines.append(status_words(found["gain_status"]))
     return "\n".join([*lines, f"next: {found['next']}"])
