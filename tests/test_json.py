@@ -108,7 +108,7 @@ def told(toy: Toy) -> Path:
 def runs(toy: Toy, audits: list[Any]) -> list[Any]:
     """Keep one change and audit it, bag, lose, crash and claim one; leave two at work."""
     ada = toy.campaign()
-    found = [attempt(toy, ada, 2.0, "--observe", "steps > 0", "--axis", "slope")]
+    found = [attempt(toy, ada, 2.0, "--observe", "steps > 0", "--axis", "slope", "--expect", "1")]
     toy.lab("result", found[0]["experiment"], "-v", "keep", "--because", "a test", cwd=ada)
     found.append(attempt(toy, ada, 2.001))  # a hair better at the same seed: into the bag
     toy.lab("result", found[-1]["experiment"], "-v", "discard", cwd=ada)

@@ -386,14 +386,25 @@ def test_a_noisy_program_is_judged_by_its_own_noise(toy: Toy) -> None:
 
 def test_practice_beyond_its_budget_ends_the_run(tmp_path: Path) -> None:
     folder = Path(__file__).parent.parent / "contrib/lookup"
-    code = "import world; world.Office().tasks({}, (1, 1), 'x')"
+    code = "import world; world.Office().tasks({}, (1, 1), 'x'{})"
     env = {**os.environ, "LAB_DATA": '{"steps": 160}'}
-    for count, says in ((200, ""), (201, "practice is over: 160 questions")):
+    held = ", held_out=True"
+    for count, more, says in (
+        (200, "", ""),
+        (201, "", "practice is over: 160 questions"),
+        (1, held, "held-out questions are for the yardstick"),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", code.format(count)],
+            [sys.executable, "-c", code.format(count, more)],
             cwd=folder,
             env=env,
             capture_output=True,
             text=True,
         )
         assert (done.returncode, says in done.stderr) == (int(bool(says)), True)
+
+
+def test_an_edit_that_imports_what_judges_it_is_marked(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0, "    if SLOPE < 0:\n        import evaluate\n")
+    assert run(toy, campaign)["suggest"] == "keep"
+    assert "its edit imports evaluate, which is frozen" in marks(toy, "e2")

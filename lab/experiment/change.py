@@ -1,14 +1,17 @@
 """The change that an experiment makes: what the mutable files were committed as, and are now."""
 
 import functools
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import repo
 from ..leaf import less
 from ..notebook import Notebook, record
 from . import edits
 
+IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 Texts = tuple[str | None, str | None]  # of a file, before and after; None where it is not there
 
 
@@ -48,11 +51,23 @@ class Change:
         return sum(less(old, new) for old, new in self.programs)
 
 
-def data(edited: Sequence[Texts]) -> dict[str, int]:
-    """Return how many characters of literals an edit adds, and of those that are no words."""
+def data(edited: Sequence[Texts], frozen: Iterable[str]) -> dict[str, Any]:
+    """Return how many characters of literals an edit adds, and of those that are no words.
+
+    And which of the leaf's frozen modules it imports that it did not before: one of them may hold
+    the answers.
+    """
     counts = {"literals": edits.literals, "packed": edits.packed}
     added = {name: sum(of(new) - of(old) for old, new in edited) for name, of in counts.items()}
-    return {name: count for name, count in added.items() if count > 0}
+    modules = {path.removesuffix(".py") for path in frozen if path.endswith(".py")}
+    new = {name for before, after in edited for name in _imports(after) - _imports(before)}
+    found: dict[str, Any] = {name: count for name, count in added.items() if count > 0}
+    return found | ({"imports": sorted(new & modules)} if new & modules else {})
+
+
+def _imports(text: str | None) -> set[str]:
+    """Return the modules that a text names in its imports, wherever in it."""
+    return set(IMPORT.findall(text or ""))
 
 
 def note(book: Notebook, number: int, edited: Sequence[Texts]) -> None:

@@ -137,7 +137,7 @@ class Preflight:
         if lost is not None:
             raise Refused(
                 f"the branch was put back behind e{lost['id']}, which was kept.",
-                f"Go to it: lab move e{lost['id']}; to build on something else: lab move e21",
+                f"Go to it: lab move e{lost['id']}; on what else: lab log",
             )
 
     def _foreign(self, tip: str) -> bool:

@@ -215,7 +215,7 @@ class Trial:
                 number = record.experiment(self.book, attempt=self._attempt(idea), **row)
                 job = self._job(
                     *(number, self._seeds(number, self.seeds or 1), uid, restore),
-                    data=change.data(edited),
+                    data=change.data(edited, self.workspace.settings.frozen),
                     prune=self._prunes(),
                 )
             message = f"e{number}: {subject(idea['claim'])[:200]}"
@@ -371,7 +371,7 @@ class Trial:
         reproduce: bool = False,
         audit: int | None = None,
         seal: Sequence[int] = (),
-        data: Mapping[str, int] | None = None,
+        data: Mapping[str, Any] | None = None,
         prune: bool = False,
     ) -> int:
         asked = {"judge": dict(self.workspace.leaf.judge), "reproduce": reproduce}

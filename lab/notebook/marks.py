@@ -60,6 +60,9 @@ def _of_edit(book: Notebook, number: int) -> list[str]:
     job = lookup.first_job(book, number)
     asked = json.loads(job["asked"] or "{}") if job else {}
     added, packed = asked.get("literals", 0), asked.get("packed", 0)
+    if asked.get("imports"):
+        names = ", ".join(asked["imports"])
+        return [f"its edit imports {names}, which is frozen and may hold what is measured by"]
     if packed > PACKED:
         return [f"its edit adds {packed / 1000:.1f} kB of numbers, or of letters that are no words"]
     return [f"its edit adds {added / 1000:.0f} kB of literals"] if added > LITERALS else []

@@ -195,6 +195,9 @@ def m018_forecasts(db: "Database") -> None:
     """What gain an idea was expected to bring: whoever expects learns how often that came true."""
     db.execute("alter table hypotheses add column expect real")
     db.execute(
+        "create index hypotheses_expect on hypotheses (leaf, campaign) where expect is not null"
+    )
+    db.execute(
         "create trigger hypotheses_expect_kept before update of expect on hypotheses "
         "when old.expect is not new.expect "
         "begin select raise(abort, 'recorded facts are never overwritten'); end"
