@@ -18,6 +18,17 @@ print(made, len(notebook.experiments()), len(notebook.runs("e1")), len(notebook.
 """
 
 
+def python(toy: Toy, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in the toy's repository, as somebody does who has Labtree installed."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=toy.root,
+        env=toy.environ(PYTHONPATH=str(Path(__file__).parent.parent)),
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_the_notebook_is_read_as_objects(toy: Toy, campaign: Path) -> None:
     slope(campaign, 2.0)
     toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
@@ -40,13 +51,7 @@ def test_rows_are_frames_where_pandas_is(toy: Toy, campaign: Path) -> None:
 
 
 def test_a_script_records_what_ran_elsewhere(toy: Toy, campaign: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=toy.root,
-        env=toy.environ(PYTHONPATH=str(Path(__file__).parent.parent)),
-        capture_output=True,
-        text=True,
-    )
+    done = python(toy, SCRIPT)
     assert (done.returncode, done.stdout) == (0, "e2 2 3 3\n"), done.stderr
     assert "claimed: a wider net" in toy.here("board", "toy").out
 
@@ -83,11 +88,5 @@ def test_the_page_on_python_works_as_it_stands(toy: Toy, campaign: Path) -> None
     toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
     toy.here("result", "e2", "-v", "keep", cwd=campaign)
     for block in blocks:
-        done = subprocess.run(
-            [sys.executable, "-c", block],
-            cwd=toy.root,
-            env=toy.environ(PYTHONPATH=str(Path(__file__).parent.parent)),
-            capture_output=True,
-            text=True,
-        )
+        done = python(toy, block)
         assert done.returncode == 0, done.stderr

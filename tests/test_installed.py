@@ -79,6 +79,16 @@ def theirs(installed: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return root, env
 
 
+def runs_an_edit(root: Path, leaf: str, env: dict[str, str]) -> None:
+    """Try one edit of a leaf in a campaign of its own; it runs to its end."""
+    campaign = Path(typed("lab", "worktree", leaf, "ada", cwd=root, env=env).strip())
+    text = (campaign / "train.py").read_text()
+    (campaign / "train.py").write_text(text.replace("LEARNING_RATE = 0.2", "LEARNING_RATE = 0.4"))
+    idea = ("lab", "hypothesis", "a larger step", "-m", "it has not arrived when time is out")
+    name = typed(*idea, cwd=campaign, env=env).split()[0]
+    assert "e2 finished" in typed("lab", "run", name, cwd=campaign, env=env)
+
+
 def test_a_wheel_brings_one_name_and_all_its_files(installed: Path) -> None:
     (packages,) = installed.parent.glob("lib/python*/site-packages")
     assert (packages / "labtree/lab/PROTOCOL.md").is_file()
@@ -106,12 +116,7 @@ def test_a_leaf_runs_beside_folders_of_theirs_with_our_names(
     typed("git", "commit", "-qm", "a leaf", cwd=root, env=env)
     said = typed("lab", "run", "--baseline", "--seeds", "3", "--leaf", "curve", cwd=root, env=env)
     assert "e1 finished: val_error" in said
-    campaign = Path(typed("lab", "worktree", "curve", "ada", cwd=root, env=env).strip())
-    text = (campaign / "train.py").read_text()
-    (campaign / "train.py").write_text(text.replace("LEARNING_RATE = 0.2", "LEARNING_RATE = 0.4"))
-    idea = ("lab", "hypothesis", "a larger step", "-m", "it has not arrived when time is out")
-    name = typed(*idea, cwd=campaign, env=env).split()[0]
-    assert "e2 finished" in typed("lab", "run", name, cwd=campaign, env=env)
+    runs_an_edit(root, "curve", env)
     assert "theirs" in (root / "shared/__init__.py").read_text()
     told = typed("labtree", "--version", cwd=root, env=env)
     assert told.startswith("lab, version")
@@ -131,9 +136,4 @@ def test_a_mutable_file_may_lie_in_a_folder_with_our_name(
     typed("git", "commit", "-qm", "a leaf in there", cwd=root, env=env)
     leaf = ("--leaf", "lab/curve")
     typed("lab", "run", "--baseline", "--seeds", "3", *leaf, cwd=root, env=env)
-    campaign = Path(typed("lab", "worktree", "lab/curve", "ada", cwd=root, env=env).strip())
-    text = (campaign / "train.py").read_text()
-    (campaign / "train.py").write_text(text.replace("LEARNING_RATE = 0.2", "LEARNING_RATE = 0.4"))
-    idea = ("lab", "hypothesis", "a larger step", "-m", "it has not arrived when time is out")
-    name = typed(*idea, cwd=campaign, env=env).split()[0]
-    assert "e2 finished" in typed("lab", "run", name, cwd=campaign, env=env)
+    runs_an_edit(root, "lab/curve", env)

@@ -12,6 +12,7 @@ from .. import repo, slots
 from ..checking import imports
 from ..errors import LabError, NotFound, Refused, Usage
 from ..leaf.scaffold import notes
+from ..run import seeding
 from ..text import num, plural, span
 from . import candidates, table, trial
 
@@ -52,9 +53,8 @@ def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
     script = _script(place, asked.script)
     folder, name = script.parent, script.name
     command, interpreter = _command(place, script, asked)
-    shown = [word if word != "{seed}" else "0" for word in command]
     python = str(place.top / interpreter) if interpreter else sys.executable
-    typed = [python if word == "python" else word for word in shown]
+    typed = [python if word == "python" else word for word in seeding.told(command, 0)]
     tried = trial.run(place.top, folder, typed, asked.script.as_posix(), asked.limit_s)
     score = _score(candidates.found(tried.text), asked)
     direction = asked.direction or score.direction
@@ -66,7 +66,7 @@ def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
     data = script.read_bytes()
     text = data.decode(errors="replace")
     turned, seed = table.constants(data, name)
-    seeded = seed is not None or "{seed}" in command
+    seeded = seed is not None or seeding.WORD in command
     again = None
     if not seeded:
         again = trial.run(place.top, folder, typed, asked.script.as_posix(), asked.limit_s)
@@ -162,7 +162,7 @@ def _command(place: repo.Place, script: Path, asked: Asked) -> tuple[list[str], 
     if program != "python":
         return [program, name, *more], None
     if SEED_OPTION.search(text) and "--seed" not in more:
-        more += ["--seed", "{seed}"]
+        more += ["--seed", seeding.WORD]
     return ["python", name, *more], _interpreter(place.top, asked.python)
 
 
@@ -234,8 +234,8 @@ def _requires(top: Path, script: Path, python: str) -> list[str]:
         return []
     stdlib, distributions = imports.known_to(python)
     tops = {one.top for one in imports.imported(script.parent, script.name)} - stdlib
-    needs = {table.plain_name(name) for top in tops for name in distributions.get(top, [])[:1]}
-    asked = {table.plain_name(one): one for one in table.requires(top, script.parent)}
+    needs = {imports.plain_name(name) for top in tops for name in distributions.get(top, [])[:1]}
+    asked = {imports.plain_name(one): one for one in table.requires(top, script.parent)}
     found = [asked.get(name, name) for name in sorted(needs)]
     return [one for one in found if not leaves.commands.lacking((one,), python)]
 

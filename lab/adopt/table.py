@@ -148,15 +148,6 @@ def frozen(folder: Path, script: str, text: str, known: Sequence[str]) -> list[s
     return [*folders, *used, "program.md"]
 
 
-def plain_name(need: str) -> str:
-    """Return the name of a requirement, as names are compared.
-
-    >>> plain_name("Scikit_Learn[extra]>=1.2")
-    'scikit-learn'
-    """
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~]", need, maxsplit=1)[0]).lower()
-
-
 def requires(top: Path, folder: Path) -> list[str]:
     """Return the packages that the script's project says it needs, as far as they are plain."""
     for where in dict.fromkeys((folder, top)):

@@ -42,12 +42,12 @@ def check(case: Case) -> str:
     found = [one for file in sources(case) for one in imported(case.leaf.folder, file)]
     own, others = own_modules(case), other_leaves(case)
     stdlib, distributions = known_to(_python(case))
-    required = {_plain(re.split(r"[\s\[<>=!~]", need, maxsplit=1)[0]) for need in _all(case)}
+    required = {plain_name(need) for need in _all(case)}
     for one in found:
         _refuse_strangers(one, others)
         ours = one.top == "shared" or one.name.startswith("labtree.shared")
         known = one.top in own or ours or one.top in stdlib or one.optional
-        gives = {_plain(name) for name in distributions.get(one.top, [one.top])}
+        gives = {plain_name(name) for name in distributions.get(one.top, [one.top])}
         if not known and not gives & required:
             raise Broken(
                 f"{one.file}:{one.line} imports {one.name}, which is neither the leaf's own, nor "
@@ -89,8 +89,14 @@ def _all(case: Case) -> set[str]:
     return {need for name in case.leaf.profiles for need in case.leaf.settings(name).requires}
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+def plain_name(need: str) -> str:
+    """Return the name of a requirement, as names are compared.
+
+    >>> plain_name("Scikit_Learn[extra]>=1.2")
+    'scikit-learn'
+    """
+    name = re.split(r"[\s\[<>=!~]", need.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @functools.cache

@@ -167,7 +167,7 @@ class DryTrial:
             self._overlay(root)
         leaf = leaves.read(made[0], self.workspace.leaf_name)
         settings = leaf.settings(self.dry.profile)
-        for root in made[::-1]:  # the one that was read comes last
+        for root in made:
             kit.lay(leaf, settings, root)
         python = leaves.interpreter(settings, self.order.source, os.environ)
         leaves.check_requires(settings, python)

@@ -164,7 +164,7 @@ class Execution:
         self.exports = exports(order.source, commit, order.home, job, order.beside)
         leaf = leaves.read(self.exports[0], self.experiment["leaf"])
         self.settings, self.prunes = leaf.settings(self.experiment["profile"]), leaf.prune
-        for root in self.exports[::-1]:  # the one that was read comes last
+        for root in self.exports:
             kit.lay(leaf, self.settings, root)
         seeding.set_constant(self.settings, self.exports[0] / leaf.prefix, self.seed)
         if self.settings.is_self_reported:
