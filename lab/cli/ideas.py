@@ -59,7 +59,9 @@ def hypothesis(
     if min_effect is not None and not 0 <= min_effect < float("inf"):
         raise Usage(f"--min-effect {min_effect} is not a gain.", "Type: --min-effect 0.001")
     if expect is not None and not 0 < expect < float("inf"):
-        raise Usage(f"--expect {expect} is no gain: a better number is positive.", "--expect 0.01")
+        raise Usage(
+            f"--expect {expect} is no gain: a better number is positive.", "Type: --expect 0.01"
+        )
     leaf = workspace.leaf_name
     workspace.leaf  # noqa: B018 (an unknown leaf is refused here)
     with workspace.open(write=True) as book:
