@@ -5,6 +5,7 @@
 # make check-leaves    and this: lab check proves every leaf by real runs
 # make check-gpu    what pretrain will do on an H100, found out without one: 3 GB to install, a minute
 # make bench-yield    what the rule of judging gains in simulated nights, five minutes
+# make agents  install claude, codex and gemini into .venv (npm, 1 GB) and play a night with each
 # make docs    write the generated pages again
 # make browser install the browser that the report's tests open (Debian, as root)
 #
@@ -15,6 +16,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 GPU_VENV := .venv-gpu
+AGENTS := $(VENV)/agents
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 WANT   := $(STAMPS)/constraints.txt
 
@@ -32,7 +34,7 @@ PAGES  := $(wildcard docs/*.md)
 # The tests start lab some thousands of times; without bytecode each would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-yield help demo test quick check check-gpu check-leaves docs browser
+.PHONY: bench-yield help demo test quick check check-gpu check-leaves docs browser agents
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -71,6 +73,7 @@ check: $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog --check -I docs $(PAGES) || { echo "Write them again: make docs"; exit 1; }
+	$(BIN)/python docs/plugin.py --check
 
 check-leaves: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" lab check
@@ -90,6 +93,17 @@ bench-yield: $(STAMPS)/dev
 
 docs: $(STAMPS)/dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cog -r -I docs $(PAGES)
+	$(BIN)/python docs/plugin.py
+
+# The real programs, against a stand-in of their vendors' models: no key, nothing leaves the machine.
+$(AGENTS)/node_modules: tests/agents/package.json
+	@command -v npm >/dev/null || { echo "The agents come by npm. Install it: https://nodejs.org"; exit 1; }
+	@mkdir -p $(AGENTS) && cp tests/agents/package.json $(AGENTS)
+	npm install --prefix $(AGENTS) --no-fund --no-audit --no-package-lock
+	@touch $@
+
+agents: $(STAMPS)/dev $(AGENTS)/node_modules
+	$(BIN)/python -m pytest -v tests/test_agents.py
 
 # The report's tests open it in a real browser; without one they are skipped, and say so.
 browser:

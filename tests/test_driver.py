@@ -398,3 +398,24 @@ def test_talk_of_limits_is_no_usage_limit(line: str) -> None:
 )
 def test_a_missing_sign_in_is_told(line: str) -> None:
     assert messages.meaning([line]) == messages.Message("sign_in", line)
+
+
+def test_an_agent_is_told_what_may_be_spent_and_finds_the_folders_it_may_read(toy: Toy) -> None:
+    toy.env |= QUICK
+    write = f"import os, sys; open({str(note(toy))!r}, 'w').write(str((os.path.isdir(sys.argv[1])"
+    words = json.dumps([sys.executable, "-c", f"{write}, sys.argv[2:])))", "{home}/runs"])
+    preset = f'[thrifty]\ncommand = {words}\nfuse = ["--usd", "{{usd_left}}"]\n'
+    (toy.root / ".lab").mkdir()
+    (toy.root / ".lab/agents.toml").write_text(preset)
+    loop(toy, "thrifty", "--max-cost", "5", code=1)
+    assert note(toy).read_text() == "(True, ['--usd', '5.00'])"
+    loop(toy, "thrifty", code=1)
+    assert note(toy).read_text() == "(True, [])"
+
+
+def test_a_limit_that_ends_in_this_minute_is_no_limit_until_tomorrow() -> None:
+    now = datetime(2026, 3, 1, 14, 51, 40, tzinfo=UTC)
+    assert messages.until("try again at 2:51 PM (UTC).", now) == now.replace(second=0)
+    assert messages.until("try again at 2:40 PM (UTC).", now) == datetime(
+        2026, 3, 2, 14, 40, tzinfo=UTC
+    )

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,15 @@ def test_settings_are_taken_where_no_option_is_given(toy: Toy, campaign: Path) -
     assert "agent, hours" in told
     (toy.root / ".lab/config.toml").write_text('hours = "long"\n')
     assert "Write: hours = 8" in toy.here("loop", "toy", code=4).err
+
+
+def test_the_plugin_of_this_repository_is_of_this_version() -> None:
+    """Its pages are compared by `make check`."""
+    root = Path(__file__).parent.parent
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    for name in (
+        ".claude-plugin/plugin.json",
+        ".codex-plugin/plugin.json",
+        "gemini-extension.json",
+    ):
+        assert json.loads((root / name).read_text())["version"] == version

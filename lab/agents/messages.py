@@ -59,6 +59,7 @@ _CLOCK = re.compile(
     re.I,
 )
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+JUST_NOW = timedelta(minutes=2)  # a clock without seconds may name the minute that runs
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -114,7 +115,9 @@ def _clock(found: re.Match[str], now: datetime) -> datetime | None:
         return None
     if weekday:
         moment += timedelta(days=(DAYS.index(weekday.lower()) - moment.weekday()) % 7)
-    return moment if moment > here else moment + timedelta(days=7 if weekday else 1)
+    if moment > here - JUST_NOW:
+        return moment
+    return moment + timedelta(days=7 if weekday else 1)
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -16,6 +16,7 @@ Only `command` is required. The other keys:
     probe    what runs a command in its sandbox, so that `lab launch` can try it
     files    files to write beforehand; {files} is their folder
     usage    JSON lines that tell what was used: { type, tokens = [paths], cost = path }
+    fuse     more words where the loop has --max-cost; {usd_left} is what of it is left
     install, sign_in   what to type when it is missing, or not signed in
 
 In commands and files, {prompt_file}, {files}, {relay}, {leaf} (the leaf's folder in the worktree),
@@ -40,7 +41,7 @@ from ..workspace import Workspace
 TUNER = "tuner"  # the agent that is built in; `claude+tuner` is both
 SHELL_LIMIT_S = 100.0  # what fits below the shortest usual limit of an agent's shell, two minutes
 KEYS = {
-    *("command", "prompt", "yolo", "wait_s", "env", "relay", "probe", "files", "usage"),
+    *("command", "prompt", "yolo", "wait_s", "env", "relay", "probe", "files", "usage", "fuse"),
     *("install", "sign_in"),
 }
 
@@ -58,12 +59,16 @@ class Preset:
     probe: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     usage: tuple[Mapping[str, Any], ...] = ()
+    fuse: tuple[str, ...] = ()
     install: str = ""
     sign_in: str = ""
 
-    def filled(self, places: Mapping[str, str]) -> list[str]:
-        """Return the command with its places filled in."""
-        return [fill(word, places) for word in self.command]
+    def filled(self, places: Mapping[str, str], usd_left: float | None = None) -> list[str]:
+        """Return the command with its places filled in, and its own fuse where money is limited."""
+        if usd_left is None:
+            return [fill(word, places) for word in self.command]
+        left = {**places, "usd_left": f"{usd_left:.2f}"}
+        return [fill(word, left) for word in (*self.command, *self.fuse)]
 
 
 def fill(text: str, places: Mapping[str, str]) -> str:
@@ -166,6 +171,7 @@ def _preset(name: str, table: Mapping[str, Any], yolo: bool) -> Preset:
         probe=() if yolo else tuple(table.get("probe", ())),
         files=table.get("files", {}),
         usage=tuple(table.get("usage", ())),
+        fuse=tuple(table.get("fuse", ())),
         install=table.get("install", ""),
         sign_in=table.get("sign_in", ""),
     )

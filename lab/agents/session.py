@@ -67,7 +67,8 @@ class Session:
     def __init__(self, campaign: Campaign, preset: Preset, opening: Sequence[str]) -> None:
         self.campaign, self.preset, self.opening = campaign, preset, opening
         self.book, self.files = campaign.book, campaign.home.campaign(campaign.name)
-        self.files.mkdir(parents=True, exist_ok=True)
+        for folder in (self.files, campaign.home.runs):  # presets name both; not every agent starts
+            folder.mkdir(parents=True, exist_ok=True)  # where a folder that it is given is missing
         self.before = campaigns.newest_number(self.book, self.campaign.name)
         self.number = record.session(self.book, self.campaign.id, agent=self.preset.name)
         self.uid = campaigns.session_uid(self.book, self.number)
@@ -107,7 +108,7 @@ class Session:
             (self.files / name).write_text(fill(text, self.places), encoding="utf-8")
         self.env = self._env()
         self.relay = self._relay()
-        argv = self.preset.filled(self.places)
+        argv = self.preset.filled(self.places, self.campaign.usd_left())
         try:
             with file.open("rb") as given, open(os.devnull, "rb") as nothing:
                 process = subprocess.Popen(

@@ -152,13 +152,22 @@ class Campaign:
         if limits.hours is not None and passed >= limits.hours * 3600:
             return Ending("limit", f"{limits.hours:g} hour{'s' * (limits.hours != 1)}")
         if limits.max_cost is not None:
-            spent = campaigns.cost(self.book, self.name, self.start.at)
+            spent = self.spent_usd()
             another = self.run_usd() * (1 + reserved)
             if spent >= limits.max_cost - another:
                 words = f"{spent:.2f} of {limits.max_cost:g} US dollars are spent"
                 more = f"; another run could cost {another:.2f}" if another else ""
                 return Ending("limit", words + more)
         return self._reached() or (None if self.paces_itself else self._stuck(done))
+
+    def spent_usd(self) -> float:
+        """Return what this loop has spent so far."""
+        return campaigns.cost(self.book, self.name, self.start.at)
+
+    def usd_left(self) -> float | None:
+        """Return what may still be spent; None without a limit."""
+        most = self.limits.max_cost
+        return None if most is None else max(0.0, most - self.spent_usd())
 
     def run_usd(self) -> float:
         """Return about how much one run could cost, its limits run out; nothing on this machine."""

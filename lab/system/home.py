@@ -118,9 +118,14 @@ class Home:
 
     # -- Runs -----------------------------------------------------------------------
 
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs."""
+        return self.path / "runs"
+
     def experiment(self, number: int) -> Path:
         """Return the folder of an experiment's runs."""
-        return self.path / "runs" / f"e{number}"
+        return self.runs / f"e{number}"
 
     def runs_of(self, experiment: int) -> list[Path]:
         """Return the folders that an experiment's runs have by now."""
