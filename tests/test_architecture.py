@@ -36,7 +36,7 @@ ONE_PLACE = {
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
     ("cli",),
-    ("adopt", "checking", "skills"),
+    ("adopt", "checking", "demo", "skills"),
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),

@@ -31,7 +31,12 @@ def check(workspace: Workspace) -> None:
         from ..tuner import one_knob
 
         one_knob.load()
-        return
+    else:
+        check_model()
+
+
+def check_model() -> None:
+    """Refuse to propose from a model where NumPy is missing."""
     try:
         import numpy  # noqa: F401 (asked for here, before anything is made)
     except ImportError:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "apply": ("tree", "bring a kept change to the current branch"),
     },
     "people": {
+        "demo": ("demo", "see luck caught and a true gain confirmed, in two minutes"),
         "worktree": ("runs", "make a campaign's worktree"),
         "loop": ("campaigns", "put an agent to work, in the foreground"),
         "launch": ("campaigns", "put agents to work, detached"),

@@ -26,13 +26,15 @@ FIRST = {  # what to edit first, and why in this order
 NOT_COPIED = ("notes.md",)  # findings belong to the leaf that made them
 
 
-def make(top: Path, name: str, source: str | None) -> list[str]:
-    """Make the leaf `name` below `top` from the template or the leaf `source`; return its files.
+def make(top: Path, name: str, source: str | None, package: str = "lab.leaf") -> list[str]:
+    """Make the leaf `name` below `top` from a package's template or the leaf `source`.
+
+    Returns the files that were written.
 
     Usage for a name that is unsafe, Refused for one that is taken, NotFound for no such source.
     """
     name = checked(top, name)
-    files = _template(top, name) if source is None else _copied(top, source, name)
+    files = _template(top, name, package) if source is None else _copied(top, source, name)
     folder = top / name
     try:
         for path, data in files.items():
@@ -139,11 +141,11 @@ def _requires(top: Path, name: str) -> list[str]:
 # -- Contents -------------------------------------------------------------------
 
 
-def _template(top: Path, name: str) -> dict[str, bytes]:
+def _template(top: Path, name: str, package: str) -> dict[str, bytes]:
     """Return the template's files for a leaf of this name; elsewhere they import the kit."""
     shared = "shared" if (top / "shared" / "summary.py").is_file() else "labtree.shared"
-    found = {}
-    for file in resources.files("lab.leaf").joinpath("template").iterdir():
+    found = {"notes.md": notes(name).encode()}
+    for file in resources.files(package).joinpath("template").iterdir():
         if file.name.endswith(SUFFIX):
             text = file.read_text(encoding="utf-8").replace("{{leaf}}", name)
             text = text.replace("{{shared}}", shared)

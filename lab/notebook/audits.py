@@ -57,6 +57,11 @@ def tries(book: Notebook, audit: int) -> int:
     return max(1, int(rows[0][0])) + aborted(book, audit)
 
 
+def count(book: Notebook) -> int:
+    """Return how many audits were begun so far."""
+    return int(book.all("select count(*) from audits")[0][0])
+
+
 def newest(book: Notebook, campaign: str, leaf: str) -> sqlite3.Row | None:
     """Return a campaign's newest finished audit that says something."""
     return book.one(
@@ -85,6 +90,23 @@ def runs_since(book: Notebook, campaign: str, leaf: str) -> int:
 def seeds(audit: sqlite3.Row) -> list[int]:
     """Return the seeds that both sides run, in their order."""
     return [int(seed) for seed in json.loads(audit["seeds"])]
+
+
+SALT = "salt"  # the event by which a notebook's audits draw the same seeds everywhere
+
+
+def salt(book: Notebook) -> str | None:
+    """Return what this notebook's audits draw their seeds by, so that they are the same anywhere.
+
+    None, as in every notebook but a demo's: nobody can know them. It counts only where it was there
+    before the first experiment.
+    """
+    row = book.one(
+        "select detail from events where verb = ? and "
+        "not exists (select 1 from experiments where experiments.at <= events.at)",
+        SALT,
+    )
+    return None if row is None else str(row["detail"])
 
 
 def hosts(book: Notebook, audit: int) -> set[Any]:
