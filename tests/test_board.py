@@ -31,6 +31,18 @@ def test_an_empty_notebook_says_what_to_do_first(toy: Toy) -> None:
     assert toy.lab("board", "toy", "--json").json["experiments"] == []
 
 
+def test_several_leaves_have_a_line_each(toy: Toy, campaign: Path) -> None:
+    keep_twice(toy, campaign)
+    toy.leaf("a/second")
+    best = toy.lab("board", "toy", "--json").json["best"]
+    lines = toy.here("board", COLUMNS="120").out.splitlines()
+    assert lines[0] == "a/second  nothing yet"
+    assert lines[1].startswith(f"toy       loss: best e3 {best['value']:.6g}; gain: nothing conf")
+    assert lines[1].endswith("3 of 3 experiments kept")
+    assert lines[2:] == ["all of one: lab board LEAF"]
+    assert "newest first" in toy.here("board", "toy").out
+
+
 def test_the_newest_stand_first(toy: Toy, campaign: Path) -> None:
     keep_twice(toy, campaign)
     lines = toy.lab("board").out.splitlines()
@@ -82,8 +94,10 @@ def test_a_log_from_elsewhere_has_a_best_so_far_and_confirms_nothing(toy: Toy) -
 def test_no_line_is_wider_than_the_terminal(toy: Toy, columns: int) -> None:
     rows = [f"c{n}\t{1 - n / 1e4}\t4.0\tkeep\t{'a long story ' * 9}{n}" for n in range(60)]
     (toy.root / "log.tsv").write_text(LOG + "\n".join(rows) + "\n")
-    toy.lab("import", "log.tsv", "--leaf", "a/leaf/with/a/long/name/in/many/folders")
-    lines = toy.lab("board", COLUMNS=str(columns)).out.splitlines()
+    name = "a/leaf/with/a/long/name/in/many/folders"
+    toy.lab("import", "log.tsv", "--leaf", name)
+    told = [toy.lab("board", *leaf, COLUMNS=str(columns)).out for leaf in ([], [name])]
+    lines = "".join(told).splitlines()
     assert max(map(len, lines)) <= max(40, columns)
     assert len(lines) < 70
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from toy import Quick, Toy
 
 
@@ -97,3 +98,53 @@ def test_an_idea_names_its_leaf_at_the_root_of_several(toy: Toy) -> None:
     idea = toy.idea()
     refused = toy.here("run", idea, code=4).err
     assert 'cd "$(lab worktree toy' in refused
+
+
+@pytest.mark.parametrize(
+    ("where", "word"),
+    [
+        *((".", word) for word in ("lone/leaf", "./lone/leaf/", "lone", ".", "lone/leaf/train.py")),
+        *(("lone/leaf/deep", word) for word in (".", "..", "../", "lone/leaf", "../../leaf")),
+        ("lone", "leaf"),
+    ],
+)
+def test_a_leaf_is_named_by_its_name_or_by_any_path_to_it(
+    quick: Quick, where: str, word: str
+) -> None:
+    quick.git("mv", "toy", "lone")
+    folder = quick.leaf("lone/leaf")
+    quick.git("rm", "-rqf", *(f"lone/{file.name}" for file in (quick.root / "lone").glob("*.*")))
+    (folder / "deep").mkdir()
+    (folder / "deep" / "data.txt").write_text("1\n")
+    quick.commit()
+    cwd = quick.root / where
+    for typed in (("board", word), ("context", "--leaf", word)):
+        assert quick.lab(*typed, "--json", cwd=cwd).json["leaf"] == "lone/leaf"
+    assert quick.lab("log", word, cwd=cwd).out.endswith("--seeds 3 --leaf lone/leaf\n")
+    assert "# Facts of lone/leaf" in quick.lab("brief", word, cwd=cwd).out
+    path = quick.lab("worktree", word, "ada", cwd=cwd).out.strip()
+    assert path.endswith("worktrees/lone/leaf/ada/lone/leaf")
+    refused = quick.lab("launch", f"{word}:ada", f"{word}:ada", "--agent", "x", cwd=cwd, code=2)
+    assert "lone/leaf/ada is named twice" in refused.err
+
+
+def test_a_word_that_means_several_leaves_or_none_is_refused(quick: Quick) -> None:
+    quick.leaf("some/one")
+    quick.leaf("some/two")
+    (quick.root / "docs").mkdir()
+    quick.commit()
+    for typed in (("board", "some"), ("report", "./some/"), ("worktree", "some", "ada")):
+        said = quick.lab(*typed, code=2).err
+        assert "has 2 leaves: some/one, some/two.\nSay which: some/one" in said
+    assert "no leaf 'docs'" in quick.lab("board", "docs", code=3).err
+    assert "Say which: some/one" in quick.lab("loop", ".", "--agent", "tuner", code=2).err
+
+
+def test_a_leaf_at_the_root_is_called_root_and_does_not_hide_others(quick: Quick) -> None:
+    quick.leaf(".")
+    quick.commit()
+    assert quick.lab("context", "--json").json["leaf"] == "root"
+    for word in (".", "./", "root", str(quick.root)):
+        assert quick.lab("board", word, "--json").json["leaf"] == "root"
+    assert quick.lab("worktree", ".", "ada").out.strip().endswith("worktrees/root/ada")
+    assert [one["leaf"] for one in quick.lab("board", "--json").json] == ["root", "toy"]

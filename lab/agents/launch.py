@@ -68,14 +68,15 @@ class Asked:
         return f"{self.leaf}/{self.name}"
 
 
-def parse(targets: Sequence[str], options: Options) -> list[Asked]:
+def parse(cwd: Path, targets: Sequence[str], options: Options) -> list[Asked]:
     """Return what `LEAF[:NAME]...` asks for; without a name the agent's is taken."""
     words = options.agent.split()
     default = Path(words[0]).name.replace("+", "-") if words else ""
     found = []
     for target in targets:
-        leaf, _, name = target.partition(":")
+        word, _, name = target.partition(":")
         check_name(name or default)
+        leaf = Workspace(cwd, leaf=word).leaf_name
         found.append(Asked(leaf, name or default, options))
     names = [one.campaign for one in found]
     for name in names:

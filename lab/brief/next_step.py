@@ -83,7 +83,7 @@ def _due(at: Situation) -> Step | None:
     if at.stands is None and (foreign := _foreign(at)):
         return foreign
     if at.stands is None:
-        elsewhere = f" --leaf {at.workspace.asked_leaf}" if at.workspace.asked_leaf else ""
+        elsewhere = f" --leaf {at.workspace.leaf_name}" if at.workspace.asked_leaf else ""
         return Step(f"lab run --baseline --seeds 3{elsewhere}: no baseline here yet", "baseline")
     if at.campaign and audits.unfinished(at.book, at.stands.tip, at.stands.base):
         return Step("lab audit: it was begun and goes on where it stopped", "audit")

@@ -1,14 +1,12 @@
 """`lab loop`, `launch`, `output`: somebody at work on a leaf until a limit."""
 
-from pathlib import Path
-
 import click
 
 from ..system import terminal
 from ..text import block
 from ..workspace import Workspace
 from . import emit
-from .common import as_json, here
+from .common import as_json, folder, here
 
 
 def _asked(command: click.decorators.FC) -> click.decorators.FC:
@@ -73,7 +71,7 @@ def loop(
 
     limits = Limits(experiments, hours, target, max_cost, audit)
     limits.check()
-    workspace = Workspace(Path.cwd(), leaf=leaf, profile=profile, runner=runner)
+    workspace = Workspace(folder(), leaf=leaf, profile=profile, runner=runner)
     found = work(workspace, agent, limits, name=name, yolo=yolo)
     with terminal.read_or_not():
         emit(found) if json_ else click.echo(campaigns.as_text(found))
@@ -116,8 +114,9 @@ def launch(
 
     limits = Limits(experiments, hours, target, max_cost, audit)
     limits.check()
-    asked = launching.parse(leaves, launching.Options(agent, limits, profile, runner, yolo))
-    workspace = Workspace(Path.cwd())
+    workspace = Workspace(folder())
+    options = launching.Options(agent, limits, profile, runner, yolo)
+    asked = launching.parse(workspace.cwd, leaves, options)
     preset, _ = presets.chosen(workspace, agent, yolo)
     with workspace.open(write=True) as book:
         click.echo(launching.outlook(workspace, asked), err=True)

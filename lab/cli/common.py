@@ -136,15 +136,21 @@ def waits(command: click.decorators.FC) -> click.decorators.FC:
 
 
 def named_leaf(workspace: Workspace, name: str | None) -> str | None:
-    """Return the leaf named, asked for or stood in; None, at the root, for all of them."""
+    """Return the leaf named, asked for or stood in; None, at the root of several, for all."""
     if name is not None:
         workspace.asked_leaf = name
-    if workspace.asked_leaf is not None:
-        known = {*leaves.find(workspace.place.top)}
-        with workspace.open() as book:
-            known |= {*read.leaves(book)}
-        if workspace.known_leaf() not in known:
-            leaves.read(workspace.place.top, workspace.asked_leaf)  # refuses, and names the nearest
-    if workspace.asked_leaf is not None or workspace.place.campaign:
-        return workspace.known_leaf()
-    return leaves.here(workspace.cwd, workspace.place.top)
+    asked, top = workspace.asked_leaf, workspace.place.top
+    if asked is None and workspace.place.campaign is None:
+        standing = leaves.here(workspace.cwd, top)
+        at_top = standing == leaves.places.ROOT and workspace.cwd.resolve() == top.resolve()
+        return None if at_top and len(leaves.find(top)) > 1 else standing
+    with workspace.open() as book:
+        recorded = read.leaves(book)
+    if asked is not None and leaves.tidy(asked) in recorded and not asked.startswith("."):
+        return leaves.tidy(asked)  # also one that only the notebook knows
+    known = workspace.known_leaf()
+    if known is None and not workspace.is_of_all:
+        return workspace.leaf_name  # refuses, and names those it can mean
+    if known is not None and known not in recorded and known not in leaves.find(top):
+        leaves.read(top, known)  # refuses, and names the nearest
+    return known

@@ -10,8 +10,9 @@ import click
 from .. import leaf as leaves
 from .. import repo
 from ..errors import NotFound, Refused
+from ..workspace import Workspace
 from . import emit
-from .common import as_json, folder
+from .common import as_json, folder, named_leaf
 
 if TYPE_CHECKING:
     from ..checking.finding import Finding
@@ -37,6 +38,8 @@ def new(name: str, source: str | None, json_: bool) -> None:
     place = repo.place(folder())
     if place.campaign is not None:
         raise Refused("this is a campaign's worktree.", f"Make it in: cd {place.main}")
+    if source is not None:
+        source = Workspace(folder(), leaf=source).leaf_name
     files = scaffold.make(place.top, name, source)
     plain = leaves.read(place.top, name).name
     if json_:
@@ -114,7 +117,7 @@ def check(names: tuple[str, ...], keep: Path | None, json_: bool) -> None:
     top, agent = place.top, place.campaign is not None
     if agent and keep is not None:
         raise Refused("this is a campaign's worktree.", f"Keep a clone from: cd {place.main}")
-    chosen = [leaves.places.tidy(name) for name in names] or _meant(top)
+    chosen = [name for word in names or [None] for name in _meant(top, word)]
     known = leaves.find(top)
     for name in chosen:
         if name not in known:
@@ -140,10 +143,10 @@ def _line(found: "Finding", agent: bool) -> str:
     return (found.without_numbers() if agent else found).as_text()
 
 
-def _meant(top: Path) -> list[str]:
-    """Return the leaf one stands in, else all."""
-    standing = leaves.here(folder(), top)
-    found = [standing] if standing else leaves.find(top)
+def _meant(top: Path, word: str | None) -> list[str]:
+    """Return the leaves that a word means; without one the leaf one stands in, else all."""
+    named = named_leaf(Workspace(folder()), word)
+    found = [named] if named else leaves.find(top)
     if not found:
         raise NotFound(
             "no leaf here: no folder has a leaf.toml.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .. import leaf as leaves
 from ..errors import Failed, Refused
 from ..importers import Wish
 from ..notebook import chain, proof
@@ -74,7 +75,9 @@ def import_(
             "no import from a campaign: what it says of experiments is believed.",
             f"A person may, in {workspace.place.main}: lab import {file}",
         )
-    known = workspace.asked_leaf or workspace.known_leaf()
+    asked = workspace.asked_leaf  # a name may be new, so that a word is no path here
+    is_name = asked is not None and not asked.startswith(".")
+    known = leaves.tidy(asked) if asked and is_name else workspace.known_leaf()
     with workspace.open(write=True) as book:
         found = transfer.load(book, file, known, _wish(workspace, metric, direction))
     for line in [*map(_taken, found["taken"]), *found["problems"]]:
@@ -91,7 +94,7 @@ def import_(
 
 def _wish(workspace: Workspace, metric: str | None, direction: Any) -> Wish:
     """Return what is known of an imported log beforehand: what was asked for, and the leaf's."""
-    leaf = workspace.leaf_or_none() if workspace.asked_leaf or workspace.known_leaf() else None
+    leaf = workspace.leaf_or_none() if workspace.known_leaf() else None
     own = (leaf.metric, leaf.direction) if leaf else (None, None)
     return Wish(metric, direction, own[0], own[1])  # type: ignore[arg-type]  # leaf.toml is checked
 

@@ -223,6 +223,8 @@ def _side_by_side(found: Sequence[Mapping[str, Any]]) -> str:
 def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
     """Counts, what was kept, and its confirmed gain beside the provisional one.
 
+    Without LEAF, at the root of several, it is a line for each.
+
     Examples:
 
     \b
@@ -241,14 +243,16 @@ def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
         emit(found[0] if name else found)
     elif not found:
         click.echo("No leaf and no experiment here yet. Make a leaf: lab new NAME")
+    elif len(found) > 1:
+        width = shutil.get_terminal_size((100, 24)).columns
+        click.echo("\n".join(board_text.summary(found, told, width)))
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        board_text.show(found, Console(), told)
+        board_text.show(found[0], Console(), told[0])
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        pairs = zip(found, told, strict=True)
-        click.echo("\n\n".join(board_text.text(one, width, lines) for one, lines in pairs))
+        click.echo(board_text.text(found[0], width, told[0]))
 
 
 def _policy(workspace: Workspace, name: str) -> Policy:

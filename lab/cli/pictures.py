@@ -4,13 +4,11 @@ from pathlib import Path
 
 import click
 
-from .. import leaf as leaves
-from ..errors import LabError
 from ..system import output_file
 from ..text import plural
 from ..workspace import Workspace
 from . import emit
-from .common import as_json, here
+from .common import as_json, here, named_leaf
 
 
 @click.command()
@@ -33,15 +31,14 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
     """
     from ..views import plot as plots
 
-    if leaf_ is not None:
-        workspace.asked_leaf = leaf_
+    name = named_leaf(workspace, leaf_) or workspace.leaf_name
     with workspace.open() as book:
-        found = plots.plot(book, _name(workspace), path)
+        found = plots.plot(book, name, path)
     if json_:
         emit(found)
         return
     if not found["shown"]:
-        where = f" --leaf {workspace.asked_leaf}" if workspace.asked_leaf else ""
+        where = f" --leaf {found['leaf']}" if workspace.asked_leaf else ""
         words = f"Nothing to draw yet. Begin with: lab run --baseline --seeds 3{where}"
         click.echo(words, err=True)
     if found["left_out"]:
@@ -50,17 +47,3 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
         )
         click.echo(f"{words} are not comparable and not shown.", err=True)
     click.echo(found["file"], err=output_file.is_stream(path))
-
-
-def _name(workspace: Workspace) -> str:
-    """Return the leaf to draw: one of this checkout, or one that only the notebook knows."""
-    from ..notebook import read
-
-    name = workspace.leaf_name
-    try:
-        leaves.read(workspace.place.top, name)
-    except LabError:
-        with workspace.open() as book:
-            if name not in read.leaves(book):
-                raise
-    return name

@@ -6,7 +6,7 @@ from .checks import read, within
 from .commands import argv, check_requires, default_profile, interpreter, script
 from .fingerprint import beside, cache_key, frozen_paths, written, yardstick
 from .model import WELL_KNOWN, Condition, Knob, Leaf, Settings
-from .places import find, here
+from .places import find, here, meant, tidy
 
 __all__ = [
     "WELL_KNOWN",
@@ -27,8 +27,10 @@ __all__ = [
     "ids",
     "interpreter",
     "less",
+    "meant",
     "read",
     "script",
+    "tidy",
     "within",
     "written",
     "yardstick",

@@ -52,6 +52,24 @@ def here(cwd: Path, root: Path) -> str | None:
     return None
 
 
+def meant(word: str, cwd: Path, root: Path) -> list[str]:
+    """Return the leaves that a word can mean: by name, else by a path from where one stands.
+
+    A path is that of a leaf, of anything in it, or of a folder with leaves below it.
+    """
+    is_path = word.startswith((".", "/")) or "\0" in word
+    if not is_path and folder_of(root, tidy(word)):
+        return [tidy(word)]
+    path, root = (cwd / word.strip().replace("\0", "")).resolve(), root.resolve()
+    if not path.exists() or not path.is_relative_to(root):
+        return []
+    standing = here(path, root)
+    if standing is not None:
+        return [standing]
+    inner = path.relative_to(root).as_posix()
+    return [name for name in find(root) if inner == "." or name.startswith(f"{inner}/")]
+
+
 def tidy(name: str) -> str:
     """Return `name` without `./` and trailing slashes; the checkout itself is `root`."""
     plain = str(PurePosixPath(name.strip() or "."))

@@ -27,13 +27,34 @@ def text(found: Board, width: int = 100, sealed: Sequence[Line] = ()) -> str:
     return "\n".join(shorten(line, width) if len(line) > width else line for line in lines)
 
 
-def show(boards: list[Board], console: "Console", sealed: Sequence[Sequence[Line]] = ()) -> None:
-    """Print boards on a terminal; `NO_COLOR` and a dumb terminal are the console's to respect."""
-    for number, found in enumerate(boards):
-        if number:
-            console.print()
-        told = sealed[number] if sealed else ()
-        console.print(_panel(found, told, max(NARROWEST, console.width)))
+def summary(boards: Sequence[Board], sealed: Sequence[Sequence[Line]], width: int) -> list[str]:
+    """Return a line for each of several leaves: its best, its gain, its counts."""
+    width = max(NARROWEST, width)
+    names = min(width // 2, max(len(found["leaf"]) for found in boards))
+    lines = [
+        f"{shorten(found['leaf'], names):<{names}}  "
+        f"{shorten(_in_a_line(found, told), width - names - 2)}"
+        for found, told in zip(boards, sealed, strict=True)
+    ]
+    return [*lines, "all of one: lab board LEAF"]
+
+
+def _in_a_line(found: Board, sealed: Sequence[Line]) -> str:
+    counts, best = found["counts"], found["best"]
+    if not counts["experiments"]:
+        return "nothing yet"
+    where = f"best {best['experiment']} {num(best['value'])}" if best else "no best yet"
+    words = [f"{found['metric'] or 'no metric yet'}: {where}"]
+    words += [worth(found)] if found["claimed_gain"] is not None else []
+    words += ["missed by the sealed set"] if any(one.is_missed for one in sealed) else []
+    words += [f"{counts['keep']} of {plural(counts['experiments'], 'experiment')} kept"]
+    words += [f"{len(found['running'])} running"] if found["running"] else []
+    return "; ".join(words)
+
+
+def show(found: Board, console: "Console", sealed: Sequence[Line] = ()) -> None:
+    """Print a board on a terminal; `NO_COLOR` and a dumb terminal are the console's to respect."""
+    console.print(_panel(found, sealed, max(NARROWEST, console.width)))
 
 
 def _panel(found: Board, sealed: Sequence[Line], width: int) -> "RenderableType":

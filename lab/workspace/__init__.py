@@ -71,30 +71,46 @@ class Workspace:
         """The leaf that was asked for, or the one that one stands in, or the only one."""
         known = self.known_leaf()
         if known is None:
-            names = leaves.find(self.place.top)
+            names = self._meant() or leaves.find(self.place.top)
             if not names:
                 raise NotFound(
                     f"{self.place.top} has no leaf (no folder with a leaf.toml).",
                     "Make one: lab adopt SCRIPT, or lab new NAME",
                 )
+            newest = self._newest_of(names)
+            asked = self.asked_leaf
             raise Usage(
-                f"this repository has {len(names)} leaves: {', '.join(names[:8])}.",
-                f"Say which: --leaf {self._newest_of(names)}",
+                f"{'this repository' if self.is_of_all else asked} has {len(names)} leaves: "
+                f"{', '.join(names[:8])}.",
+                f"Say which: {'--leaf ' if asked is None else ''}{newest}",
             )
         return known
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether nothing narrower than the whole checkout was asked for."""
+        path = self.cwd / (self.asked_leaf or ".")
+        return self.asked_leaf is None or path.resolve() == self.place.top.resolve()
+
+    def _meant(self) -> list[str]:
+        """Return the leaves that the word asked for can mean."""
+        asked = self.asked_leaf
+        return [] if asked is None else leaves.meant(asked, self.cwd, self.place.top)
+
     def known_leaf(self) -> str | None:
-        """Return the leaf meant, or None at the root of several."""
-        if self.asked_leaf in (".", "./"):
-            return leaves.here(self.cwd, self.place.top)
+        """Return the leaf meant, or None where it could be one of several."""
         if self.asked_leaf is not None:
-            return self.asked_leaf.strip("/").removeprefix("./") or None
+            meant = self._meant()
+            if len(meant) < 2:
+                return meant[0] if meant else leaves.tidy(self.asked_leaf)
+            if not self.is_of_all:
+                return None
         standing = leaves.here(self.cwd, self.place.top)
-        if standing is not None:
+        if self.asked_leaf is None and standing is not None:
             return standing
         if self.place.campaign is not None:
             return self.place.campaign.rpartition("/")[0]
-        names = leaves.find(self.place.top)
+        names = leaves.find(self.place.top) if self.asked_leaf is None else []
         return names[0] if len(names) == 1 else None
 
     def _newest_of(self, names: Sequence[str]) -> str:
@@ -120,7 +136,9 @@ class Workspace:
             row = lookup.campaign(book, campaign)
         if row is None:
             return None
-        path = "leaf.toml" if self.leaf_name == "root" else f"{self.leaf_name}/leaf.toml"
+        path = (
+            "leaf.toml" if self.leaf_name == leaves.places.ROOT else f"{self.leaf_name}/leaf.toml"
+        )
         found = repo.show_file(self.place.top, row["base"], path)
         return None if found is None else found.removeprefix("\ufeff")
 
