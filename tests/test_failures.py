@@ -85,6 +85,32 @@ def test_a_failure_without_a_traceback_is_a_bug_with_its_last_words(fail, script
 
 
 @pytest.mark.parametrize(
+    ("log", "place", "last"),
+    [
+        ("a.cc:3:9: error: no x\nb.cc:1:1: error: y\nmake: *** Error 1", "a.cc:3", "error: no x"),
+        ("k.cu(7): error: no x\n1 error detected\n", "k.cu:7", "error: no x"),
+        ("src/a.ts(2,5): error TS2322: not x.\n", "src/a.ts:2", "error TS2322: not x."),
+        ("error[E0308]: not x\n  --> src/a.rs:1:26\n   |\n", "src/a.rs:1", "error[E0308]: not x"),
+        ("# command-line\n./a.go:5:2: undefined: x\n", "a.go:5", "undefined: x"),
+        ("a.f90:2:9:\n\n    2 | x = y\n      |  1\nError: not x\n", "a.f90:2", "Error: not x"),
+        ("ld: a.o: in `main':\na.c:(.text+0xe): undefined reference to `x'\ncollect2: error: ld "
+         "returned 1 exit status\n", "", "undefined reference to `x'"),
+        ("a.js:2\nlet b = ;\n        ^\n\nSyntaxError: not x\n    at f (node:vm:7:1)\n\nNode.js "
+         "v20\n", "a.js:2", "SyntaxError: not x"),
+        ("a.sh: line 3: x: command not found\n", "a.sh:3", "x: command not found"),
+        ("a.rb:3:in `f': not x (NameError)\n", "a.rb:3", "not x (NameError)"),
+        ("not x at a.pl line 4.\n", "a.pl:4", "not x"),
+        ("no such table\nmake: *** [run] Error 1\n", "", "no such table; exit code 1"),
+        ("a.c:1:2: error: no x\nTraceback (most recent call last):\n  File \"train.py\", line 3, "
+         "in m\nsubprocess.CalledProcessError: Command 'make' failed\n", "a.c:1", "error: no x"),
+    ],
+)  # fmt: skip
+def test_what_another_program_says_is_wrong_is_told_with_its_place(log, place, last):
+    failure = classify(Outcome(exit_code=1), log)
+    assert (failure.kind, failure.place, failure.last) == ("bug", place, last)
+
+
+@pytest.mark.parametrize(
     "script",
     [
         "raise torch.OutOfMemoryError('CUDA out of memory. PastTrial to allocate 20.00 GiB')",

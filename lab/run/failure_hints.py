@@ -4,13 +4,19 @@ import ast
 
 # Words in the names of sizes, the one that costs least to halve first.
 SMALLER = ("BATCH", "GENERATIONS", "SEQ", "CONTEXT", "LENGTH", "TOKENS", "WIDTH", "DIM", "DEPTH")
+NOT_PRINTED = "not printed: "  # as shared/printed.py says it
+NOT_FINITE = "not a finite number: "
 RATES = ("LEARNING_RATE", "LR")
 
 
-def hint(kind: str, place: str, source: str) -> str:
+def hint(kind: str, place: str, source: str, last: str = "") -> str:
     """Return what to try next, with a constant of the file where one fits."""
     if kind == "oom":
         return _halve(source) or "Halve the batch size or the width of the model"
+    if kind == "no_metric" and last.startswith(NOT_PRINTED):
+        return "Have it print that line again, as [printed] of leaf.toml has it"
+    if kind == "no_metric" and last.startswith(NOT_FINITE):
+        return "See in the log where it stopped being a number"
     if kind == "diverged":
         return _lower(source) or "Lower the learning rate"
     return {

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from shared import summary
 
 from ..runner import pruning
-from . import tracebacks
-from .failure_hints import hint
+from . import diagnostics, tracebacks
+from .failure_hints import NOT_FINITE, NOT_PRINTED, hint
 from .tracebacks import Trace
 
 SAYS = {
@@ -115,8 +115,8 @@ def classify(
     files that may not change and did; `folders`: where the leaf's files lay; `source`: the mutable
     file, for hints.
     """
-    trace = tracebacks.last(log_text)
     failed = outcome.exit_code != 0
+    trace = last_words(log_text) if failed else tracebacks.last(log_text)
     kind = _by_facts(outcome) or (_by_text(outcome, trace, log_text, folders) if failed else "")
     if not kind:
         kind = "bug" if failed else "tampered" if tampered else "" if metrics_ok else "no_metric"
@@ -126,7 +126,23 @@ def classify(
     if kind == "no_metric" and metric:
         last = unread(log_text, metric) or last
     place = trace.place(folders) if trace and failed and kind in ("bug", "oom", "diverged") else ""
-    return Failure(kind, place, last[:LAST_LENGTH], SAYS[kind], hint(kind, place, source))
+    return Failure(kind, place, last[:LAST_LENGTH], SAYS[kind], hint(kind, place, source, last))
+
+
+def last_words(log: str) -> Trace | None:
+    """Return what a log of something that failed says is wrong: Python's word, else another's."""
+    trace = tracebacks.last(log)
+    if trace is None or not trace.frames or diagnostics.wraps(trace):
+        return diagnostics.find(log) or trace
+    return trace
+
+
+def said(log: str, folders: Sequence[Path] = ()) -> str:
+    """Return in a line what is wrong by a log of something that failed: `a.c:3: error: ...`."""
+    trace = last_words(log)
+    if trace is None or not trace.exceptions:
+        return diagnostics.last_line(log)
+    return ": ".join(filter(None, [trace.place(folders), trace.exceptions[0]]))
 
 
 def unread(log: str, metric: str) -> str:
@@ -134,6 +150,8 @@ def unread(log: str, metric: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     named = re.compile(rf"(?<![\w./-]){re.escape(metric)}(?![\w./-])", re.IGNORECASE)
     wrong = next((line for line in reversed(lines) if named.search(line)), "")
+    if wrong.startswith(NOT_PRINTED):
+        return wrong
     found = summary.ROW.fullmatch(wrong)
     if not wrong:
         near = summary.parse(log)
@@ -141,7 +159,7 @@ def unread(log: str, metric: str) -> str:
     if not found or found[1] != metric:
         return f"not read, write `{metric}: NUMBER` in the block: {wrong}"
     if not summary.NUMBER.fullmatch(found[2]):
-        return f"not a finite number: {wrong}"
+        return f"{NOT_FINITE}{wrong}"
     if not math.isfinite(float(found[2])):
         return f"too large for a number: {wrong}"
     return f"not in a whole block between two lines of ---: {wrong}"
@@ -200,9 +218,7 @@ def _last_words(
         return _own_words(log)
     if trace and trace.exceptions and kind in ("infra", "oom", "diverged", "bug"):
         return trace.exceptions[0]
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    ended = _ended(outcome)
-    return "; ".join(filter(None, [lines[-1] if lines else "", ended]))
+    return "; ".join(filter(None, [diagnostics.last_line(log), _ended(outcome)]))
 
 
 def _ended(outcome: Facts) -> str:

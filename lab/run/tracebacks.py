@@ -38,7 +38,7 @@ def last(log: str) -> Trace | None:
     >>> last('Traceback (most recent call last):\\n  File "a.py", line 3, in f\\nKeyError: 1\\n')
     Trace(exceptions=('KeyError: 1',), frames=(('a.py', 3),))
     """
-    text = _NOISE.sub("", log)
+    text = without_noise(log)
     parts = text.split(HEADER)
     if len(parts) == 1:
         return _syntax(text)
@@ -49,6 +49,11 @@ def last(log: str) -> Trace | None:
             break
         exceptions.append(_exception(before))
     return Trace(tuple(filter(None, exceptions)), _frames(_upto(parts[-1], raised)))
+
+
+def without_noise(log: str) -> str:
+    """Return a log without colours, and without the prefixes that torchrun writes."""
+    return _NOISE.sub("", log)
 
 
 def _syntax(text: str) -> Trace | None:
