@@ -285,7 +285,7 @@ def test_a_preset_that_is_not_installed_says_how_to_install_it(
 @pytest.mark.parametrize(
     ("toml", "train", "wrong", "hint"),
     [
-        (LEAF.partition("[knobs")[0], TRAIN, "no knobs", "[knobs.LEARNING_RATE]"),
+        (LEAF.partition("[knobs")[0], TRAIN, "no knobs", "[knobs.LR]"),
         (
             LEAF,
             TRAIN.replace("SLOPE = 1.0", "SLOPE = f()").replace("NOISE = ", "OISE = "),

@@ -107,8 +107,23 @@ def test_a_crash_that_is_dropped_takes_its_edit_with_it(toy: Toy, campaign: Path
     idea = toy.idea(cwd=campaign)
     slope(campaign, 2.0, "    raise ValueError('no such layer')\n")
     toy.lab("run", idea, cwd=campaign, code=1)
-    toy.lab("result", "e2", "-v", "crash", cwd=campaign)
+    said = toy.lab("result", "e2", "-v", "crash", cwd=campaign).out
     assert (campaign / "train.py").read_text() == TRAIN
+    assert "toy/train.py as before it; to mend its edit: lab apply e2 --edit" in said
+    said = toy.lab("apply", "e2", "--edit", cwd=campaign).out
+    assert "no such layer" in (campaign / "train.py").read_text()
+    assert said.endswith(f"next: mend it, then lab run {idea}\n")
+
+
+def test_a_keep_typed_elsewhere_says_what_can_be_typed_then(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.5)
+    toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
+    assert toy.lab("result", "e2", "-v", "keep").out.endswith("next: lab audit toy/ada\n")
+    said = toy.lab("audit", "toy/ada").out
+    assert said.endswith("next: lab apply e2, which brings it to this branch\n")
+    assert toy.lab("result", "e2", "-v", "keep").out.endswith("next: lab apply e2\n")
+    toy.lab("apply", "e2")
+    assert toy.lab("result", "e1", "-v", "keep").out.endswith("next: lab context --leaf toy\n")
 
 
 def test_dropping_a_crash_refuses_to_take_a_newer_edit_along(toy: Toy, campaign: Path) -> None:

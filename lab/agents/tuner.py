@@ -42,7 +42,8 @@ def turnable(workspace: Workspace) -> dict[str, Knob]:
     if not leaf.knobs:
         raise Refused(
             f"{leaf.name} has no knobs for the tuner to turn.",
-            f"Name some in {leaf.name}/leaf.toml: [knobs.LEARNING_RATE] with low, high and why",
+            f"Write a number at the top of {leaf.table['mutable'][0]} (LR = 0.05) and name it in "
+            f"{leaf.prefix}leaf.toml: [knobs.LR] with low, high and why; or type: --agent claude",
         )
     known = current(workspace)
     found = {name: knob for name, knob in leaf.knobs.items() if name in known}

@@ -1,6 +1,7 @@
 """`lab context` for reading: the most needed lines first, whatever is cut."""
 
 from dataclasses import dataclass
+from shlex import quote
 
 from ..documents.experiments import Reference
 from ..documents.leaves import (
@@ -109,7 +110,9 @@ def _next(found: Context, whole: int) -> list[str]:
     if found["suggestion"]:
         return [f"Next: {shorten(found['suggestion'], whole)}"]
     if found["incumbent"]:
-        where = "" if found["in_campaign"] else f', in cd "$(lab worktree {found["leaf"]} NAME)"'
+        where = (
+            "" if found["in_campaign"] else f', in cd "$(lab worktree {quote(found["leaf"])} NAME)"'
+        )
         return [f"Next: an idea: lab hypothesis CLAIM -m MECHANISM{where}"]
     return []
 

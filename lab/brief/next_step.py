@@ -1,6 +1,7 @@
 """`Next:` of `lab context`: what is unfinished, then what is due, then a move."""
 
 from dataclasses import dataclass
+from shlex import quote
 
 from .. import judge as judging
 from ..documents.leaves import Suggest
@@ -74,7 +75,7 @@ def _unfinished(at: Situation) -> Step | None:
     if left is None:
         return None
     name = left["campaign"].rpartition("/")[2]
-    where = f'cd "$(lab worktree {leaf} {name})"'
+    where = f'cd "$(lab worktree {quote(leaf)} {name})"'
     return Step(f"{where}: e{left['experiment']} there has no verdict yet")
 
 
@@ -83,7 +84,7 @@ def _due(at: Situation) -> Step | None:
     if at.stands is None and (foreign := _foreign(at)):
         return foreign
     if at.stands is None:
-        elsewhere = f" --leaf {at.workspace.leaf_name}" if at.workspace.asked_leaf else ""
+        elsewhere = f" --leaf {quote(at.workspace.leaf_name)}" if at.workspace.asked_leaf else ""
         return Step(f"lab run --baseline --seeds 3{elsewhere}: no baseline here yet", "baseline")
     if at.campaign and audits.unfinished(at.book, at.stands.tip, at.stands.base):
         return Step("lab audit: it was begun and goes on where it stopped", "audit")

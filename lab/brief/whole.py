@@ -1,6 +1,7 @@
 """`lab brief`: an agent's prompt; protocol, facts, the person's page, context, failures."""
 
 from importlib import resources
+from shlex import quote
 
 from ..leaf import Knob, live
 from ..notebook import Notebook, ideas
@@ -64,7 +65,7 @@ def facts(workspace: Workspace) -> str:
     if workspace.place.campaign is None:
         lines.append(
             "- you stand in no campaign's worktree; before you edit: "
-            f'cd "$(lab worktree {leaf.name} NAME)"'
+            f'cd "$(lab worktree {quote(leaf.name)} NAME)"'
         )
         names = ", ".join(name for name in leaf.profiles if name != settings.profile)
         lines += [f"- other profiles: {names}; a campaign keeps to one"] if names else []

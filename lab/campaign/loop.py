@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol
 
 from .. import repo
@@ -374,6 +375,7 @@ class Campaign:
             "seconds": round(time.monotonic() - self.started, 1),
             "cost_usd": campaigns.cost(self.book, self.name, self.start.at) or None,
             "learned": [self._learned(row) for row in mine],
+            "next": f"lab audit {quote(self.name)}" if self.auditor().sides() else None,
         }
 
     def _learned(self, row: Any) -> str:
@@ -397,6 +399,8 @@ def as_text(found: Summary) -> str:
     ]
     if found["value"] is not None:
         lines.append(f"stands at {found['incumbent']}: {found['metric']} {num(found['value'])}")
+    if found["next"]:
+        lines.append(f"provisional by now; to see whether it holds: {found['next']}")
     if found["learned"]:
         lines += ["learned:", *(f"  {line}" for line in found["learned"])]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any, cast
 
 import click
@@ -123,7 +124,7 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
         )
     if not found:
         leaf = named_leaf(workspace, name)
-        where = f" --leaf {leaf}" if leaf else ""
+        where = f" --leaf {quote(leaf)}" if leaf else ""
         click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
 
 

@@ -3,6 +3,7 @@
 import math
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -151,7 +152,8 @@ def apply(
         rows = {row["id"]: row for row in (book.need(name, "e") for name in experiments)}
         if edit:
             edited = combination.edit(workspace, book, list(rows.values()))
-            said = f"{', '.join(edited['edited'])} edited; nothing is committed\n{NEXT_OF_EDIT}"
+            said = f"{', '.join(edited['edited'])} edited; nothing is committed\n"
+            said += _after_edit(book, list(rows))
             emit(edited) if json_ else click.echo(said)
             return
         (row,) = rows.values()
@@ -200,24 +202,35 @@ def audit(
         if auditing.until_over(home, campaign, 0):
             auditor = auditing.Auditor(own, book, until_done)
             if limit != math.inf and before is not None and auditor.sides() is None:
-                return _told(auditing.as_json(book, before), json_)  # it has ended meanwhile
+                return _told(
+                    workspace, auditing.as_json(book, before), json_
+                )  # it has ended meanwhile
             auditor.check()
             click.echo(_lasts(own, book), err=True)
             if limit == math.inf:
-                return _told(auditor.run(), json_)
+                return _told(workspace, auditor.run(), json_)
             log = auditing.start(own, campaign)
             click.echo(f"audit of {campaign} started; it prints into {log}", err=True)
         if not auditing.until_over(home, campaign, limit):
-            click.echo(f"the audit goes on; wait for it: lab audit {campaign}", err=True)
+            click.echo(f"the audit goes on; wait for it: lab audit {quote(campaign)}", err=True)
             raise click.exceptions.Exit(5)
         found = audits.newest(book, campaign, own.leaf_name)
         if found is None or (before is not None and found["id"] == before["id"]):
             raise Refused(
                 "the audit came to no end.",
-                f"It goes on: lab audit {campaign}; what it said: {auditing.log_of(own, campaign)}",
+                f"It goes on: lab audit {quote(campaign)}; what it said: "
+                f"{auditing.log_of(own, campaign)}",
             )
         told = auditing.as_json(book, found)
-    return _told(told, json_)
+    return _told(workspace, told, json_)
+
+
+def _after_edit(book: Notebook, ids: list[int]) -> str:
+    """Return what to type next: an idea that crashed is mended, all else is an idea of its own."""
+    row, state = lookup.experiment(book, ids[0]), lookup.state(book, ids[0])
+    if len(ids) == 1 and state["verdict"] == "crash" and row["hypothesis"] is not None:
+        return f"next: mend it, then lab run h{row['hypothesis']}"
+    return NEXT_OF_EDIT
 
 
 def _lasts(workspace: Workspace, book: Notebook) -> str:
@@ -244,8 +257,8 @@ def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Wo
     return found, campaign
 
 
-def _told(found: Audit, json_: bool) -> None:
-    emit(found) if json_ else click.echo(auditing_text(found))
+def _told(workspace: Workspace, found: Audit, json_: bool) -> None:
+    emit(found) if json_ else click.echo(auditing_text(found, is_persons=workspace.is_persons))
     if found["conclusion"] == "cut":
         raise click.exceptions.Exit(1)
 

@@ -1,6 +1,7 @@
 """What to type next: an object for programs inside, a line for whoever reads."""
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Literal
 
 Kind = Literal[
@@ -41,12 +42,12 @@ class Action:
     leaf: str | None = None  # where the command does not tell it by itself
 
     def __str__(self) -> str:
-        words = [COMMANDS[self.kind].format(leaf=self.leaf)]
+        words = [COMMANDS[self.kind].format(leaf=quote(self.leaf or ""))]
         words += [f"e{self.experiment}"] if self.experiment is not None else []
         words += [f"h{self.hypothesis}"] if self.hypothesis is not None else []
         words += ["--edit"] if self.kind == "edit" else []
         words += [f"--seeds {self.seeds}"] if self.seeds is not None else []
-        words += [f"--leaf {self.leaf}"] if self.leaf and self.kind != "worktree" else []
+        words += [f"--leaf {quote(self.leaf)}"] if self.leaf and self.kind != "worktree" else []
         words += [f"-v {self.verdict}"] if self.verdict is not None else []
         words += [f" (or: {self.otherwise})"] if self.otherwise is not None else []
         return " ".join(words)

@@ -94,3 +94,4 @@ class Summary(TypedDict):
     seconds: Seconds  # how long it worked
     cost_usd: Dollars | None  # what its sessions and runs cost; null for nothing
     learned: list[str]  # a line on each experiment
+    next: str | None  # what to type about what it kept; null where nothing is provisional

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from .. import judge as judging
+from ..documents.action import Action
 from ..documents.experiments import Audit
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
@@ -104,7 +106,7 @@ class Auditor:
     def _alone(self) -> contextlib.AbstractContextManager[int]:
         busy = NotYet(
             f"an audit of {self.campaign} is under way.",
-            f"Wait for it: lab audit {self.campaign}",
+            f"Wait for it: lab audit {quote(self.campaign)}",
         )
         return locks.alone(self.workspace.place.home.audit_lock(self.campaign), busy)
 
@@ -227,7 +229,9 @@ class Auditor:
         why = f"e{sides.row(side)['id']} with seed {seed}: {failure}"
         aborted = audits.aborted(self.book, audit["id"])
         if failure in SAYS_NOTHING and aborted < MOST_ABORTED:
-            raise Failed(f"{why}.", f"Type the same again; it goes on: lab audit {self.campaign}")
+            raise Failed(
+                f"{why}.", f"Type the same again; it goes on: lab audit {quote(self.campaign)}"
+            )
         if side == "base" or failure in SAYS_NOTHING:
             return self._close(audit, sides, "back" if side == "tip" else "open", why=why)
         return self._crashed(audit, sides)
@@ -399,8 +403,8 @@ def _said(found: Audit) -> str:
     return SAYS[found["conclusion"]]
 
 
-def as_text(found: Audit) -> str:
-    """Return the same as two or three lines."""
+def as_text(found: Audit, *, is_persons: bool = False) -> str:
+    """Return the same as two or three lines; `is_persons`: in the main checkout, by a person."""
     lines = [
         f"{found['campaign']}: {found['tip']} against {found['base']}, "
         f"{plural(found['runs'], 'run')} in turn, {span(found['seconds'])}: {_said(found)}"
@@ -417,6 +421,10 @@ def as_text(found: Audit) -> str:
             lines.append(f"{name} at its seeds: {each}; mean {num(judging.mean(values))}")
     if found["why"]:
         lines.append(f"because {found['why']}")
+    if is_persons and found["conclusion"] == "confirmed":
+        return "\n".join(
+            [*lines, f"next: lab apply {found['tip']}, which brings it to this branch"]
+        )
     return "\n".join([*lines, *_following(found)])
 
 
@@ -426,8 +434,9 @@ def _following(found: Audit) -> list[str]:
         alone = f"lab move {found['base']} && lab apply {found['tip']} --edit"
         tip = f"; to try its last change alone: {alone}" if len(found["since"]) > 1 else ""
         return [f"next: lab show {found['tip']}: why it failed; a mend is an idea too{tip}"]
+    look = f"next: {Action('look', leaf=found['campaign'].rpartition('/')[0])}"
     if not found["try_alone"]:
-        return ["next: lab context"]
+        return [look]
     likeliest = f"lab apply {found['try_alone'][0]} --edit"
     taken = f"taken back: {', '.join(found['since'])}; the likeliest to hold by itself: {likeliest}"
-    return [taken, "next: lab context"]
+    return [taken, look]

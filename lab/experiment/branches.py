@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from .. import repo
 from ..errors import NotYet, Refused
@@ -29,7 +30,8 @@ def move(workspace: Workspace, book: Notebook, where: str) -> Found:
     ):
         raise Refused(
             "this is no campaign's worktree.",
-            f'Make one there: cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
+            "Make one there: "
+            f'cd "$(lab worktree {quote(workspace.leaf_name)} NAME --from {where})"',
         )
     no_audit(place.home, place.campaign)
     settled(workspace, book)
@@ -65,7 +67,7 @@ def no_audit(home: Home, campaign: str | None) -> None:
     if campaign and locks.is_held(home.audit_lock(campaign)):
         raise NotYet(
             f"an audit of {campaign} is under way; it may move this branch.",
-            f"Wait for it: lab audit {campaign}",
+            f"Wait for it: lab audit {quote(campaign)}",
         )
 
 
@@ -112,7 +114,7 @@ def _same_yardstick(workspace: Workspace, target: str, where: str) -> None:
         raise Refused(
             f"{where} was measured by another yardstick ({', '.join(changed[:3])} differs).",
             "Start anew from there: "
-            f'cd "$(lab worktree {workspace.leaf_name} NAME --from {where})"',
+            f'cd "$(lab worktree {quote(workspace.leaf_name)} NAME --from {where})"',
         )
 
 
@@ -209,16 +211,20 @@ def _kept(book: Notebook, row: sqlite3.Row) -> None:
 
 def _confirmed(book: Notebook, row: sqlite3.Row) -> None:
     """Refuse what no audit has confirmed: it may be luck."""
-    state = lookup.state(book, row["id"])
-    status = ledger.gain_status(book, state, policy_for(book, row["id"]))
+    status = gain_status(book, row)
     if status != "confirmed":
         words = (status or "not confirmed").replace("_", " ")
         taken = f"ake it as it is: lab apply e{row['id']} --provisional"
-        hint = f"Audit its branch: lab audit {row['campaign']}; or t{taken}"
+        hint = f"Audit its branch: lab audit {quote(row['campaign'])}; or t{taken}"
         raise Refused(
             f"the gain of e{row['id']} is {words}: it may be luck.",
             hint if status == "provisional" else f"T{taken}",
         )
+
+
+def gain_status(book: Notebook, row: sqlite3.Row) -> str | None:
+    """Return which ledger an experiment's gain is on, by its leaf's own thresholds."""
+    return ledger.gain_status(book, lookup.state(book, row["id"]), policy_for(book, row["id"]))
 
 
 def _is_here(top: Path, row: sqlite3.Row) -> bool:

@@ -3,6 +3,7 @@
 import os
 import re
 import sqlite3
+from shlex import quote
 
 from .. import leaf, repo, slots
 from ..errors import Refused
@@ -40,7 +41,7 @@ class Preflight:
         if self.place.campaign is None:
             raise Refused(
                 "this is no campaign's worktree.",
-                f'Make one: cd "$(lab worktree {self.workspace.leaf_name} NAME)"',
+                f'Make one: cd "$(lab worktree {quote(self.workspace.leaf_name)} NAME)"',
             )
         branch = lookup.branch(self.book, self.place.campaign)
         if self.place.branch != branch:
@@ -157,7 +158,7 @@ class Preflight:
             raise Refused(
                 f"{self.place.campaign} works in profile {own}, this is {self.workspace.profile}.",
                 f"Leave --profile out; for another profile another campaign: "
-                f"lab worktree {self.workspace.leaf_name} NAME",
+                f"lab worktree {quote(self.workspace.leaf_name)} NAME",
             )
 
     def own_baseline(self) -> None:
@@ -189,7 +190,7 @@ class Preflight:
         if row is None:
             raise Refused(
                 f"the notebook does not know the campaign {self.place.campaign}.",
-                f'Make one: cd "$(lab worktree {self.workspace.leaf_name} NAME)"',
+                f'Make one: cd "$(lab worktree {quote(self.workspace.leaf_name)} NAME)"',
             )
         return str(row["base"])
 

@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from .. import repo
 from ..brief import next_step
+from ..documents.action import Action
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, ledger, lookup, measurements, record, waves
 from ..run import assessment, heads, mechanism
@@ -87,18 +89,16 @@ def give(
         "value": state["value"],
         "claimed": bool(state["claimed"]),
         "gain": state["gain"],
-        "branch": moved["branch"],
-        "head": moved["head"],
-        "moved": moved["moved"],
+        **{key: moved[key] for key in ("branch", "head", "moved", "put_back")},
         "notes_committed": moved["notes"],
-        "next": moved["next"] or _following(workspace, book),
+        "next": moved["next"] or _following(workspace, book, experiment["leaf"]),
     }
 
 
-def _following(workspace: Workspace, book: Notebook) -> str:
+def _following(workspace: Workspace, book: Notebook, leaf: str) -> str:
     """Return what comes next by the whole of the notebook, so that nobody asks for all of it."""
     if workspace.place.campaign is None:
-        return "lab context"
+        return str(Action("look", leaf=leaf))
     del workspace.place  # the verdict moved it
     step = next_step.following(workspace, book)
     return step.text if step else PROPOSE
@@ -291,9 +291,10 @@ class Worktree:
         """Move branch and files to where the verdict says, then commit notes.md alone."""
         top, number = self.place.top, self.row["id"]
         moved = False
+        put_back = self._lost(asked)
         if asked.verdict != "keep" and self.at_tip:
             moved = self._back(book, asked.keep_edits)
-        elif asked.verdict != "keep" and self.at_parent and not asked.keep_edits:
+        elif put_back:
             repo.restore(top, self.row["parent"], self.paths)
         elif asked.verdict == "keep" and self.aside:
             tips.put(self.workspace, book, self.row["commit"], f"notes: e{number}")
@@ -309,8 +310,15 @@ class Worktree:
             "head": head,
             "moved": moved,
             "notes": noted,
-            "next": self._next(asked),
+            "put_back": put_back,
+            "next": self._next(book, asked),
         }
+
+    def _lost(self, asked: Asked) -> list[str]:
+        """Return the files that a verdict puts back as they were before the experiment."""
+        if asked.verdict == "keep" or asked.keep_edits or not (self.at_tip or self.at_parent):
+            return []
+        return [path for path in self.paths if self.files.get(path) != self.before.get(path)]
 
     def _back(self, book: Notebook, keep_edits: bool) -> bool:
         """Put the branch at the parent; unless they stay, the files too."""
@@ -324,12 +332,16 @@ class Worktree:
             tips.put(self.workspace, book, parent, f"notes: e{self.row['id']}")
         return True
 
-    def _next(self, asked: Asked) -> str | None:
+    def _next(self, book: Notebook, asked: Asked) -> str | None:
         """Return what this very verdict asks for, where it does."""
-        is_change = self.row["kind"] != "baseline" and self.row["commit"]
-        if asked.verdict == "keep" and not (self.at_tip or self.aside) and is_change:
-            return f"lab apply e{self.row['id']}"
-        return None
+        row = self.row
+        is_change = row["kind"] == "run" and row["commit"] is not None
+        if asked.verdict != "keep" or self.at_tip or self.aside or not is_change:
+            return None
+        if self.mine:  # the branch stands elsewhere
+            return f"lab apply e{row['id']} --edit"
+        confirmed = branches.gain_status(book, row) == "confirmed"
+        return f"lab apply e{row['id']}" if confirmed else f"lab audit {quote(row['campaign'])}"
 
 
 def finish(workspace: Workspace, book: Notebook, row: sqlite3.Row, verdict: str) -> None:
@@ -377,4 +389,10 @@ def as_text(done: Mapping[str, Any]) -> str:
         words.append(f"branch {where} at {done['head'][:9]}")
     if done["notes_committed"]:
         words.append("notes.md committed")
-    return f"{', '.join(words)}\nnext: {done['next']}"
+    lines = [", ".join(words)]
+    if done["put_back"] and done["verdict"] == "crash":  # a discard is meant to
+        lines.append(
+            f"{', '.join(done['put_back'])} as before it; to mend its edit: "
+            f"lab apply {done['experiment']} --edit"
+        )
+    return "\n".join([*lines, f"next: {done['next']}"])

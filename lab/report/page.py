@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
+from shlex import quote
 
 from ..notebook.read import Found
 from ..text import num, shorten, span
@@ -123,7 +124,7 @@ def _leaf(leaf: Found, known: frozenset[int]) -> Safe:
         _facts(leaf),
     )
     if not leaf["counts"]["experiments"]:
-        hint = tag("code", f"lab run --baseline --seeds 3 --leaf {leaf['leaf']}")
+        hint = tag("code", f"lab run --baseline --seeds 3 --leaf {quote(leaf['leaf'])}")
         return _section(leaf, head, tag("p", "Nothing yet. Begin with: ", hint, class_="none"))
     look = Look(leaf, known)
     parts = [

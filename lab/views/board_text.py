@@ -1,6 +1,7 @@
 """`lab board` as text: plain where a program reads it, coloured on a terminal."""
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..documents.leaves import Block, Board, Pruning, Row
@@ -71,7 +72,9 @@ def _lines(found: Board, sealed: Sequence[Line], width: int) -> list[tuple[str, 
     """Return each line with its style."""
     if not found["counts"]["experiments"]:
         return _wrapped(f"{found['leaf']}: nothing yet.", "bold", width) + _wrapped(
-            f"Begin with: lab run --baseline --seeds 3 --leaf {found['leaf']}", "default", width
+            f"Begin with: lab run --baseline --seeds 3 --leaf {quote(found['leaf'])}",
+            "default",
+            width,
         )
     lines = [*_head(found, width)]
     kept = [row for row in found["experiments"] if row["verdict"] == "keep" and row["claim"]]
