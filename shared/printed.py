@@ -14,6 +14,8 @@ from pathlib import Path
 from . import summary
 
 NUMBER = r"[-+]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+VALUE = rf"{NUMBER}|[-+]?(?:nan|inf(?:inity)?)\b"  # what is no number counts as none
+COLOURS = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 LOG = "run.log"  # what a training printed, in its run's folder
 
 
@@ -29,12 +31,14 @@ def main() -> None:
 
 
 def parse(text: str, patterns: Mapping[str, str]) -> dict[str, float]:
-    """Return the last number that each pattern finds in a text.
+    """Return the last number that each pattern finds in a text, NaN and infinity among them.
 
     >>> parse("1: loss 0.5\\n2: loss 0.25, acc 91.5%", {"loss": "loss {}", "acc": "acc {}"})
     {'loss': 0.25, 'acc': 91.5}
+    >>> parse("loss 0.5\\nloss \\x1b[31mnan\\x1b[0m", {"loss": "loss {}"})
+    {'loss': nan}
     """
-    found = {}
+    found, text = {}, COLOURS.sub("", text)
     for name, pattern in patterns.items():
         numbers = expression(pattern).findall(text)
         if numbers:
@@ -48,7 +52,7 @@ def expression(pattern: str) -> re.Pattern[str]:
     sides = [r"\s+".join(map(re.escape, side.split())) for side in (before, after)]
     opens = r"(?<![\w.])" if before[:1].isalnum() else ""
     gap, end = (r"\s*" if sides[0] else r"(?<![\w.])"), (r"\s*" if sides[1] else r"(?![\w])")
-    return re.compile(f"{opens}{sides[0]}{gap}({NUMBER}){end}{sides[1]}", re.IGNORECASE)
+    return re.compile(f"{opens}{sides[0]}{gap}({VALUE}){end}{sides[1]}", re.IGNORECASE)
 
 
 if __name__ == "__main__":

@@ -150,9 +150,21 @@ def test_a_c_program_with_a_makefile(theirs: Toy) -> None:
     assert measured["status"] == "finished"
     campaign = Path(theirs.here("worktree", ".", "ada").out.strip())
     text = (campaign / "sort.c").read_text()
+    idea = theirs.here("hypothesis", "fewer", "-m", "less", cwd=campaign).out.strip()
+    (campaign / "sort.c").write_text(text.replace("qsort(a, N", "qsort(a, M"))
+    lines = theirs.lab("run", idea, cwd=campaign, code=1).out.splitlines()
+    assert lines[0] == "e2 failed: bug at sort.c:10"
+    assert "undeclared" in lines[1]
+    theirs.here("result", "e2", "-v", "crash", cwd=campaign)
     (campaign / "sort.c").write_text(text.replace("qsort(a,", "qsort(a,  "))
     idea = theirs.here("hypothesis", "a blank", "-m", "nothing", cwd=campaign).out.strip()
-    assert "e2" in theirs.lab("run", idea, cwd=campaign, code=None).out
+    assert "e3" in theirs.lab("run", idea, cwd=campaign, code=None).out
+
+
+def test_what_does_not_compile_is_told_by_the_compilers_own_line(theirs: Toy) -> None:
+    script(theirs, "sort.c", SORT.replace("return 0;", "return 0"), Makefile=MAKEFILE)
+    said = refused(theirs, "sort.c", code=1).err
+    assert "exit code 2: sort.c:12: error: expected" in said
 
 
 def test_what_is_split_off_is_proven(theirs: Toy) -> None:
@@ -203,7 +215,7 @@ BAD = {
         "".join(f'print("part {name}:", {ord(name)})\n' for name in "abcdefghij"),
         *(2, "nobody can tell which is its score", "--metric part_"),
     ),
-    "no way": ('print("frobs: 3.5")\n', 2, "which way frobs is better", "--direction min|max"),
+    "no way": ('print("frobs: 3.5")\n', 2, "which way frobs is better", "--direction min, or max"),
     "arguments": (NEEDS, 1, "needs arguments: --data", "-- --option value"),
     "too long": (
         'import time\nprint("loss: 1", flush=True)\ntime.sleep(60)\n',

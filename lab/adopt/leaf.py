@@ -1,7 +1,9 @@
 """Adopt a script: run it once, find its score, write the table and the pages, commit them."""
 
+import math
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,15 @@ class Asked:
     python: str | None = None
     limit_s: float = 300.0
 
+    def typed(self, *words: str) -> str:
+        """Return the command that asks for the same, with more words."""
+        options = {"--metric": self.metric, "--python": self.python}
+        given = [
+            word for name, v in options.items() if v and name not in words for word in (name, v)
+        ]
+        more = ["--", *self.arguments] if self.arguments else []
+        return shlex.join(["lab", "adopt", str(self.script), *given, *words, *more])
+
 
 def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
     """Make a leaf around a script; return what was found and written. Nothing is rewritten."""
@@ -61,7 +72,7 @@ def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
     if direction is None:
         raise Usage(
             f"nobody can tell which way {score.name} is better.",
-            f"Say it: lab adopt {asked.script} --metric {score.name} --direction min|max",
+            f"Say it: {asked.typed('--metric', score.name, '--direction', 'min')}, or max",
         )
     data = script.read_bytes()
     text = data.decode(errors="replace")
@@ -104,12 +115,8 @@ def adopt(place: repo.Place, asked: Asked) -> dict[str, Any]:
         "seconds": tried.seconds,
         "writes": list(tried.new),
         "commit": repo.ref(place.top, "HEAD"),
-        "next": f"lab run --baseline --seeds 3 --leaf {_typed(leaf)}",
+        "next": f"lab run --baseline --seeds 3 --leaf {shlex.quote(leaf)}",
     }
-
-
-def _typed(leaf: str) -> str:
-    return "." if leaf == leaves.places.ROOT else leaf
 
 
 def _script(place: repo.Place, path: Path) -> Path:
@@ -203,7 +210,7 @@ def _score(known: list[candidates.Candidate], asked: Asked) -> candidates.Candid
     if asked.metric is not None:
         wanted = [one for one in known if one.name == asked.metric or _alike(one, asked.metric)]
         if wanted:
-            return wanted[-1]
+            return _finite(wanted[-1], asked)
         raise NotFound(f"it prints no {asked.metric}.", f"It prints: {there or 'no number'}")
     if not known:
         raise Refused(
@@ -211,12 +218,26 @@ def _score(known: list[candidates.Candidate], asked: Asked) -> candidates.Candid
             'Have it print its score, such as: print(f"accuracy: {accuracy}")',
         )
     best = candidates.chosen(known)
-    if len(best) == 1:
-        return best[0]
+    if len(best) == 1 or (best and not any(math.isfinite(one.value) for one in known)):
+        return _finite(best[0], asked)
+    guess = candidates.suggested(best or known)
+    way = [] if guess.direction else ["--direction", "min"]
     raise Usage(
         f"{asked.script} prints {plural(len(known), 'number')}, and nobody can tell which is its "
         f"score: {there}.",
-        f"Say which: lab adopt {asked.script} --metric {(best or known)[-1].name}",
+        f"Say which, such as {guess.name} ({guess.why}): "
+        f"{asked.typed('--metric', guess.name, *way)}{'' if guess.direction else ', or max'}",
+    )
+
+
+def _finite(score: candidates.Candidate, asked: Asked) -> candidates.Candidate:
+    """Return a score that is a number, or refuse it."""
+    if math.isfinite(score.value):
+        return score
+    raise Refused(
+        f"{asked.script} prints {score.name}: {score.value}, which is no number to improve.",
+        "Mend it first, so that it ends with one; or name another: "
+        f"{asked.typed('--metric', 'NAME')}",
     )
 
 
@@ -278,7 +299,9 @@ def as_text(found: dict[str, Any]) -> str:
     """Return what was adopted, what was guessed, and what to type."""
     way = "lower" if found["direction"] == "minimize" else "higher"
     agent = "tuner" if found["knobs"] else "claude"
-    turned = ", ".join(found["knobs"]) or "none: only an agent that edits code can improve it"
+    turned = ", ".join(found["knobs"]) or (
+        "none: the tuner turns numbers at the top of a Python script; an agent edits all of it"
+    )
     if found["deterministic"]:
         luck = "two runs gave the same number: it has no luck"
     elif found["seed"]:
@@ -286,7 +309,7 @@ def as_text(found: dict[str, Any]) -> str:
     else:
         luck = "two runs gave two numbers, by a luck of its own"
     lines = [
-        f"adopted {_typed(found['leaf'])}: {found['metric']} {num(found['value'])} in "
+        f"adopted {found['leaf']}: {found['metric']} {num(found['value'])} in "
         f"{span(found['seconds'])}, {way} is better; self-reported, as {found['pattern']!r}",
         f"knobs: {turned}",
         f"luck: {luck}",
@@ -299,6 +322,6 @@ def as_text(found: dict[str, Any]) -> str:
         [
             *lines,
             "committed: leaf.toml, program.md, notes.md; read what they guess",
-            f"next: {found['next']}; or: lab loop {_typed(found['leaf'])} --agent {agent}",
+            f"next: {found['next']}; or: lab loop {shlex.quote(found['leaf'])} --agent {agent}",
         ]
     )

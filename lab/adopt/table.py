@@ -137,7 +137,12 @@ def frozen(folder: Path, script: str, text: str, known: Sequence[str]) -> list[s
     """Return what belongs to the task: data folders and files, modules, a Makefile, program.md."""
     named = [name for name in known if "/" not in name and name != script]
     there = {name.partition("/")[0] for name in known if "/" in name}
-    folders = sorted(one for one in there & set(DATA) if one in text)
+    imported = {
+        name
+        for name in there
+        if re.search(rf"^\s*(?:import|from)\s+{re.escape(name)}\b", text, re.MULTILINE)
+    }
+    folders = sorted(name for name in there if name in imported or (name in DATA and name in text))
     used = [
         name
         for name in named
@@ -150,7 +155,8 @@ def frozen(folder: Path, script: str, text: str, known: Sequence[str]) -> list[s
 
 def requires(top: Path, folder: Path) -> list[str]:
     """Return the packages that the script's project says it needs, as far as they are plain."""
-    for where in dict.fromkeys((folder, top)):
+    above = [one for one in (folder, *folder.parents) if one.is_relative_to(top)]
+    for where in above:
         lines: list[str] = []
         if (where / REQUIREMENTS).is_file():
             lines = (where / REQUIREMENTS).read_text(errors="replace").splitlines()

@@ -10,15 +10,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from .. import repo
 from ..errors import Failed, Refused
+from ..run import failures
 from ..text import plain, shorten, span
 
+POINTER = "version https://git-lfs.github.com/spec/"
 LINE = 160  # characters of an error's last line
 MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 MISSING = re.compile(r"(?:FileNotFoundError|No such file or directory).*?'([^']+)'")
 ARGUMENTS = re.compile(r"required: (.+)|Missing (?:argument|option) (.+)", re.IGNORECASE)
+
+
+PACKAGES = {  # whose names in the index differ from their modules'
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,28 @@ def copied(top: Path, into: Path) -> None:
         if (top / path).is_file():
             (into / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(top / path, into / path)
+    for path, pointer in _pointers(top).items():
+        if (into / path).is_file():
+            (into / path).write_bytes(pointer)
+
+
+def _pointers(top: Path) -> dict[str, bytes]:
+    """Return the files of which the last commit has but a pointer of git-lfs, and that pointer."""
+    words = ("grep", "-l", "-z", "--no-color", f"^{POINTER}", "HEAD")
+    try:
+        listing = repo.git(*words, cwd=top)
+    except repo.GitFailed:  # none
+        return {}
+    paths = [one.partition(":")[2] for one in listing.split("\0") if one]
+    blobs = repo.tree_blobs(top, "HEAD", paths)
+    texts = repo.blobs(top, list(blobs.values()))
+    return {path: texts[blob] or b"" for path, blob in blobs.items()}
+
+
+def _submodule(top: Path, file: Path) -> str:
+    """Return the submodule that a file lies in, "" where it lies in none."""
+    above = [one for one in file.absolute().parents if one != top and one.is_relative_to(top)]
+    return next((one.name for one in above if (one / ".git").exists()), "")
 
 
 def run(top: Path, folder: Path, command: Sequence[str], name: str, limit_s: float) -> Trial:
@@ -66,14 +101,14 @@ def run(top: Path, folder: Path, command: Sequence[str], name: str, limit_s: flo
         except subprocess.TimeoutExpired:
             raise Refused(
                 f"{name} did not end within {span(limit_s)}.",
-                f"Give it longer: lab adopt {name} --limit 3600; or have it train for less",
+                f"Give it longer: lab adopt {quote(name)} --limit 3600; or have it train for less",
             ) from None
         except OSError as error:
             raise Refused(f"{command[0]}: {error.strerror}.", "Is it installed?") from None
         took = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = took.ru_utime + took.ru_stime - used.ru_utime - used.ru_stime
         if done.returncode:
-            raise _failed(done.stdout, done.returncode, command, name, folder, top)
+            raise _failed(done.stdout, done.returncode, command, name, folder, top, where)
         new = tuple(sorted(_files(where) - before))
         return Trial(done.stdout, time.monotonic() - began, cpu_s, new)
 
@@ -84,37 +119,63 @@ def _files(folder: Path) -> set[str]:
 
 
 def _failed(
-    text: str, code: int, command: Sequence[str], name: str, folder: Path, top: Path
+    text: str, code: int, command: Sequence[str], name: str, folder: Path, top: Path, root: Path
 ) -> Failed:
     """Return why a script cannot be adopted as it is, and what to type."""
-    lines = [plain(line) for line in text.splitlines() if line.strip()]
-    last = shorten(lines[-1], LINE) if lines else "it printed nothing"
-    module, missing = MODULE.search(text), MISSING.search(text)
+    last = plain(shorten(failures.said(text, (root, folder)), LINE)) or "it printed nothing"
+    typed = f"lab adopt {quote(name)}"
+    module = MODULE.search(text)
     arguments = ARGUMENTS.search(text)
     if module:
         what = module[1].partition(".")[0]
+        python = quote(command[0])
         return Failed(
             f"{name} imports {what}, which {command[0]} does not have.",
-            f"Install it: {command[0]} -m pip install {what}; or another Python: --python PATH",
+            f"Install it: {python} -m pip install {PACKAGES.get(what, what)}; or another Python: "
+            "--python PATH",
+        )
+    if "EOFError: EOF when reading a line" in text:
+        return Failed(
+            f"{name} asks for input, and a run has nobody to answer.",
+            f"Have it take an option instead, then: {typed} -- ANSWER",
         )
     if arguments is None and code == 2 and "usage" in text.lower():
-        return Failed(f"{name} wants arguments: {last}", f"Say them: lab adopt {name} -- ARGUMENTS")
+        return Failed(f"{name} wants arguments: {last}", f"Say them: {typed} -- ARGUMENTS")
     if arguments:
         return Failed(
             f"{name} needs arguments: {shorten(arguments[1] or arguments[2], LINE)}.",
-            f"Say them: lab adopt {name} -- --option value",
+            f"Say them: {typed} -- --option value",
         )
+    return _of_file(text, name, folder, top) or Failed(
+        f"{name} ended with exit code {code}: {last}", f"Mend it, so that it runs: {name}"
+    )
+
+
+def _of_file(text: str, name: str, folder: Path, top: Path) -> Failed | None:
+    """Return which file a script was missing that no run would have; None for another reason."""
+    missing = MISSING.search(text)
     if missing and not (folder / missing[1]).exists() and (top / missing[1]).exists():
         return Failed(
             f"{name} opens {missing[1]} from the repository's root; it runs in its own folder.",
             "Open it beside the script: Path(__file__).parent / ..., then commit that",
         )
+    elsewhere = "give its whole path, and see [sandbox] read in docs/leaf.md"
+    if missing and (of := _submodule(top, folder / missing[1])):
+        return Failed(
+            f"{name} reads {missing[1]} of the submodule {of}, which no run has.",
+            f"Copy what it needs into this repository; or {elsewhere}",
+        )
     if missing and (folder / missing[1]).exists():
         return Failed(
             f"{name} reads {missing[1]}, which git ignores, so that no run would have it.",
-            f"Commit it: git add -f {missing[1]}; or give its whole path, and see [sandbox] read "
-            "in docs/leaf.md",
+            f"Commit it: git add -f {missing[1]}; or {elsewhere}",
         )
-    return Failed(
-        f"{name} ended with exit code {code}: {last}", f"Mend it, so that it runs: {name}"
-    )
+    script = (folder / Path(name).name).read_text(errors="replace")
+    pointers = [Path(path).name for path in _pointers(top)]
+    pointer = next((one for one in pointers if one in script), None)
+    if pointer:
+        return Failed(
+            f"{name} reads {pointer}, of which commits have a git-lfs pointer alone.",
+            f"Keep the data out of the repository, and {elsewhere}",
+        )
+    return None
