@@ -15,6 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from toy import Quick, Toy, slope
 
+ROOT = Path(__file__).resolve().parents[1]
 SKILL = Path(".agents/skills/labtree/SKILL.md")
 
 
@@ -38,6 +39,18 @@ def test_a_skill_is_written_once_and_linked(quick: Quick) -> None:
     assert agents.count("labtree: begin") == 1
     again = quick.here("skills", "install", "--json").json
     assert {one["what"] for one in again} == {"unchanged"}
+
+
+def test_an_installed_skill_says_how_it_is_committed(quick: Quick) -> None:
+    folder = quick.root / "toy"
+    said = quick.here("skills", "install", cwd=folder).out.splitlines()[-1]
+    assert said.startswith("campaigns work in worktrees made from commits, so commit it: git add ")
+    command = said.partition("commit it: ")[2].replace("git commit", "git $WHO commit")
+    who = "-c user.name=ada -c user.email=ada@example.org"
+    subprocess.run(["bash", "-ec", command.replace("$WHO", who)], cwd=folder, check=True)
+    assert quick.git("status", "--porcelain") == ""
+    assert (quick.campaign().parent / SKILL).is_file()
+    assert "commit it" not in quick.here("skills", "install", cwd=folder).out
 
 
 def test_a_skill_that_was_edited_is_kept_and_a_stale_one_is_told(quick: Quick) -> None:
@@ -143,7 +156,7 @@ def test_without_the_sdk_one_is_told_what_to_install(toy: Toy, tmp_path: Path) -
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, "pip install 'labtree[mcp]'" in done.stderr) == (6, True)
+    assert (done.returncode, f"pip install -e '{ROOT}[mcp]'" in done.stderr) == (6, True)
 
 
 def test_settings_are_taken_where_no_option_is_given(toy: Toy, campaign: Path) -> None:

@@ -122,6 +122,15 @@ def test_a_leaf_runs_beside_folders_of_theirs_with_our_names(
     assert told.startswith("lab, version")
 
 
+def test_what_an_extra_brings_is_installed_by_the_packages_name(
+    theirs: tuple[Path, dict[str, str]],
+) -> None:
+    root, env = theirs
+    typed("lab", "new", "curve", cwd=root, env=env)
+    said = typed("lab", "plot", cwd=root, env=env, code=6)
+    assert "bin/python -m pip install 'labtree[plot]'; or as a page, without it: lab rep" in said
+
+
 def test_a_mutable_file_may_lie_in_a_folder_with_our_name(
     theirs: tuple[Path, dict[str, str]],
 ) -> None:

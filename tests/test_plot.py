@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,8 @@ def test_without_matplotlib_one_line_says_what_to_install(toy: Toy) -> None:
         text=True,
     )
     assert done.returncode == 6
+    clone = Path(__file__).resolve().parents[1]
     assert done.stderr.splitlines()[1] == (
-        "Install it: python -m pip install 'matplotlib>=3.10,<4'"
+        f"Install it: {sys.executable} -m pip install -e '{clone}[plot]'; "
+        "or as a page, without it: lab report toy"
     )

@@ -10,6 +10,7 @@ from ..errors import Environment
 from ..judge.stagnation import Move
 from ..leaf import Knob
 from ..notebook import Notebook, attempts, measurements
+from ..system import source
 from ..text import num, plural
 from ..tuner import coordinates
 from ..tuner.trials import Change, Proposal, parse
@@ -42,7 +43,7 @@ def check_model() -> None:
     except ImportError:
         raise Environment(
             "the tuner needs NumPy, which is not installed.",
-            "Install it: pip install 'labtree[tuner]'",
+            f"Install it: {source.to_install('tuner')}",
         ) from None
 
 

@@ -1,6 +1,8 @@
 """`lab skills`, `mcp`, `completion`, `config`: agents, shells and you, told of `lab`."""
 
 import contextlib
+import os
+import shlex
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ from click.shell_completion import get_completion_class
 from .. import repo
 from ..errors import Environment, LabError, Refused
 from ..system import config as configuration
+from ..system import source
 from . import emit
 from .common import as_json, folder
 
@@ -55,7 +58,23 @@ def skills(
     asked = {"claude": claude, "codex": codex, "gemini": gemini}
     hosts = [name for name, is_asked in asked.items() if is_asked or not any(asked.values())]
     found = installing.install(root, hosts, command_page(), user=user, dry=dry_run)
-    emit([vars(one) for one in found]) if json_ else click.echo(installing.as_text(found, dry_run))
+    if json_:
+        return emit([vars(one) for one in found])
+    click.echo(installing.as_text(found, dry_run))
+    fresh = [] if user or dry_run else _uncommitted(root, [one.path for one in found])
+    if fresh:
+        said = "campaigns work in worktrees made from commits, so commit it: "
+        click.echo(f"{said}git add {fresh} && git commit -m 'the skill labtree' -- {fresh}")
+
+
+def _uncommitted(root: Path, paths: list[str]) -> str:
+    """Return those of the paths that git has not as they are, as one types them here."""
+    from ..skills import PLACE
+
+    changed = {path for _, path in repo.status(root)}
+    skill, here = PLACE.as_posix(), folder().resolve()
+    fresh = [skill if path.startswith(skill) else path for path in paths if path in changed]
+    return shlex.join(os.path.relpath(root / path, here) for path in dict.fromkeys(fresh))
 
 
 def command_page() -> str:
@@ -89,7 +108,7 @@ def mcp() -> None:
     except ImportError:
         raise Environment(
             "lab mcp needs the SDK of the protocol, which is not installed.",
-            "Install it: pip install 'labtree[mcp]'",
+            f"Install it: {source.to_install('mcp')}",
         ) from None
     tools.serve(folder())
 

@@ -1,6 +1,7 @@
 """`lab plot`: progress as a picture."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -21,7 +22,7 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
 
     What is comparable with the newest result is in the picture: one profile, one platform, one
     yardstick. A cross or a triangle at the edge is an experiment without a number, or one too bad
-    for the scale.
+    for the scale. It needs matplotlib (`labtree[plot]`); `lab report` draws the same without.
 
     Examples:
 
@@ -38,7 +39,7 @@ def plot(workspace: Workspace, leaf_: str | None, path: Path, json_: bool) -> No
         emit(found)
         return
     if not found["shown"]:
-        where = f" --leaf {found['leaf']}" if workspace.asked_leaf else ""
+        where = f" --leaf {quote(found['leaf'])}" if workspace.asked_leaf else ""
         words = f"Nothing to draw yet. Begin with: lab run --baseline --seeds 3{where}"
         click.echo(words, err=True)
     if found["left_out"]:

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from ..errors import Environment
+from ..system import source
 from ..text import plain
 from . import Plan, Stopped
 
@@ -68,7 +69,7 @@ def client() -> Any:
             import modal
     except ImportError:
         raise Environment(
-            "the Modal client is not installed.", "Install it: pip install 'labtree[modal]'"
+            "the Modal client is not installed.", f"Install it: {source.to_install('modal')}"
         ) from None
     except Exception as error:  # the client reads its settings as it is imported
         where = os.environ.get("MODAL_CONFIG_PATH") or "~/.modal.toml"

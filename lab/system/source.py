@@ -1,10 +1,18 @@
 """Where this very `lab` lies, and how a process of its own finds it again."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]  # the folder that holds `lab` and `shared`
+
+
+def to_install(extra: str) -> str:
+    """Return what to type for the packages of an extra, installed or in a clone of its source."""
+    if not (SOURCE / "pyproject.toml").is_file():
+        return shlex.join([sys.executable, "-m", "pip", "install", f"labtree[{extra}]"])
+    return shlex.join([sys.executable, "-m", "pip", "install", "-e", f"{SOURCE}[{extra}]"])
 
 
 def own_paths() -> list[str]:

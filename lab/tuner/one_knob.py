@@ -16,6 +16,7 @@ from ..errors import Environment
 from ..judge import mean
 from ..judge.stagnation import Move
 from ..leaf import Knob
+from ..system import source
 from ..text import plural
 from .coordinates import DIGITS, position, same_value
 from .trials import Change, PastTrial, Proposal
@@ -206,7 +207,7 @@ def load() -> Any:
     except ImportError:
         raise Environment(
             "the tuner needs Optuna, which is not installed.",
-            "Install it: pip install 'labtree[tuner]'",
+            f"Install it: {source.to_install('tuner')}",
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

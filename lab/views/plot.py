@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..documents.leaves import Picture
 from ..errors import Environment, Usage
 from ..notebook import Notebook, history, measurements, read
 from ..notebook.history import Point
-from ..system import output_file
+from ..system import output_file, source
 from ..text import shorten
 from .board import as_reported, best_so_far
 
@@ -62,7 +63,7 @@ def plot(book: Notebook, leaf: str, path: Path) -> Picture:
     reported = ["as reported elsewhere"] if points is not found and points else []
     title = ", ".join([leaf, *filter(None, where), *reported])
     undated: Style = {"metadata": {"Date": None}} if ending == ".svg" else {}
-    with _quiet(), output_file.opened(path) as file:
+    with _quiet(shlex.quote(leaf)), output_file.opened(path) as file:
         figure = draw(points, title, noise.sd if noise else None)
         figure.savefig(file, dpi=DPI, format=ending[1:], **undated)
     total = read.counts(book, leaf)["experiments"]
@@ -70,7 +71,7 @@ def plot(book: Notebook, leaf: str, path: Path) -> Picture:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(leaf: str = "LEAF") -> Iterator[None]:
     """Refuse in two lines where matplotlib is missing; a letter no font has is no warning.
 
     A person's own settings of matplotlib are for another program: a notebook's backend may not be
@@ -82,7 +83,7 @@ def _quiet() -> Iterator[None]:
     except ImportError as error:
         raise Environment(
             f"a plot needs matplotlib, which cannot be imported ({error}).",
-            "Install it: python -m pip install 'matplotlib>=3.10,<4'",
+            f"Install it: {source.to_install('plot')}; or as a page, without it: lab report {leaf}",
         ) from None
     with matplotlib.rc_context({"svg.hashsalt": "lab"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
