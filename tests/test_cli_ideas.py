@@ -207,6 +207,33 @@ def test_the_same_constant_at_the_same_value_is_as_near_as_can_be(toy: Toy, halv
     assert found["changed"] == [["SLOPE", 1.0, 0.5]]
 
 
+def test_another_value_of_the_same_constant_comes_before_what_sounds_alike(
+    toy: Toy, halved: Path
+) -> None:
+    for words in ("take 0.4 for it, nobody knows why", "0.4 of it, nobody knows"):
+        toy.idea(words, cwd=halved)
+    for claim, way in (
+        ("take SLOPE 0.4 for it, nobody knows", "near"),
+        ("SLOPE to 2", "the other way"),
+    ):
+        first = near(toy, claim, halved)[0]
+        assert first.partition(": ")[0].endswith(way)
+        assert first.endswith("a gentler start [SLOPE 1.0 -> 0.5]")
+    assert "[SLOPE 1.0 -> 0.5]" in near(toy, "milder slope, nobody knows why", halved)[0]
+
+
+def test_a_constant_that_was_turned_often_is_told_by_its_values(toy: Toy, halved: Path) -> None:
+    for number, value in enumerate((0.6, 0.7)):
+        toy.idea(f"try the {number}th", cwd=halved)
+        slope(halved, value)
+        toy.lab("run", f"h{number + 2}", cwd=halved)
+        toy.lab("result", f"e{number + 3}", "-v", "discard", cwd=halved)
+    said = near(toy, "SLOPE at 0.8", halved)
+    assert said[0].endswith("try the 1th [SLOPE 1.0 -> 0.7]")
+    assert said[2].startswith("SLOPE, newest first: 0.7 -")
+    assert said[2].count(" discard") == 3
+
+
 def test_the_opposite_direction_is_told_as_such(toy: Toy, halved: Path) -> None:
     (told,) = near(toy, "a larger slope", halved)
     assert told.startswith("near, the other way: h1 e2 (discard")

@@ -16,6 +16,8 @@ from ..workspace import Workspace
 from . import emit
 from .common import TakesText, as_json, here
 
+VALUES = 6  # of one constant that are told in a line
+
 
 @click.command(cls=TakesText)
 @click.argument("claim")
@@ -44,7 +46,7 @@ def hypothesis(
     """Write down a CLAIM and why it should work, before anything runs.
 
     Prints the id; the two nearest ideas of all campaigns, with what came of them, go to standard
-    error: kept ones too, and those that turned the same constant, whatever they said.
+    error: first those that turned a constant which CLAIM names, whatever they said; kept ones too.
 
     Examples:
 
@@ -81,9 +83,11 @@ def hypothesis(
             campaign=workspace.place.campaign,
         )
         asked = _asked(workspace, claim)
-        said = " ".join(edits.as_words(one) for one in asked)
+        said = " ".join(edits.as_words(one) for one in asked if one[2] is not None)
         near = ideas.near(book, leaf, claim, made, asked, said)
-    for line in [_near(found, workspace.place.campaign) for found in near] or ["none near this"]:
+        tried = _values(book, leaf, [name for name, _, _ in asked])
+    told = [_near(found, workspace.place.campaign) for found in near] or ["none near this"]
+    for line in [*told, *tried]:
         click.echo(line, err=True)
     if json_:
         emit({"hypothesis": f"h{made}", "leaf": leaf, "near_duplicates": near})
@@ -135,7 +139,32 @@ def _asked(workspace: Workspace, claim: str) -> list[edits.Turned]:
     top = workspace.place.top
     files = {path: top / path for path in workspace.mutable_paths}
     present = {path: file.read_bytes() for path, file in files.items() if file.is_file()}
-    return edits.asked(claim, live.constants(present))
+    constants = live.constants(present)
+    found = edits.asked(claim, constants)
+    valued = {name for name, _, _ in found}
+    named = [name for name in edits.named(claim, constants) if name not in valued]
+    return found + [(name, constants[name], None) for name in named]
+
+
+def _values(book: Notebook, leaf: str, names: list[str]) -> list[str]:
+    """Return of each constant that was turned more often than is told which values it had."""
+    lines = []
+    for name in names:
+        turns = [(turn[2], hypothesis) for hypothesis, turn in ideas.turns_of(book, leaf, [name])]
+        if len(turns) > ideas.TOLD:
+            told = [
+                f"{shorten(str(value), 20)} {_came(book, one)}" for value, one in turns[:VALUES]
+            ]
+            lines.append(f"{name}, newest first: {', '.join(told)}")
+    return lines
+
+
+def _came(book: Notebook, hypothesis: int) -> str:
+    """Return what came of an idea in two words: its gain, and its verdict."""
+    tried = read.newest_of(book, hypothesis)
+    assert tried is not None
+    gain = f"{num(tried['gain'], sign=True)} " if tried["gain"] is not None else ""
+    return f"{gain}{tried['failure'] or tried['verdict'] or tried['status']}"
 
 
 def _near(found: read.Found, mine: str | None) -> str:

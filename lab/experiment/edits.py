@@ -5,7 +5,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import Refused
@@ -108,6 +108,16 @@ def asked(claim: str, constants: Mapping[str, Any]) -> list[Turned]:
             new = float(said[2] or said[1])
             found += [(name, value, new)] if new != value else []
     return found
+
+
+def named(claim: str, constants: Iterable[str]) -> list[str]:
+    """Return the constants that a claim names, in whatever letters, with or without a number.
+
+    >>> named("a milder head lr", ["HEAD_LR", "LR", "DEPTH"])
+    ['HEAD_LR', 'LR']
+    """
+    spelled = {name: re.escape(name).replace("_", "[_ -]") for name in constants}
+    return [name for name, how in spelled.items() if re.search(rf"\b{how}\b", claim, re.IGNORECASE)]
 
 
 def as_words(change: Turned) -> str:

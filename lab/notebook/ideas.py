@@ -7,7 +7,7 @@ from typing import Any
 
 from ..documents.leaves import Failure, Lesson
 from . import Notebook
-from .read import ENTRY, Found, e, h
+from .read import ENTRY, TURNED, Found, e, h
 from .repeats import margin_of
 from .replicates import PRUNED
 
@@ -21,6 +21,7 @@ LOOKED_AT = 6
 # From this score an idea is near enough to be told: of 432 questions in other words 69 % then tell
 # the idea that was meant, and 22 % of those asked of a leaf about something else tell any.
 NEAR = 0.3
+SAME_CONSTANT = 0.9  # how near another value of the same constant is at the least
 Turned = tuple[str, Any, Any]  # a constant, its value before and after
 
 
@@ -170,26 +171,60 @@ def near(
 ) -> list[Found]:
     """Return the ideas of all campaigns nearest to a claim, kept or not, with what came of each.
 
-    `asked` are constants that the claim would turn, each (name, old, new), and `said` the same in
-    words. An experiment that turned one to the same value is as near as can be, however said.
+    `asked` are constants that the claim would turn, each (name, old, new), new None where it says
+    no value, and `said` the same in words. An experiment that turned one to the same value is as
+    near as can be, however said; to another value, nearer than what any words say.
     """
     from . import search
 
     text = f"{claim} {said}"
     scores = dict(search.search(book.db, text, leaf=leaf, limit=LOOKED_AT))
     alike = dict(search.near_duplicates(book.db, claim, leaf=leaf, limit=LOOKED_AT))
+    turners = [number for number, _ in turns_of(book, leaf, [name for name, _, _ in asked])]
     found = []
-    for number in {**alike, **scores}.keys() - {but}:
+    for number in {*alike, *scores, *turners} - {but}:
         one = _idea(book, number, text)
-        same = any(
-            [name, new] == [change[0], change[2]]
-            for name, _, new in asked
-            for change in one["changed"]
-        )
-        one["score"] = 1.0 if same else max(alike.get(number, 0.0), scores.get(number, 0.0))
+        by_turn, other_way = _beside(asked, one["changed"])
+        one["score"] = max(by_turn, alike.get(number, 0.0), scores.get(number, 0.0))
+        one["opposite"] = one["opposite"] if other_way is None else other_way
         if one["score"] >= NEAR:
             found.append(one)
     return sorted(found, key=lambda one: (-one["score"], -int(one["hypothesis"][1:])))[:TOLD]
+
+
+def turns_of(book: Notebook, leaf: str, names: Collection[str]) -> list[tuple[int, Turned]]:
+    """Return which hypotheses turned constants of these names, newest first, and how."""
+    if not names:
+        return []
+    rows = book.all(
+        "select s.hypothesis, c.constants from (select experiment, hypothesis from state where "
+        "leaf = ? and hypothesis is not null order by experiment desc limit ?) s "
+        "join changes c on c.experiment = s.experiment order by s.experiment desc",
+        *(leaf, TURNED),
+    )
+    found: dict[tuple[int, str], Turned] = {}
+    for row in rows:
+        for name, old, new in json.loads(row["constants"]):
+            if name in names:
+                found.setdefault((row["hypothesis"], name), (name, old, new))
+    return [(number, turn) for (number, _), turn in found.items()]
+
+
+def _beside(asked: Sequence[Turned], changed: Sequence[Sequence[Any]]) -> tuple[float, bool | None]:
+    """Return how near a change is by the constants it turned, and whether the other way; 0 by none.
+
+    1 at the same value; else by how far the values lie apart, and less where it turned others too.
+    """
+    pairs = [(turn, done) for turn in asked for done in changed if turn[0] == done[0]]
+    if not pairs:
+        return 0.0, None
+    (_, old, new), (_, before, after) = pairs[0]
+    known = all(isinstance(value, int | float) for value in (old, new, before, after))
+    other_way = (new - old) * (after - before) < 0 if known else None
+    if new == after:
+        return 1.0, other_way
+    apart = abs(new - after) / max(abs(new), abs(after)) if known else 1.0
+    return SAME_CONSTANT + (1 - SAME_CONSTANT) * max(0.0, 1 - apart) / len(changed), other_way
 
 
 def _idea(book: Notebook, number: int, text: str) -> Found:
