@@ -170,7 +170,7 @@ def test_other_seeds_are_told_in_every_line(logged: Toy) -> None:
     assert f"no seed in common: {experiment}'s seed 0 beside e1's seed 1;" in told
     assert "seed 0 beside e1's seed 1; each row" in told
     assert "seed 0 beside its seed 1, none in common: " in told.splitlines()[-1]
-    assert f"{experiment}'s log ends at step 299" in told
+    assert f"{experiment} logged step 299 last" in told
 
 
 def test_a_baseline_has_nothing_to_be_compared_with(logged: Toy) -> None:
@@ -193,3 +193,21 @@ def test_another_profile_is_told(logged: Toy) -> None:
     words = ("curve", other["experiment"], "e1")
     assert logged.here(*words, "--json").json["notes"] == ["not run alike: profile smoke and cpu"]
     assert "note: not run alike: profile smoke and cpu\n" in logged.here(*words).out
+
+
+def test_the_mean_of_the_pairs_is_over_the_seeds_that_it_names(logged: Toy) -> None:
+    """Last of all, since the baseline has more seeds from here on."""
+    logged.lab("run", "--baseline", "--seeds", "4", cwd=logged.root / "toy")
+    number = tried(logged, ("LEAD = 0.0", "LEAD = 0.3"))["experiment"]
+    logged.lab("run", number, "--seeds", "5", cwd=logged.root / ".lab/worktrees/toy/ada/toy")
+    found = logged.here("curve", number, "--json").json
+    assert found["seeds"] == [0, 1, 2, 3, 4]
+    assert "the first 5 of 6 seeds in common" in found["notes"]
+    assert "mean of seeds 0, 1, 2, 3, 4: " in found["line"]
+    runs = logged.here("show", number, "--json").json["runs"]
+    (logged.root / f".lab/runs/{number}/{runs[1]['id']}/steps.jsonl").unlink()
+    again = logged.here("curve", number, "--json").json
+    assert (again["seeds"], again["notes"]) == (
+        [0, 2, 3, 4, 5],
+        ["without seed 1: a log is missing"],
+    )

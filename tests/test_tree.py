@@ -12,7 +12,8 @@ pytestmark = pytest.mark.children
 SAMPLES = """
     with (run / "samples.jsonl").open("w") as log:
         for reward in (0.0, 1.0, 0.5):
-            row = {"prompt": f"p{reward}", "completion": "c", "reward": reward, "answer": "42"}
+            said = "c" * 400 if reward else "c"
+            row = {"prompt": f"p{reward}", "completion": said, "reward": reward, "answer": "42"}
             log.write(json.dumps(row) + "\\n")
 """
 
@@ -56,8 +57,21 @@ def test_samples_are_the_best_the_worst_and_some(toy: Toy, campaign: Path) -> No
     assert found["total"] == 3
     assert found["random"][0]["reward"] == 0.5  # neither of the two told already
     assert "answer: 42" in toy.lab("samples", "e2", cwd=campaign).out
-    assert "worst: none" in toy.lab("samples", "e2", "-n", "3", cwd=campaign).out
+    many = toy.lab("samples", "e2", "-n", "3", "--json", cwd=campaign).json
+    assert [row["reward"] for row in many["best"]] == [1.0, 0.5]  # never the worst of all
+    assert [row["reward"] for row in many["worst"]] == [0.0]
     assert "left no samples" in toy.lab("samples", "e1", code=3).err
+
+
+def test_samples_of_one_seed_and_what_is_cut_of_them(toy: Toy, campaign: Path) -> None:
+    slope(campaign, 2.0, SAMPLES)
+    toy.lab("run", toy.idea(cwd=campaign), "--seeds", "2", cwd=campaign)
+    told = toy.here("samples", "e2", "--seed", "0", cwd=campaign).out
+    assert told.startswith("e2 seed 0: 3 samples\n")
+    assert "c… (of 400 characters: --json)" in told
+    assert toy.here("samples", "e2", cwd=campaign).out.startswith("e2 seed 1: ")
+    refused = toy.here("samples", "e2", "--seed", "7", cwd=campaign, code=3).err
+    assert "Type --seed with one of: 0, 1" in refused
 
 
 def test_two_campaigns_have_incumbents_of_their_own_until_one_moves(

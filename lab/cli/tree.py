@@ -18,13 +18,13 @@ from ..notebook import Notebook, audits, lookup
 from ..notebook.runs import median_seconds
 from ..run import assessment, waiting
 from ..system import left
-from ..text import block, plural, span
+from ..text import block
 from ..workspace import Workspace
 from ..workspace.worktrees import find_again, need_here
 from . import emit
 from .common import as_json, here, here_with_profile, waits
 
-NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM, then lab run the id that it prints"
+NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM  # then lab run with the id that it prints"
 
 
 @click.command()
@@ -65,24 +65,33 @@ def diff(workspace: Workspace, experiment: str, json_: bool) -> None:
 @click.command()
 @click.argument("experiment")
 @click.option("-n", default=3, show_default=True, type=click.IntRange(1, 100), help="Of each.")
+@click.option("--seed", type=int, help="Of the run with this seed instead of the newest.")
 @as_json
 @here
-def samples(workspace: Workspace, experiment: str, n: int, json_: bool) -> None:
+def samples(workspace: Workspace, experiment: str, n: int, seed: int | None, json_: bool) -> None:
     """The best, worst and some random samples of EXPERIMENT's newest run.
 
     Examples:
 
     \b
         lab samples e34
+        lab samples e34 --seed 1
         lab samples e34 -n 5 --json
     """
     with workspace.open() as book:
         row = book.need(experiment, "e")
         runs = lookup.runs(book, row["id"])[::-1]
     folder = workspace.place.home.experiment(row["id"])
-    paths = [folder / str(run["id"]) / "samples.jsonl" for run in runs]
-    newest = next((path for path in paths if left.is_file(path)), folder / "samples.jsonl")
-    found = sampling.pick(newest, row["id"], n)
+    logs = [(run["seed"], folder / str(run["id"]) / "samples.jsonl") for run in runs]
+    there = [log for log in logs if left.is_file(log[1])]
+    chosen = [log for log in there if seed in (None, log[0])]
+    if there and not chosen:
+        seeds = ", ".join(str(one) for one in sorted({one for one, _ in there}))
+        raise NotFound(
+            f"{experiment} left no samples with seed {seed}.", f"Type --seed with one of: {seeds}"
+        )
+    newest = chosen[0] if chosen else (None, folder / "samples.jsonl")
+    found = sampling.pick(newest[1], row["id"], newest[0], n)
     emit(found) if json_ else click.echo(sampling.as_text(found))
 
 
@@ -235,10 +244,10 @@ def _after_edit(book: Notebook, ids: list[int]) -> str:
 
 def _lasts(workspace: Workspace, book: Notebook) -> str:
     """Return in words how long an audit takes, and that it may be cut off."""
-    runs = 2 * assessment.policy_of(workspace.leaf.judge).audit_runs
+    policy = assessment.policy_of(workspace.leaf.judge)
     each = median_seconds(book, workspace.leaf_name, workspace.profile)
-    about = f", about {span(runs * each)}" if each else ""
-    return f"an audit is {plural(runs, 'run')}{about}; cut off, it goes on when typed again"
+    cost = assessment.audit_cost(policy.audit_runs, each)
+    return f"an audit is {cost}; cut off, it goes on when typed again"
 
 
 def _audited(workspace: Workspace, book: Notebook, name: str | None) -> tuple[Workspace, str]:

@@ -10,24 +10,29 @@ from ..system import left
 from ..text import num, plural, shorten
 
 TOLD = ("answer", "trace")  # what would have been right, and how the program came to its own
+PROMPT, LONGEST = 200, 300  # characters shown of a prompt, and of what it led to
 AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
 
 
-def pick(path: Path, experiment: int, n: int) -> dict[str, Any]:
+def pick(path: Path, experiment: int, seed: int | None, n: int) -> dict[str, Any]:
     """Return the `n` best and worst samples of a run's samples.jsonl by reward, and random ones.
 
     Where samples say which are right, the best are right, unless none is; the worst are wrong.
+    Where they do not, the best are of the upper half.
     """
     ranked = sorted(_read(path, experiment), key=_worth, reverse=True)
     right = [row for row in ranked if _is_right(row, ranked[0])]
     wrong = [row for row in ranked[::-1] if not _is_right(row, ranked[0])]
-    best = (right if _tells(ranked[0]) else ranked)[:n] or ranked[:n]
+    upper = ranked[: (len(ranked) + 1) // 2]
+    best = (right if _tells(ranked[0]) else upper)[:n] or ranked[:1]
     worst = [row for row in wrong if not any(row is one for one in best)][:n]
     shown = {id(row) for row in (*best, *worst)}
     rest = [row for row in ranked if id(row) not in shown]
     return {
         "experiment": f"e{experiment}",
+        "seed": seed,
         "total": len(ranked),
+        "right": len(right) if _tells(ranked[0]) else None,
         "best": best,
         "worst": worst,
         "random": random.Random(experiment).sample(rest, min(n, len(rest))),
@@ -72,14 +77,21 @@ def _worth(row: dict[str, Any]) -> float:
 
 def as_text(found: dict[str, Any]) -> str:
     """Return the samples as text."""
-    lines = [f"{found['experiment']}: {plural(found['total'], 'sample')}"]
+    seed = "" if found["seed"] is None else f" seed {found['seed']}"
+    right = "" if found["right"] is None else f", {found['right']} right"
+    lines = [f"{found['experiment']}{seed}: {plural(found['total'], 'sample')}{right}"]
     for kind in ("best", "worst", "random"):
         lines.append(f"{kind}:" if found[kind] else f"{kind}: none")
         for row in found[kind]:
             mark = "" if "reward" not in row else f"[{num(row['reward'])}] "
-            lines.append(f"  {mark}{shorten(str(row.get('prompt', '')), 200)}")
-            lines.append(f"    -> {shorten(str(row.get('completion', '')), 300)}")
-            lines += [
-                f"    {name}: {shorten(str(row[name]), 300)}" for name in TOLD if row.get(name)
-            ]
+            lines.append(f"  {mark}{_cut(row.get('prompt', ''), PROMPT)}")
+            lines.append(f"    -> {_cut(row.get('completion', ''), LONGEST)}")
+            lines += [f"    {name}: {_cut(row[name], LONGEST)}" for name in TOLD if row.get(name)]
     return "\n".join(lines)
+
+
+def _cut(words: Any, limit: int) -> str:
+    """Return a text within a limit, and how much there is of it where that is more."""
+    text = str(words)
+    more = f" (of {len(text):,} characters: --json)" if len(text) > limit else ""
+    return shorten(text, limit) + more

@@ -215,7 +215,8 @@ def _samples(workspace: Workspace, book: Notebook, name: str, best: Found | None
         path = workspace.place.home.run(run["experiment"], run["id"])
         if left.is_file(path / "samples.jsonl"):
             try:
-                return samples.pick(path / "samples.jsonl", run["experiment"], SAMPLES)
+                file = path / "samples.jsonl"
+                return samples.pick(file, run["experiment"], run["seed"], SAMPLES)
             except LabError:
                 continue  # the file is there and empty
     return None

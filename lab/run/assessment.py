@@ -14,6 +14,7 @@ from ..documents.experiments import (
 )
 from ..errors import Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record, waves
+from ..text import plural, span
 from .mechanism import mechanism
 
 BASELINE_SEEDS = judging.BASELINE_RUNS
@@ -217,6 +218,16 @@ def audit_due(
         return False
     runs = audits.runs_since(book, campaign, leaf)
     return judging.due(stands.provisional_gain, noise, policy, runs)
+
+
+def audit_cost(runs_a_side: int, each_s: float | None) -> str:
+    """Return in words how many runs an audit is, and how long where a run's length is known.
+
+    >>> audit_cost(3, 300.0), audit_cost(3, None)
+    ('6 runs, about 30 min', '6 runs')
+    """
+    about = f", about {span(2 * runs_a_side * each_s)}" if each_s else ""
+    return f"{plural(2 * runs_a_side, 'run')}{about}"
 
 
 def paired(found: judging.Pairs | None) -> Paired | None:

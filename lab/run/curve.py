@@ -1,6 +1,7 @@
 """`lab curve`: the step logs of two experiments at equal steps and at equal time, same seeds."""
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -8,7 +9,7 @@ from ..documents.trainings import Curve, Reached, Stretch
 from ..errors import LabError, NotFound, Refused
 from ..judge.curve import Row, side_by_side
 from ..notebook import Notebook, lookup
-from ..notebook.replicates import one_a_seed
+from ..notebook.replicates import Run, one_a_seed
 from ..system.home import Home
 from ..text import count, plain
 from ..views import curve_text
@@ -38,11 +39,16 @@ def beside(
     book: Notebook, home: Home, mine: sqlite3.Row, theirs: sqlite3.Row, series: str | None = None
 ) -> Curve:
     """Return two experiments' step logs side by side; refuse where they cannot be compared."""
-    sides = (_side(book, home, mine), _side(book, home, theirs))
+    ran = [one_a_seed(lookup.runs(book, row["id"])) for row in (mine, theirs)]
+    both = ran[0].keys() & ran[1].keys()
+    sides = tuple(
+        _side(home, row, runs, both) for row, runs in zip((mine, theirs), ran, strict=True)
+    )
     for side in sides:
         if not side.logs:
             raise NotFound(*_no_log(side))
     ours, others, notes = _paired(*sides)
+    notes += _without(sides[0], sides[1], both)
     name = _series(series, ours, others, (sides[0].name, sides[1].name))
     better = _better(name, mine)
     by_step, by_time = (_rows(name, ours.logs, others.logs, by) for by in step_log.CLOCK)
@@ -87,11 +93,12 @@ def line(book: Notebook, home: Home, experiment: sqlite3.Row) -> str | None:
 # -- Which runs ----------------------------------------------------------------
 
 
-def _side(book: Notebook, home: Home, row: sqlite3.Row) -> _Side:
-    """Return an experiment with a log for each seed that left one."""
-    chosen = list(one_a_seed(lookup.runs(book, row["id"])).items())[: 2 * SEEDS]
+def _side(home: Home, row: sqlite3.Row, runs: dict[int, Run], both: Collection[int]) -> _Side:
+    """Return an experiment with a log for each seed that left one, those of both sides first."""
+    chosen = sorted(runs, key=lambda seed: (seed not in both, seed))[: 2 * SEEDS]
     logs = {
-        seed: step_log.read(home.run(row["id"], run["id"]) / "steps.jsonl") for seed, run in chosen
+        seed: step_log.read(home.run(row["id"], runs[seed]["id"]) / "steps.jsonl")
+        for seed in chosen
     }
     return _Side(row, {seed: log for seed, log in logs.items() if log})
 
@@ -107,16 +114,29 @@ def _no_log(side: _Side) -> tuple[str, str]:
 
 def _paired(mine: _Side, theirs: _Side) -> tuple[_Side, _Side, list[str]]:
     """Return both sides with the seeds that both have, or with one each, and what that means."""
-    common = [seed for seed in mine.logs if seed in theirs.logs][:SEEDS]
+    common = [seed for seed in mine.logs if seed in theirs.logs]
     if common:
-        ours, others = ({seed: side.logs[seed] for seed in common} for side in (mine, theirs))
-        return _Side(mine.row, ours), _Side(theirs.row, others), []
+        chosen = common[:SEEDS]
+        ours, others = ({seed: side.logs[seed] for seed in chosen} for side in (mine, theirs))
+        left = f"the first {SEEDS} of {len(common)} seeds in common"
+        notes = [left] if len(common) > SEEDS else []
+        return _Side(mine.row, ours), _Side(theirs.row, others), notes
     firsts = [dict(list(side.logs.items())[:1]) for side in (mine, theirs)]
     seeds = " beside ".join(
         f"{side.name}'s seed {next(iter(side.logs))}" for side in (mine, theirs)
     )
     note = f"no seed in common: {seeds}; the difference is the seeds' luck as well"
     return _Side(mine.row, firsts[0]), _Side(theirs.row, firsts[1]), [note]
+
+
+def _without(mine: _Side, theirs: _Side, both: Collection[int]) -> list[str]:
+    """Return which seeds both ran and are left out, since one of the two left no log of them."""
+    seeds = [
+        seed
+        for seed in sorted(both)[: 2 * SEEDS]
+        if not (seed in mine.logs and seed in theirs.logs)
+    ]
+    return [f"without seed {', '.join(map(str, seeds))}: a log is missing"] if seeds else []
 
 
 def _differing(mine: sqlite3.Row, theirs: sqlite3.Row) -> list[str]:

@@ -29,7 +29,7 @@ def text(found: Curve) -> str:
 
 def _ended(reached: Reached, name: str) -> str:
     after = f" after {span(reached['elapsed_s'])}" if reached["elapsed_s"] is not None else ""
-    return f"{name}'s log ends at step {count(reached['step'])}{after}"
+    return f"{name} logged step {count(reached['step'])} last{after}"
 
 
 def _tables(found: Curve) -> list[str]:
