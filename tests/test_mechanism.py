@@ -1,5 +1,6 @@
 """Mechanisms by `--observe`: confirmed, refuted or open with the error of the figures."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,22 @@ def test_what_lies_within_the_error_of_what_was_wanted_is_open(toy: Toy, moving:
     text = toy.here("wait", "e2", cwd=moving).out
     assert "mechanism open (self-reported): moves 1." in text
     assert "(wanted > 1.3x)" in text
+
+
+def test_what_one_run_can_settle_is_said_as_the_idea_is_written_down(
+    toy: Toy, moving: Path
+) -> None:
+    words = ("hypothesis", "more moves", "-m", "why", "--observe", "moves > 1.3x")
+    said = toy.here(*words, cwd=moving).err
+    edges = re.search(
+        r"one run confirms it from ([\d.]+)x on and refutes it from ([\d.]+)x, ", said
+    )
+    assert edges
+    sure, of_a_mean = float(edges[1]), 94 / 100  # what the first seed has of the three's mean
+    for number, (value, outcome) in enumerate(((sure - 0.02, "open"), (sure + 0.02, "confirmed"))):
+        seen = observed(toy, moving, value / of_a_mean, "moves > 1.3x")["mechanism"]
+        assert seen["outcome"] == outcome
+        toy.here("result", f"e{number + 2}", "-v", "discard", cwd=moving)
 
 
 @pytest.mark.parametrize(("times", "outcome"), [(2.6, "confirmed"), (0.6, "refuted")])

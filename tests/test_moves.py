@@ -98,7 +98,7 @@ def test_near_misses_are_combined_where_one_goes_in_on_top_of_the_other(
         toy.here("result", found, "-v", "discard", cwd=grown)
     discard(toy, grown, 5)
     assert told(toy, grown) == (
-        "8 experiments without a keep: combine the near-misses e4 and e2: lab apply e4 e2 --edit"
+        "lab apply e4 e2 --edit  # 8 experiments without a keep: combine these near-misses"
     )
     assert "train.py edited" in toy.here("apply", "e4", "e2", "--edit", cwd=grown).out
 

@@ -52,7 +52,6 @@ GIVE_WAY = (
 UNCUT = ("suggestion", "lesson")  # what others learned, and what to do, are cut last of all
 SHOWN = 3  # kept changes whose lines are shown
 LINES = 4  # of each; where more were changed, how many and in what
-SURE = 0.95  # how surely runs show a gain that they are said to settle
 
 
 def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int) -> Context:
@@ -65,7 +64,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
     since = read.since_keep(book, leaf.name, campaign, stagnation.SILENT)
     line = _line(book, incumbent)
     step = next_step(at, moves.due(workspace, book, since, axes))
-    bar = _bar(stands, noise, policy, leaf.direction)
+    bar, steeper = _bars(stands, noise, policy, leaf.direction)
     lessons = ideas.lessons(book, leaf.name, MANY, line)
     axes.sort(key=lambda row: (-row["kept"], -row["tried"]))
     found: Context = {
@@ -81,6 +80,7 @@ def context(workspace: Workspace, book: Notebook, about: str | None, tokens: int
         "incumbent": incumbent,
         "level": stands.level if stands else None,
         "bar": bar,
+        "bar_after_a_look": steeper,
         "out_of_reach": judging.out_of_reach(bar, [at.value] if at.value else [], leaf.direction),
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
@@ -167,16 +167,18 @@ def _loss(one: Failure, elsewhere: bool) -> Loss:
     }
 
 
-def _bar(
+def _bars(
     stands: ledger.Ledger | None,
     noise: judging.Noise | None,
     policy: judging.Policy,
     direction: str,
-) -> float | None:
-    """Return what one run must reach for a keep."""
+) -> tuple[float | None, float | None]:
+    """Return what one run must reach for a keep, and what once seeds were added to the first."""
     if stands is None or stands.level is None or noise is None:
-        return None
-    return stands.level + judging.SIGN[direction] * policy.bars(1)[0] * noise.sd
+        return None, None
+    first = judging.SIGN[direction] * policy.bars(1)[0] * noise.sd
+    steeper = stands.level + judging.AGAIN * first if policy.rule == "audited" else None
+    return stands.level + first, steeper
 
 
 def _bagged(row: sqlite3.Row) -> Bagged:
@@ -254,7 +256,7 @@ def _settles(noise: judging.Noise | None, incumbent: Reference | None) -> list[S
     """Return the smallest gains that two and six runs of a change show beside the incumbent's."""
     if noise is None or incumbent is None or not incumbent["runs"]:
         return []
-    sure = judging.student_quantile(SURE, noise.df) * noise.sd
+    sure = judging.student_quantile(judging.SURE, noise.df) * noise.sd
     beside = 1 / incumbent["runs"]
     return [{"runs": n, "gain": sure * math.sqrt(1 / n + beside)} for n in (2, 6)]
 

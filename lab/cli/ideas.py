@@ -10,7 +10,7 @@ from ..errors import Refused, Usage
 from ..experiment import edits, verdicts
 from ..leaf import Condition, live
 from ..notebook import Notebook, ideas, measurements, read, record
-from ..run.mechanism import AND
+from ..run.mechanism import AND, beforehand
 from ..text import nearest, num, shorten
 from ..workspace import Workspace
 from . import emit
@@ -121,13 +121,15 @@ def _introduces(book: Notebook, leaf: str, condition: Condition) -> None:
 
 
 def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -> None:
-    """Say so when an observable holds before anything was changed."""
+    """Say what an observable can tell, and when it holds before anything was changed."""
     from ..workspace.incumbent import find_incumbent
 
     incumbent = find_incumbent(workspace, book)
     if incumbent is None:
         return
     metrics = measurements.metrics(book, incumbent["experiment"])
+    if (settles := beforehand(book, incumbent["experiment"], condition)) is not None:
+        click.echo(f"note: {settles}", err=True)
     if condition.holds(metrics, metrics):
         said = f"e{incumbent['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
         words = f"{condition.text} is trivial: it holds for the incumbent already ({said})"

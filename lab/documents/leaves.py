@@ -238,6 +238,7 @@ class Context(TypedDict):
     incumbent: Reference | None  # what an edit here is judged against
     level: Metric | None  # what it must beat: the incumbent's mean, less luck
     bar: Metric | None  # what one run must reach for a keep
+    bar_after_a_look: Metric | None  # what its mean must reach once seeds were added to the first
     out_of_reach: bool  # whether no number reaches it: a share above 1, an error below 0
     confirmed_gain: Metric | None  # what audits confirmed of this branch
     provisional_gain: Metric | None  # of its level above what was last confirmed

@@ -18,18 +18,20 @@ from .audit import Audited, conclude, due, turns
 from .bag import together
 from .level import SIGN, Distance, Record, Runs, best_of, distance, out_of_reach
 from .machines import apart, between
-from .mechanism import Luck, Seen, Wanted, moved, overall, spread_of
+from .mechanism import SURE, Luck, Seen, Wanted, moved, overall, settled_by, spread_of
 from .noise import Group, Noise, beside, faded, pool, pooled
 from .numbers import agrees, finite, is_count, mean, spread, step_of, total
 from .pairs import Pairs, correlation
 from .policy import Policy
 from .student import student_cdf, student_quantile
-from .verdict import BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge, pruned
+from .verdict import AGAIN, BASELINE_RUNS, OUTNUMBER, Judgement, baseline, failed, judge, pruned
 
 __all__ = [
+    "AGAIN",
     "BASELINE_RUNS",
     "OUTNUMBER",
     "SIGN",
+    "SURE",
     "Audited",
     "Distance",
     "Group",
@@ -64,6 +66,7 @@ __all__ = [
     "pool",
     "pooled",
     "pruned",
+    "settled_by",
     "spread",
     "spread_of",
     "step_of",

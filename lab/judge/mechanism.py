@@ -7,11 +7,12 @@ from typing import Literal
 
 from .noise import Group, Noise, faded, pooled
 from .numbers import mean, spread
-from .student import student_cdf
+from .student import student_cdf, student_quantile
 
 Outcome = Literal["confirmed", "refuted", "open", "trivial"]  # trivial: it held before as well
 SIDES = {">": 1, ">=": 1, "<": -1, "<=": -1}  # == and != are compared as they stand
 FAR = 2.0  # times as far as wanted, in the logarithm
+EDGES = 8  # looks at where an error is that of its own value; each is nearer by far
 SURE = 0.95  # one in twenty is wrong, as for a dead end
 
 
@@ -63,6 +64,39 @@ def moved(wanted: Wanted, ours: Sequence[float], theirs: Sequence[float], luck: 
     if wanted.relative:
         error = math.hypot(error, value * luck.of(base) / math.sqrt(len(theirs))) / abs(base)
     return Seen(_sure(wanted, value, error, luck.noise.df), value, error)
+
+
+def settled_by(
+    wanted: Wanted, theirs: Sequence[float], luck: "Luck", runs: int
+) -> tuple[float, float] | None:
+    """Return from where on so many runs confirm what is wanted, and from where they refute it.
+
+    In the condition's own unit. None where nothing is known of the metric's luck, it has none, or
+    no side of the bound is wanted.
+
+    >>> luck = spread_of([[100.0, 110.0, 105.0]])
+    >>> sure, not_so = settled_by(Wanted(">", 1.3, True), [105.0, 106.0, 104.0], luck, 1)
+    >>> round(sure, 2), round(not_so, 2)
+    (1.55, 1.12)
+    """
+    base = mean(theirs) if theirs else 0.0
+    if wanted.op not in SIDES or luck.noise is None or luck.noise.sd == 0:
+        return None
+    if wanted.relative and base == 0:
+        return None
+    unit = base if wanted.relative else 1.0
+    sure = student_quantile(SURE, luck.noise.df)
+
+    def edge(way: int) -> float:
+        at = wanted.bound
+        for _ in range(EDGES):  # the error there is that of the value there
+            error = luck.of(at * unit) / math.sqrt(runs) / abs(unit)
+            if wanted.relative:
+                error = math.hypot(error, at * luck.of(base) / math.sqrt(len(theirs)) / abs(base))
+            at = wanted.bound + way * sure * error
+        return at
+
+    return edge(SIDES[wanted.op]), edge(-SIDES[wanted.op])
 
 
 def _by_far(wanted: Wanted, times: float) -> Outcome:

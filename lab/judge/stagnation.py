@@ -48,8 +48,8 @@ def propose(
         return _another_axis(tried, axes, knobs)
     if step == "combine":
         pair = tuple(near_misses[:2])
-        text = f"{tried}: combine the near-misses {pair[0]} and {pair[1]}"
-        return Move(step, f"{text}: lab apply {pair[0]} {pair[1]} --edit", pair)
+        text = f"{tried}: combine these near-misses"
+        return Move(step, f"lab apply {pair[0]} {pair[1]} --edit  # {text}", pair)
     if step == "ablate":
         text = f"{tried}: take the kept change {kept[0]} out again, to see if it still carries."
         return Move(step, text, (kept[0],))

@@ -7,6 +7,7 @@ from ..documents.experiments import Mechanism, Observation, Outcome, Source
 from ..leaf import Condition
 from ..notebook import Notebook, lookup, measurements
 
+RUNS = 1, 3  # what most ideas get, and what settles more
 AND = " and "  # between the conditions of an idea: none contains it
 
 
@@ -66,6 +67,23 @@ def _observation(book: Notebook, experiment: sqlite3.Row, condition: Condition) 
         "error": seen.error,
         "relative": condition.relative,
     }
+
+
+def beforehand(book: Notebook, incumbent: int, condition: Condition) -> str | None:
+    """Return in words what one run and several can say of a condition; None: nothing is known."""
+    name = condition.metric
+    theirs = list(measurements.metric_by_seed(book, incumbent, name).values())
+    wanted = judging.Wanted(condition.op, condition.value, condition.relative)
+    luck = judging.spread_of(measurements.repeats_of(book, incumbent, name))
+    one, several = (judging.settled_by(wanted, theirs, luck, runs) for runs in RUNS)
+    if one is None or several is None:
+        return None
+    unit = "x" if condition.relative else ""
+    edges = [f"{edge:.3g}{unit}" for edge in (*one, *several)]
+    return (
+        f"{condition.text}: one run confirms it from {edges[0]} on and refutes it from {edges[1]}, "
+        f"{RUNS[1]} runs from {edges[2]} and {edges[3]}; between it stays open"
+    )
 
 
 def _source(book: Notebook, number: int, metric: str) -> Source:
