@@ -55,7 +55,7 @@ def test_context_of_nothing_says_how_to_begin(quick: Quick) -> None:
     found = quick.lab("context", "--json").json
     assert list(found) == CONTEXT.split()
     assert (found["leaf"], found["metric"], found["direction"]) == ("toy", "loss", "minimize")
-    assert found["suggestion"] == "lab run --baseline --seeds 3: no baseline here yet"
+    assert found["suggestion"] == "lab run --baseline --seeds 3  # no baseline here yet"
     assert "lab run --baseline --seeds 3" in quick.lab("context").out
 
 

@@ -95,7 +95,7 @@ def test_a_crash_leaves_the_edit_and_puts_the_branch_back(toy: Toy, campaign: Pa
 
 def test_a_second_bug_of_an_idea_ends_it(toy: Toy, campaign: Path) -> None:
     idea = toy.idea(cwd=campaign)
-    for number, following in ((2, f"lab run {idea}  (or: "), (3, "lab result e3 -v crash")):
+    for number, following in ((2, f"lab run {idea}  # or: "), (3, "lab result e3 -v crash")):
         slope(campaign, 2.0, f"    raise ValueError({number})\n")
         said = toy.lab("run", idea, cwd=campaign, code=1).out
         assert said.splitlines()[-1].startswith(f"next: {following}")

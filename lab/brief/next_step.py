@@ -7,8 +7,9 @@ from .. import judge as judging
 from ..documents.leaves import Suggest
 from ..judge import stagnation
 from ..notebook import Notebook, audits, campaigns, ledger, lookup, read
+from ..notebook.runs import median_seconds
 from ..run import standing
-from ..run.assessment import audit_due, policy_for
+from ..run.assessment import audit_cost, audit_due, policy_for
 from ..text import num
 from ..workspace import Workspace
 from . import moves
@@ -17,10 +18,19 @@ from .situation import Situation, situation
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next, in a sentence that begins with the line to type."""
+    """What to do next: a line to type as it stands, with the reason as its comment; or a move."""
 
     text: str
     word: Suggest | None = None
+
+
+def _typed(command: str, why: str) -> str:
+    """Return a line that a shell takes whole.
+
+    >>> _typed("lab run h2", "never run")
+    'lab run h2  # never run'
+    """
+    return f"{command}  # {why}"
 
 
 def following(workspace: Workspace, book: Notebook) -> Step | None:
@@ -47,22 +57,24 @@ def _own_experiment(at: Situation) -> Step | None:
     one = open_ones[0]
     name = one["experiment"]
     if one["status"] == "lost" and lookup.experiment(at.book, int(name[1:]))["wave"]:
-        again = f"lab apply {name} --edit, then lab run {one['hypothesis']}"
+        again = f"lab apply {name} --edit && lab run {one['hypothesis']}"
         drop = f"or: lab result {name} -v crash"
-        return Step(f"{again}: {name} was lost and says nothing of the idea ({drop})")
+        return Step(_typed(again, f"{name} was lost and says nothing of the idea; {drop}"))
     if one["status"] == "lost":
-        return Step(f"lab run {one['hypothesis']}: {name} was lost and says nothing of the idea")
+        why = f"{name} was lost and says nothing of the idea"
+        return Step(_typed(f"lab run {one['hypothesis']}", why))
     row = lookup.experiment(at.book, int(name[1:]))
     if one["status"] in ("queued", "running") and row["kind"] == "elsewhere":
         number = f"--metrics '{{\"{row['metric'] or 'METRIC'}\": 0.1}}'"
-        return Step(
-            f"lab result {name} -v discard {number}: it runs elsewhere; you know how it ended"
-        )
+        command = f"lab result {name} -v discard {number}"
+        return Step(_typed(command, "it runs elsewhere; you know how it ended"))
     if one["status"] in ("queued", "running"):
-        return Step(f"lab wait {name}: it is {one['status']}")
+        return Step(_typed(f"lab wait {name}", f"it is {one['status']}"))
     found = standing.as_json(at.book, row, policy_for(at.book, row["id"]))
     why = f" ({found['why']})" if found["why"] else ""
-    return Step(f"{found['next']}: {name} has no verdict yet{why}")
+    command, _, otherwise = str(found["next"]).partition("  # ")
+    also = f"; {otherwise}" if otherwise else ""
+    return Step(_typed(command, f"{name} has no verdict yet{why}{also}"))
 
 
 def _unfinished(at: Situation) -> Step | None:
@@ -70,13 +82,13 @@ def _unfinished(at: Situation) -> Step | None:
     leaf, profile = at.workspace.leaf_name, at.workspace.profile
     begun = None if at.stands else campaigns.begun_baseline(at.book, leaf, profile)
     if begun is not None:
-        return Step(f"lab wait e{begun}: the baseline is being measured")
+        return Step(_typed(f"lab wait e{begun}", "the baseline is being measured"))
     left = campaigns.without_verdict(at.book, leaf)
     if left is None:
         return None
     name = left["campaign"].rpartition("/")[2]
     where = f'cd "$(lab worktree {quote(leaf)} {name})"'
-    return Step(f"{where}: e{left['experiment']} there has no verdict yet")
+    return Step(_typed(where, f"e{left['experiment']} there has no verdict yet"))
 
 
 def _due(at: Situation) -> Step | None:
@@ -85,14 +97,24 @@ def _due(at: Situation) -> Step | None:
         return foreign
     if at.stands is None:
         elsewhere = f" --leaf {quote(at.workspace.leaf_name)}" if at.workspace.asked_leaf else ""
-        return Step(f"lab run --baseline --seeds 3{elsewhere}: no baseline here yet", "baseline")
+        command = f"lab run --baseline --seeds 3{elsewhere}"
+        return Step(_typed(command, "no baseline here yet"), "baseline")
     if at.campaign and audits.unfinished(at.book, at.stands.tip, at.stands.base):
-        return Step("lab audit: it was begun and goes on where it stopped", "audit")
+        why = "it was begun and goes on where it stopped"
+        return Step(_typed("lab audit", why), "audit")
     whose = (at.campaign, at.workspace.leaf_name)
     if audit_due(at.book, *whose, at.stands, at.noise, at.policy):
         above = num(at.stands.provisional_gain, sign=True)
-        return Step(f"lab audit: {above} is provisional, and enough to be confirmed", "audit")
+        why = f"{above} is provisional, and enough to be confirmed: {_audit_lasts(at)}"
+        return Step(_typed("lab audit", why), "audit")
     return None
+
+
+def _audit_lasts(at: Situation) -> str:
+    """Return in words what an audit costs here."""
+    workspace = at.workspace
+    each = median_seconds(at.book, workspace.leaf_name, workspace.profile)
+    return audit_cost(at.policy.audit_runs, each)
 
 
 def _foreign(at: Situation) -> Step | None:
@@ -103,7 +125,7 @@ def _foreign(at: Situation) -> Step | None:
     if tip is None or tip == at.workspace.place.head:
         return None
     undo = f"git reset --soft {tip[:12]} && git reset -q"
-    return Step(f"{undo}: there are commits here that lab did not make; their edits stay")
+    return Step(_typed(undo, "there are commits here that lab did not make; their edits stay"))
 
 
 def _combined(at: Situation) -> Step | None:
@@ -117,7 +139,7 @@ def _combined(at: Situation) -> Step | None:
         return None
     names = " ".join(f"e{number}" for number in several)
     why = "each a little above the level; any gain of the sum is kept"
-    return Step(f"lab apply {names} --edit: {why}", "combine")
+    return Step(_typed(f"lab apply {names} --edit", why), "combine")
 
 
 def _behind(at: Situation) -> Step | None:
@@ -130,7 +152,7 @@ def _behind(at: Situation) -> Step | None:
     if judging.SIGN[at.workspace.leaf.direction] * (theirs - ours) <= 0:
         return None
     better = f"e{best} at {num(at.best.value)} is better than the {num(at.value)}"
-    return Step(f"lab move best: {better} that you stand on")
+    return Step(_typed("lab move best", f"{better} that you stand on"))
 
 
 def _has_begun(at: Situation) -> bool:
@@ -144,7 +166,8 @@ def _own_idea(at: Situation) -> Step | None:
     unrun = [one["hypothesis"] for one in at.mine if one["status"] == "not run"]
     if not unrun:
         return None
-    return Step(f"lab run {unrun[0]}: written down, never run (or: lab drop {unrun[0]})")
+    why = f"written down, never run; or: lab drop {unrun[0]}"
+    return Step(_typed(f"lab run {unrun[0]}", why))
 
 
 def _moved(move: stagnation.Move | None) -> Step | None:

@@ -28,7 +28,7 @@ class Action:
     >>> str(Action("replicate", experiment=34, seeds=2))
     'lab run e34 --seeds 2'
     >>> str(Action("run", hypothesis=12, otherwise=Action("judge", experiment=34, verdict="crash")))
-    'lab run h12  (or: lab result e34 -v crash)'
+    'lab run h12  # or: lab result e34 -v crash'
     >>> [str(Action(kind, leaf="sft")) for kind in ("worktree", "look")]
     ['cd "$(lab worktree sft NAME)"', 'lab context --leaf sft']
     """
@@ -49,5 +49,5 @@ class Action:
         words += [f"--seeds {self.seeds}"] if self.seeds is not None else []
         words += [f"--leaf {quote(self.leaf)}"] if self.leaf and self.kind != "worktree" else []
         words += [f"-v {self.verdict}"] if self.verdict is not None else []
-        words += [f" (or: {self.otherwise})"] if self.otherwise is not None else []
+        words += [f" # or: {self.otherwise}"] if self.otherwise is not None else []
         return " ".join(words)

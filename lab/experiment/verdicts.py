@@ -18,7 +18,7 @@ from ..text import num, plural
 from ..workspace import Workspace
 from . import branches, tips
 
-PROPOSE = "lab hypothesis CLAIM -m MECHANISM; what is known by now: lab context"
+PROPOSE = "lab hypothesis CLAIM -m MECHANISM  # what is known by now: lab context"
 AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
 
