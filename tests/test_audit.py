@@ -101,6 +101,20 @@ def test_a_lucky_seed_is_caught_and_the_branch_goes_back(toy: Toy, campaign: Pat
     assert toy.lab("doctor").code == 0
 
 
+def test_of_several_taken_back_it_says_which_had_evidence_of_their_own(
+    toy: Toy, campaign: Path
+) -> None:
+    keep(toy, campaign, "a lucky one", LUCKY.format("0.5"))
+    keep(toy, campaign, "on top of it", LUCKY.replace("2.0", "2.5").format("0.5"))
+    told = toy.lab("audit", cwd=campaign).out
+    assert "taken back: e2, e3; by its own runs surely better: e2 gain +2." in told
+    assert ", e3 gain +0." in told
+    assert "goes in again, as an idea of its own, by: lab apply e2 --edit\n" in told
+    found = toy.here("audit", "--json", cwd=campaign, code=None)
+    assert found.code == 4  # nothing is left to audit
+    toy.here("apply", "e2", "--edit", cwd=campaign)
+
+
 def test_what_is_neither_stays_and_claims_nothing(toy: Toy, campaign: Path) -> None:
     keep(toy, campaign, "no change but for one seed", LUCKY.format("1.0"))
     found = audit(toy, campaign)
@@ -126,9 +140,11 @@ def test_a_level_that_an_audit_moved_is_told_beside_the_gain_as_judged(
     shown = toy.here("show", "e2").out
     assert shown.count("not in the mean: ") == 1
     moved = toy.here("show", "e3").out
-    assert "gain as judged -1." in moved
-    assert "against e2's level as it is now, " in moved
-    assert ": +1." in moved
+    judged = next(line for line in moved.splitlines() if line.startswith("judged: "))
+    assert "; gain -1." in judged
+    assert "; +1." in judged
+    assert " by e2's level as it is now, " in judged
+    assert moved.count("gain ") == 1
 
 
 def test_what_is_not_confirmed_is_not_brought_home_unless_asked(toy: Toy, campaign: Path) -> None:
@@ -485,14 +501,17 @@ def test_one_change_has_one_gain_wherever_it_is_told(toy: Toy, campaign: Path) -
 def test_after_a_baseline_the_next_thing_is_a_worktree(toy: Toy) -> None:
     said = toy.lab("run", "--baseline", "--leaf", "toy").out
     assert 'next: cd "$(lab worktree toy NAME)"' in said
-    assert "Next: an idea" in toy.here("context", "--leaf", "toy").out
+    assert (
+        'Next: cd "$(lab worktree toy NAME)" && lab hypothesis'
+        in toy.here("context", "--leaf", "toy").out
+    )
 
 
 def test_whoever_comes_back_is_told_where_to_go_on(toy: Toy, campaign: Path) -> None:
     slope(campaign, 2.0)
     toy.lab("run", toy.idea(cwd=campaign), cwd=campaign)
     said = toy.here("context", "--leaf", "toy").out
-    assert 'Next: cd "$(lab worktree toy ada)": e2 there has no verdict yet' in said
+    assert 'Next: cd "$(lab worktree toy ada)"  # e2 there has no verdict yet' in said
     toy.here("result", "e2", "-v", "keep", cwd=campaign)
     assert "no verdict yet" not in toy.here("context", "--leaf", "toy").out
     shutil.copytree(toy.root / "toy", toy.root / "another")

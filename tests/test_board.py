@@ -107,7 +107,7 @@ def test_all_crashed_is_a_board_without_a_best(toy: Toy) -> None:
     (toy.root / "log.tsv").write_text(LOG + "\n".join(rows) + "\n")
     toy.lab("import", "log.tsv", "--leaf", "old")
     out = toy.lab("board", "old").out
-    assert "3 experiments: 0 kept, 0 discarded, 3 crashed" in out
+    assert "3 ideas tried: 0 kept, 0 discarded, 3 crashed" in out
     assert "best" not in out
 
 

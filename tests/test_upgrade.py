@@ -55,7 +55,7 @@ def test_every_command_finds_what_the_first_release_wrote(old: Quick) -> None:
     assert "raise the slope to two" in context
     assert "the slope is worth raising, never lowering" in context
     board = old.lab("board", "toy").out
-    assert "4 experiments: 2 kept, 1 discarded, 1 crashed" in board
+    assert "3 ideas tried: 1 kept, 1 discarded, 1 crashed; 1 baseline" in board
     assert "gain: nothing confirmed, provisional +2.9" in board
     assert "e2 +2.97? ± 0.019" in board
     failures = old.lab("failures", "a lower slope", "--leaf", "toy").out

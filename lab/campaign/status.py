@@ -168,7 +168,7 @@ def _run_line(one: LiveRun) -> str:
 def _campaign_lines(one: Campaign) -> list[str]:
     """Return what a campaign is at, and below it why it is not at work, or what it said last."""
     agent = f" by {one['agent']}" if one["agent"] else ""
-    counts = f"{plural(one['experiments'], 'experiment')}, {one['keeps']} kept"
+    counts = f"{plural(one['experiments'], 'idea')} tried, {one['keeps']} kept"
     words = f"{one['campaign']}{agent} {_at(one)}: {counts}{_figures(one)}"
     newest = f", newest {one['experiment']} {one['verdict'] or one['status']}"
     lines = [words + (newest if one["experiment"] else "")]

@@ -276,6 +276,8 @@ def leaves_(workspace: Workspace, json_: bool) -> None:
         lab leaves
         lab leaves --json
     """
+    from ..views.board_text import tally_text
+
     with workspace.open() as book:
         found = [_leaf(workspace, book, name) for name in leaves.find(workspace.place.top)]
     if json_:
@@ -286,8 +288,8 @@ def leaves_(workspace: Workspace, json_: bool) -> None:
             click.echo(f"{row['leaf']}: {plain(row['problem'])}")
         else:
             click.echo(
-                f"{row['leaf']}: {row['metric']} ({row['direction']}), {row['experiments']} "
-                f"experiments, {row['keep']} kept. {block(row['purpose'])}"
+                f"{row['leaf']}: {row['metric']} ({row['direction']}), {tally_text(row)}. "
+                f"{block(row['purpose'])}"
             )
     if not found:
         click.echo("No leaf here. Make one: lab adopt SCRIPT, or lab new NAME")

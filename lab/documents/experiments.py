@@ -57,6 +57,13 @@ class Paired(TypedDict):
     runs: int  # pairs of runs it is known from
 
 
+class AtSeed(TypedDict):
+    """A change beside its incumbent at a seed that both have run."""
+
+    seed: int  # which one
+    gain: Metric  # of the change's run above the incumbent's; positive is better
+
+
 class Observation(TypedDict):
     """What was measured of one condition by which a mechanism can be seen."""
 
@@ -152,6 +159,7 @@ class Standing(Judged):
     confirmed_gain: Metric | None  # what audits confirmed of its branch, all together
     provisional_gain: Metric | None  # of its branch, above what was last confirmed
     pairs: Paired | None  # what equal seeds share; null while no audit tells
+    equal_seeds: list[AtSeed]  # the seeds that it and its incumbent have both run
     mechanism: Mechanism | None  # what is known of the mechanism
     constraints: Constraints  # what it broke
     flags: list[str]  # what is odd about its numbers
@@ -176,6 +184,15 @@ class Standing(Judged):
 # -- lab audit ----------------------------------------------------------------
 
 
+class ByItself(TypedDict):
+    """What the runs of a change that an audit took back said of it by itself."""
+
+    experiment: ExperimentId  # which one
+    gain: Metric | None  # as it was judged
+    se: Metric | None  # the standard error of that
+    p_better: Chance | None  # how likely it was better
+
+
 class Audit(TypedDict):
     """What an audit came to: a branch's tip and what was last confirmed, run in turn."""
 
@@ -195,6 +212,7 @@ class Audit(TypedDict):
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
     try_alone: list[ExperimentId]  # those taken back, the likeliest first; or a tip that crashed
+    by_itself: list[ByItself]  # of the same, what their own runs said
 
 
 # -- lab log -------------------------------------------------------------------
@@ -342,6 +360,7 @@ class Experiment(Entry):
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict
+    equal_seeds: list[AtSeed]  # the seeds that it and its incumbent have both run
     marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
 

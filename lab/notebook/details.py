@@ -55,6 +55,7 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "reported": [
             cast(ReportedRecord, _unpacked(row)) for row in _records(book, "reported", number)
         ],
+        "equal_seeds": measurements.at_equal_seeds(book, experiment),
         "marks": marks(book, number),
         "outside_noise": number in measurements.noise_and_outside(book, row["scope"])[1],
     }

@@ -5,7 +5,9 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 
+from ..documents.experiments import AtSeed
 from ..judge import (
+    SIGN,
     Group,
     Noise,
     Pairs,
@@ -264,6 +266,22 @@ def pairs(book: Notebook, scope: int) -> Pairs | None:
         (known_by(book, row["id"]).selecting, known_by(book, row["incumbent"]).runs) for row in rows
     ]
     return correlation(sides, noise(book, scope))
+
+
+def at_equal_seeds(book: Notebook, experiment: sqlite3.Row) -> list[AtSeed]:
+    """Return how far a change's runs are above its incumbent's at the seeds that both have run.
+
+    Of each side every run that gave a number, whatever was chosen by it.
+    """
+    if experiment["incumbent"] is None or experiment["direction"] is None:
+        return []
+    ours, theirs = (
+        by_seed(counted(_runs(book, number)))
+        for number in (experiment["id"], experiment["incumbent"])
+    )
+    sign = SIGN[experiment["direction"]]
+    shared = sorted(seed for seed in ours if seed in theirs)
+    return [{"seed": seed, "gain": sign * (ours[seed] - theirs[seed])} for seed in shared]
 
 
 def by_audit(book: Notebook, audit: int, experiment: int) -> dict[int, float]:

@@ -168,16 +168,24 @@ def mark(book: Notebook, number: int) -> str | None:
 
 
 def _loads(ours: Sequence[Machine], theirs: Sequence[Machine], against: int | None) -> list[str]:
-    """Return that either side waited for a core, in one line, and what that let through."""
-    mine, others = (_most_delayed(side) for side in (ours, theirs))
-    if max(mine, others) <= LOADED:
+    """Return that one side waited for a core far longer, in a line, and what that let through.
+
+    Where both waited alike nothing is said: nothing in their difference can come of it.
+    """
+    if against is None:
         return []
-    shares = [f"{mine:.0%} of its time waiting for a core"] if mine > LOADED else []
-    shares += [f"its incumbent e{against} {others:.0%}"] if others > LOADED else []
+    mine, others = (_most_delayed(side) for side in (ours, theirs))
     used, than = (_cpu_s(side) for side in (ours, theirs))
-    if used is not None and than is not None and used > CHILDREN * than:
+    wider = used is not None and than is not None and used > CHILDREN * than
+    if max(mine, others) <= LOADED or not (abs(mine - others) > LOADED or wider):
+        return []
+    shares = [
+        f"{mine:.0%} of its time waiting for a core",
+        f"its incumbent e{against} {others:.0%}",
+    ]
+    if used is not None and than is not None and wider:
         shares.append(f"and it used {used / than:.1f} times the CPU seconds of e{against}")
-    return [f"measured under load ({', '.join(shares)})"]
+    return [f"measured under another load ({', '.join(shares)})"]
 
 
 def _most_delayed(machines: Sequence[Machine]) -> float:
@@ -205,7 +213,10 @@ def _words(found: Beside, against: str) -> str:
         )
     slower, dearer = ("slower", "dearer") if found.steps < 1 else ("quicker", "cheaper")
     if found.is_machine:
-        return f"pace: {steps}, from a {slower} machine, for which the CPU clock allowed"
+        return (
+            f"pace: {steps}, and its reference loop was as much {slower} (the machine, or what the "
+            "change leaves of the caches): the CPU clock allowed for it"
+        )
     if found.is_own:
         return f"pace: {steps}, from {dearer} steps: the reference loop saw no {slower} machine"
     return f"pace: {steps} ({dearer} steps or a {slower} machine)"

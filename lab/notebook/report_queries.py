@@ -114,7 +114,8 @@ def row(book: Notebook, experiment: int) -> dict[str, Any]:
 def made(book: Notebook, leaf: str, first: int) -> dict[str, int]:
     """Return how many experiments a leaf was given from `first` on, and what became of them."""
     found = book.one(
-        "select count(*) as experiments, ifnull(sum(s.verdict = 'keep' and e.kind <> 'baseline'), "
+        "select ifnull(sum(e.kind <> 'baseline'), 0) as experiments, "
+        "ifnull(sum(s.verdict = 'keep' and e.kind <> 'baseline'), "
         "0) as keep, ifnull(sum(s.verdict = 'discard'), 0) as discard, "
         "ifnull(sum(s.verdict = 'crash'), 0) as crash, ifnull(sum(s.verdict is null), 0) as open "
         "from experiments e join state s on s.experiment = e.id where s.leaf = ? and e.id >= ? "

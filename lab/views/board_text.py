@@ -1,8 +1,8 @@
 """`lab board` as text: plain where a program reads it, coloured on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..documents.leaves import Block, Board, Pruning, Row
 from ..text import num, plural, shorten, span
@@ -107,10 +107,7 @@ def _is_unproven(row: Row) -> bool:
 def _head(found: Board, width: int) -> list[tuple[str, str]]:
     counts = found["counts"]
     metric = f"{found['metric'] or 'no metric yet'} ({found['direction'] or '-'})"
-    tally = (
-        f"{plural(counts['experiments'], 'experiment')}: {counts['keep']} kept, "
-        f"{counts['discard']} discarded, {counts['crash']} crashed"
-    )
+    tally = tally_text(counts)
     if found["imported"]:
         tally += f"; {found['imported']} of them imported"
     own = ", self-reported: the script's own word" if found["self_reported"] else ""
@@ -166,6 +163,20 @@ def worth(found: Board) -> str:
     if provisional is None:
         return f"claimed gain {num(found['claimed_gain'], sign=True)}, not measured here"
     return gains(confirmed, provisional)
+
+
+def tally_text(counts: Mapping[str, Any]) -> str:
+    """Return how many ideas were tried and what became of them; a baseline is none, nor kept.
+
+    >>> tally_text({"experiments": 5, "keep": 2, "baselines": 1, "discard": 2, "crash": 1})
+    '4 ideas tried: 1 kept, 2 discarded, 1 crashed; 1 baseline'
+    """
+    of = counts["baselines"]
+    baselines = f"; {plural(of, 'baseline')}" if of else ""
+    return (
+        f"{plural(counts['experiments'] - of, 'idea')} tried: {counts['keep'] - of} kept, "
+        f"{counts['discard']} discarded, {counts['crash']} crashed{baselines}"
+    )
 
 
 def gains(confirmed: float | None, provisional: float | None) -> str:
