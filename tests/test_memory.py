@@ -30,12 +30,12 @@ def following(toy: Toy, where: Path) -> str:
 
 def test_next_is_what_is_unfinished_then_an_idea_never_run(toy: Toy, campaign: Path) -> None:
     run(toy, campaign, 2.0)
-    assert following(toy, campaign).startswith("Next: lab result e2 -v keep: e2 has no verdict")
+    assert following(toy, campaign).startswith("Next: lab result e2 -v keep  # e2 has no verdict")
     settle(toy, campaign, "e2", "keep")
     toy.idea("for later", cwd=campaign)
-    assert following(toy, campaign).startswith("Next: lab run h2: written down, never run")
+    assert following(toy, campaign).startswith("Next: lab run h2  # written down, never run")
     toy.here("drop", "h2", "the same as h1", cwd=campaign)
-    assert following(toy, campaign).startswith("Next: an idea")
+    assert following(toy, campaign).startswith("Next: lab hypothesis CLAIM")
 
 
 def test_a_baseline_run_again_for_a_change_ends_with_the_change_s_next_line(
@@ -77,7 +77,7 @@ def test_a_new_campaign_beside_a_better_best_begins_there(toy: Toy, campaign: Pa
     other = toy.campaign("bob")
     run(toy, campaign, 2.0)
     settle(toy, campaign, "e2", "keep")
-    assert following(toy, other).startswith("Next: lab move best: e2 at ")
+    assert following(toy, other).startswith("Next: lab move best  # e2 at ")
 
 
 def test_the_best_is_what_nothing_kept_was_built_on(toy: Toy, campaign: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_best_is_what_nothing_kept_was_built_on(toy: Toy, campaign: Path) ->
     assert toy.here("board", "toy", "--json").json["best"]["experiment"] == "e3"
     assert "lab move" not in following(toy, campaign)
     other = toy.campaign("bob")
-    assert following(toy, other).startswith("Next: lab move best: e3 at ")
+    assert following(toy, other).startswith("Next: lab move best  # e3 at ")
     toy.here("move", "best", cwd=other)
     assert "SLOPE = 2.8" in (other / "train.py").read_text()
 
@@ -144,6 +144,17 @@ def test_a_noise_of_a_far_worse_program_is_said_to_be(toy: Toy, campaign: Path) 
     assert now["df"] > before["df"]
     assert now["sd"] < before["sd"]  # near the truth the same luck moves the loss less
     assert "this one's" not in toy.here("context", cwd=campaign).out
+
+
+def test_a_baseline_is_neither_an_idea_nor_kept_wherever_it_is_counted(
+    toy: Toy, campaign: Path
+) -> None:
+    run(toy, campaign, 2.0)
+    settle(toy, campaign, "e2", "keep")
+    told = "1 idea tried: 1 kept, 0 discarded, 0 crashed; 1 baseline"
+    for words in (["context"], ["board", "toy"], ["leaves"]):
+        assert told in toy.here(*words, cwd=campaign).out
+    assert "toy/ada by hand: 1 idea tried, 1 kept" in toy.here("status").out
 
 
 def test_status_tells_where_the_branch_stands(toy: Toy, campaign: Path) -> None:
@@ -258,7 +269,7 @@ def test_what_was_lost_stays_open_with_its_edit(toy: Toy, campaign: Path) -> Non
     os.kill(toy.supervisor(), signal.SIGKILL)
     mine = toy.lab("context", "--json", cwd=campaign).json["mine"]
     assert [one["status"] for one in mine] == ["lost"]
-    assert "Next: lab run h1: e2 was lost" in toy.here("context", cwd=campaign).out
+    assert "Next: lab run h1  # e2 was lost" in toy.here("context", cwd=campaign).out
 
 
 def test_a_bar_that_no_number_reaches_is_said_to_be_out_of_reach(toy: Toy) -> None:
@@ -271,6 +282,8 @@ def test_a_bar_that_no_number_reaches_is_said_to_be_out_of_reach(toy: Toy) -> No
     found = run(toy, campaign, 2.0)
     assert found["bar"] > 1
     assert any("which no number reaches" in hint for hint in found["hints"])
+    settle(toy, campaign, "e2", "discard")
+    assert run(toy, campaign, 2.1)["hints"] == []  # told once for this incumbent and noise
     assert toy.here("context", "--json", cwd=campaign).json["out_of_reach"]
     assert "lower the noise first" in toy.here("context", cwd=campaign).out
 

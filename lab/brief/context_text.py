@@ -17,7 +17,7 @@ from ..documents.leaves import (
     Win,
 )
 from ..text import CHARACTERS_A_TOKEN, num, plural, shorten, span
-from ..views.board_text import gains
+from ..views.board_text import gains, tally_text
 from .budget import SENTENCES
 from .failures import entry
 
@@ -89,13 +89,10 @@ def _said(found: Context, items: int, failures: bool) -> set[str]:
 
 def _heading(found: Context) -> list[str]:
     counts = found["counts"]
-    baselines = f" (baselines: {counts['baselines']})" if counts["baselines"] else ""
     lines = [
         f"{found['leaf']}: {found['metric']} ({found['direction']}), profile {found['profile']} on "
         f"{found['platform']}, yardstick {found['yardstick']}",
-        f"{plural(counts['experiments'], 'experiment')}: {counts['keep']} kept{baselines}, "
-        f"{counts['discard']} discarded, {counts['crash']} crashed; {found['since_keep']} since "
-        "the last keep",
+        f"{tally_text(counts)}; {found['since_keep']} since the last keep",
     ]
     if counts["attempts"]:
         lines[-1] += f"; {counts['attempts']} failed in a dry run"
@@ -111,9 +108,9 @@ def _next(found: Context, whole: int) -> list[str]:
         return [f"Next: {shorten(found['suggestion'], whole)}"]
     if found["incumbent"]:
         where = (
-            "" if found["in_campaign"] else f', in cd "$(lab worktree {quote(found["leaf"])} NAME)"'
+            "" if found["in_campaign"] else f'cd "$(lab worktree {quote(found["leaf"])} NAME)" && '
         )
-        return [f"Next: an idea: lab hypothesis CLAIM -m MECHANISM{where}"]
+        return [f"Next: {where}lab hypothesis CLAIM -m MECHANISM  # an idea of yours"]
     return []
 
 
@@ -184,18 +181,26 @@ def _ledgers(found: Context) -> list[str]:
     """Return what an idea must reach, and what of the branch is claimed."""
     if found["level"] is None:
         return []
-    words = f"Level to beat (less luck): {num(found['level'])}"
-    if found["bar"] is not None:
-        words += f", one run is kept at {num(found['bar'])}"
-        if found["out_of_reach"]:
-            words += (
-                ", which no number reaches: lower the noise first (kept by a reason), or it is done"
-            )
-    lines = [f"{words}; {gains(found['confirmed_gain'], found['provisional_gain'])}"]
+    lines = [f"{_bar(found)}; {gains(found['confirmed_gain'], found['provisional_gain'])}"]
     if found["pairs"] is not None and found["pairs"]["rho"] > 0:
         lines.append(f"Equal seeds share luck: correlation {found['pairs']['rho']:.2f}")
     bag = [f"{one['experiment']} {num(one['gain'], sign=True)}" for one in found["bag"]]
     return lines + ([f"Bag (above the level, below the bar): {', '.join(bag)}"] if bag else [])
+
+
+def _bar(found: Context) -> str:
+    """Return what the next idea must reach, and that seeds which are added later raise it."""
+    words = f"Level to beat (the incumbent's number less luck): {num(found['level'])}"
+    if found["bar"] is None:
+        return words
+    words += f"; an idea's first run is kept from {num(found['bar'])} on"
+    if found["out_of_reach"]:
+        return (
+            f"{words}, which no number reaches: lower the noise first (kept by a reason), or it is "
+            "done"
+        )
+    later = found["bar_after_a_look"]
+    return f"{words}, seeds added after a look only from {num(later)}" if later else words
 
 
 def _section(title: str, rows: list[str]) -> list[str]:

@@ -13,8 +13,9 @@ from ..documents.experiments import Begun, Detail, Judged, Reference, Replicate,
 from ..notebook import Notebook, campaigns, ledger, lookup, measurements, read, waves
 from ..notebook.marks import marks
 from ..notebook.replicates import PRUNED, SAYS_NOTHING
-from ..text import error, num, plain, plural, span, to_go
+from ..text import num, plain, plural, span, to_go
 from ..views.experiment_text import uncounted
+from ..views.gain_text import equal_seeds_text, gain_text
 from ..views.mechanism_text import mechanism_text
 from .assessment import (
     BASELINE_SEEDS,
@@ -98,6 +99,7 @@ def as_json(
         "confirmed_gain": stands.confirmed_gain if stands else None,
         "provisional_gain": stands.provisional_gain if stands else None,
         "pairs": paired(standing.pairs),
+        "equal_seeds": measurements.at_equal_seeds(book, experiment),
         "mechanism": standing.mechanism,
         "constraints": {"broken": list(standing.broken)},
         "flags": sorted({flag for run in known.runs for flag in json.loads(run["flags"] or "[]")}),
@@ -175,6 +177,9 @@ def _hints(
     found = list(known.detail.get("hints", []))
     if standing.moved:
         found.append(_elsewhere(standing.moved, experiment["incumbent"]))
+    judgement = known.judgement
+    if lookup.judged_alike(book, experiment, judgement.level, judgement.noise):
+        return found  # what follows was told then, and the context tells it
     unlike = None
     if known.stands is not None and standing.noise is not None:
         unlike = ledger.unlike(book, known.stands, standing.noise)
@@ -184,8 +189,8 @@ def _hints(
             f"lab run e{experiment['incumbent']} --seeds 3 tells this one's, or an audit"
         )
     values = [run["value"] for run in known.runs if run["value"] is not None]
-    if judging.out_of_reach(known.judgement.bar, values, experiment["direction"]):
-        found.append(FAR.format(num(known.judgement.bar)))
+    if judging.out_of_reach(judgement.bar, values, experiment["direction"]):
+        found.append(FAR.format(num(judgement.bar)))
     return found
 
 
@@ -285,7 +290,7 @@ def _next(
 
 
 def gain_by_now(book: Notebook, experiment: sqlite3.Row) -> str | None:
-    """Return a gain as judged and as it is now, where its incumbent's level has moved since."""
+    """Return what a gain is by now, in a clause, where its incumbent's level has moved since."""
     then = lookup.last_judgement(book, experiment["id"])
     now = assess(book, experiment, policy_for(book, experiment["id"])).judgement
     if then is None or then["gain"] is None or then["level"] is None:
@@ -296,9 +301,8 @@ def gain_by_now(book: Notebook, experiment: sqlite3.Row) -> str | None:
     if abs(up) <= MOVED * now.noise:
         return None
     return (
-        f"gain as judged {num(then['gain'], sign=True)}, against level {num(then['level'])}; "
-        f"against e{experiment['incumbent']}'s level as it is now, {num(now.level)}: "
-        f"{num(then['gain'] - up, sign=True)}"
+        f"{num(then['gain'] - up, sign=True)} by e{experiment['incumbent']}'s level as it is now, "
+        f"{num(now.level)} (it was {num(then['level'])})"
     )
 
 
@@ -354,11 +358,13 @@ def _against(found: Standing, incumbent: Reference) -> str:
     """Return the incumbent, what there was to beat, and by how much it was."""
     value, level = num(incumbent["value"]), num(found["level"])
     luck = f", level {level}" if level != value else ""
-    return (
-        f"incumbent {incumbent['experiment']} {value} ({plural(incumbent['runs'], 'run')}){luck}; "
-        f"gain {num(found['gain'], sign=True)} ± {error(found['se'])}, "
-        f"P(better) {error(found['p_better'])}, a keep needs {num(found['bar'])}"
-    )
+    parts = [
+        f"against {incumbent['experiment']} {value} ({plural(incumbent['runs'], 'run')}){luck}",
+        gain_text(found["gain"], found["se"], found["p_better"]),
+        equal_seeds_text(found["equal_seeds"]),
+        f"a keep needs {num(found['bar'])}" if found["bar"] is not None else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def _over(found: Standing) -> str:
@@ -369,6 +375,8 @@ def _over(found: Standing) -> str:
         f"{_seed(run)} {uncounted(run['seed'], counted)}" for run in runs if run not in counted
     ]
     rest = f"; not over {', '.join(others)}" if others else ""
+    if len(counted) == 1:
+        return f"(seed {counted[0]['seed']}){rest}"
     return f"over {plural(len(counted), 'run')}: {', '.join(map(_seed, counted))}{rest}"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Attempt, Entry, Experiment, Hypothesis, RunRecord
-from ..text import error, num, plain, plural, shorten, span
+from ..text import num, plain, plural, shorten, span
+from .gain_text import equal_seeds_text, gain_text
 from .mechanism_text import mechanism_text
 
 WIDTH = 96  # characters of a line: a terminal of 100 and a margin
@@ -28,13 +29,12 @@ def experiment(
     """Return an experiment in words: what, why, numbers, runs, judgement, change, what to type.
 
     `incumbent` is what it was compared with, `change` its diff, `following` what to type, `moved`
-    what its gain is by now where it was judged by another level.
+    what its gain is by now, where it was judged by another level.
     """
     lines = [_heading(found), *_why(found), _where(found)]
     lines += _numbers(found, incumbent)
-    lines += [moved] if moved else []
     lines += _runs(found["runs"])
-    lines += _judged(found)
+    lines += _judged(found, moved)
     lines += _change(change, found)
     return "\n".join([*lines, f"next: {following}", f"all of it: lab show {_id(found)} --json"])
 
@@ -85,7 +85,8 @@ def _numbers(found: Experiment, incumbent: Experiment | None) -> list[str]:
     beside = f"  {incumbent['experiment']} (incumbent)" if incumbent else ""
     claimed = ", as claimed" if found["claimed"] else ""
     better = "higher" if found["direction"] == "maximize" else "lower"
-    gain = f"; gain as judged {num(found['gain'], sign=True)}" if found["gain"] is not None else ""
+    told = found["gain"] is not None and not found["judgements"]
+    gain = f"; gain {num(found['gain'], sign=True)}" if told else ""
     lines = [f"{'':<{width}}  {_id(found):<{column}}{beside}".rstrip()]
     for name in names[:METRICS]:
         own = num(value if name == main else mine[name])
@@ -138,14 +139,15 @@ def _spared(run: RunRecord) -> list[str]:
     return [f"  hopeless ({margin}), and went on as every tenth does"]
 
 
-def _judged(found: Experiment) -> Iterator[str]:
+def _judged(found: Experiment, moved: str | None) -> Iterator[str]:
     """Yield the newest judgement, the verdict with its lesson, and where a failure was told."""
     if found["judgements"]:
         last = found["judgements"][-1]
-        spread = f" ± {error(last['se'])}" if last["se"] is not None else ""
-        sure = f", P(better) {error(last['p_better'])}" if last["p_better"] is not None else ""
-        gain = f"gain {num(last['gain'], sign=True)}{spread}{sure}; " if last["gain"] else ""
-        yield shorten(f"judged: {last['suggest']}; {gain}".rstrip("; "), WIDTH)
+        told = last["gain"] is not None
+        gain = gain_text(last["gain"], last["se"], last["p_better"]) if told else ""
+        pairs = equal_seeds_text(found["equal_seeds"])
+        parts = [f"judged: {last['suggest']}", gain, moved or "", pairs]
+        yield shorten("; ".join(filter(None, parts)), 3 * WIDTH)
         yield shorten(f"  {last['why']}", 2 * WIDTH)
     for mark in found["marks"]:
         yield shorten(f"bear in mind: {mark}", 3 * WIDTH)
