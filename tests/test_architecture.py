@@ -32,6 +32,9 @@ ONE_PLACE = {
     "matplotlib": "lab/views/plot.py",
     "modal": "lab/runner/",
     "optuna": "lab/tuner/",
+    "tensorboard": "lab/mirror/tensorboard.py",
+    "trackio": "lab/mirror/trackio.py",
+    "wandb": "lab/mirror/wandb.py",
 }
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
@@ -40,7 +43,7 @@ LAYERS = (
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),
-    ("run", "views", "tuner"),
+    ("mirror", "run", "views", "tuner"),
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
     ("judge", "search", "confine", "system"),

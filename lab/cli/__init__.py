@@ -155,6 +155,7 @@ def _defaults(words: Sequence[str]) -> dict[str, Any]:
     from .hosts import settings
 
     known = {name: one.value for name, one in settings().items() if one.value is not None}
+    known.pop("mirror", None)  # is no option of theirs
     if "on" in known:
         known["runner"] = known.pop("on")
     return {"default_map": {"loop": known, "launch": known}}

@@ -124,7 +124,7 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
     from ..maintenance import kept
     from ..maintenance.doctor import stray_sandboxes, versions
     from ..run import heads
-    from .hosts import command_page
+    from .hosts import command_page, mirror_notes
 
     if fix and not workspace.is_persons:
         raise Refused(
@@ -144,7 +144,7 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
             problems += list(heads.faults(workspace.place.main, workspace.place.home, book))
             problems += list(kept.faults(workspace, book))
         problems += stray_sandboxes(book, fix)
-        notes = skills.faults(workspace.place.top, command_page())
+        notes = [*skills.faults(workspace.place.top, command_page()), *mirror_notes()]
         found = versions(workspace, book) | {"notes": notes, "problems": problems}
         found["ok"] = not problems
     if json_:

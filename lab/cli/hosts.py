@@ -121,12 +121,24 @@ def settings() -> dict[str, configuration.Setting]:
     return configuration.read(files)
 
 
+def mirror_notes() -> list[str]:
+    """Return what keeps runs from being mirrored as `[mirror]` says, two lines each."""
+    from ..mirror import faults
+
+    try:
+        home = repo.place(folder()).home
+    except LabError:  # only a repository has runs
+        return []
+    return faults.told(home, configuration.mirror(home))
+
+
 @click.command()
 @as_json
 def config(json_: bool) -> None:
     """Show what `lab loop` and `lab launch` take where an option is not given, and whence.
 
     Yours is ~/.config/lab/config.toml; one repository's is .lab/config.toml in its main checkout.
+    What stands in `[mirror]` sends steps and results of runs on, too.
 
     Examples:
 
@@ -146,6 +158,8 @@ def config(json_: bool) -> None:
     for name, one in found.items():
         said = f"{one.value}  ({one.file})" if one.file else "-"
         click.echo(f"{name:<8} {said}")
+    for line in mirror_notes():
+        click.echo(f"note: {line}", err=True)
 
 
 @click.command()

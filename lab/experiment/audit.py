@@ -17,7 +17,7 @@ from ..documents.experiments import Audit, ByItself
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
-from ..run import budget
+from ..run import budget, mirroring
 from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes, source
 from ..system.home import Home
@@ -284,6 +284,8 @@ class Auditor:
                         suggested="discard",
                         gain=lookup.state(self.book, number)["gain"],
                     )
+        for number in sides.since:
+            mirroring.verdict(self.workspace.place.home, number)
 
     def _branch_back(self, sides: Sides) -> str | None:
         """Put the branch where what was taken back began; return what stays of it in the files."""

@@ -11,7 +11,7 @@ from ..brief import next_step
 from ..documents.action import Action
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, ledger, lookup, measurements, record, waves
-from ..run import assessment, heads, mechanism
+from ..run import assessment, heads, mechanism, mirroring
 from ..system import left
 from ..system.home import Home
 from ..text import num, plural
@@ -78,6 +78,7 @@ def give(
         )
         moved = worktree.settle(book, asked)
     heads.keep(workspace.place.main, workspace.place.home, book)
+    mirroring.verdict(workspace.place.home, number)
     if asked.verdict != "keep":
         remove_artefacts(workspace.place.home, number)
     state = lookup.state(book, number)

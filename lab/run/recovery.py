@@ -19,7 +19,7 @@ from ..notebook.replicates import PRUNED, SAYS_NOTHING
 from ..repo import checkout_lock
 from ..system import locks, processes
 from ..system.home import Home
-from . import exports
+from . import exports, mirroring
 from .spawn import spawn_supervisor
 from .stages import SEALED, WARM
 
@@ -106,6 +106,7 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         record.job_ended(book, job["id"], "lost")
         if not finished:
             record.result(book, experiment, verdict(book, number), job=job["id"])
+    mirroring.verdict(place.home, number)
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
     click.echo(_message(book, experiment, finished), err=True)
 

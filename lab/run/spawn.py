@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import Environment
@@ -26,22 +26,26 @@ def _in_export(path: str, export: Path, checkouts: Sequence[Path]) -> str:
 
 def spawn_supervisor(home: Home, job: int, lock: int) -> None:
     """Start the process that owns the run from here on, with the job's lock in its hands."""
-    argv = [sys.executable, "-P", "-m", "lab.run.supervisor", str(home), str(job), str(lock)]
     os.set_inheritable(lock, True)
     try:
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        log = os.open(home.keeper_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        streams = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ((0, nothing), (1, log), (2, log))]
-        os.posix_spawn(
-            sys.executable,
-            argv,
-            source.environ(),
-            file_actions=streams,
-            setsid=True,
-        )
-        os.close(nothing)
-        os.close(log)
+        words = ["lab.run.supervisor", str(home), str(job), str(lock)]
+        spawned(words, source.environ(), nothing, home.keeper_log, setsid=True)
     except OSError as error:
         raise Environment(
             f"cannot start the supervisor: {error}.", "Look with: lab doctor"
         ) from None
+
+
+def spawned(
+    words: Sequence[str], environ: Mapping[str, str], stdin: int, log: Path, setsid: bool
+) -> int:
+    """Start a module of ours that reads from `stdin`, which is closed here; return its process."""
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    streams = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in ((0, stdin), (1, out), (2, out))]
+    argv = [sys.executable, "-P", "-m", *words]
+    try:
+        return os.posix_spawn(sys.executable, argv, environ, file_actions=streams, setsid=setsid)
+    finally:
+        os.close(stdin)
+        os.close(out)

@@ -29,7 +29,7 @@ def read(path: Path) -> list[Step]:
                 raw = [_line_at(file, place * size // LINES) for place in range(LINES)]
     except OSError:
         return []
-    return [step for step in map(_step, raw) if step is not None]
+    return [step for step in map(parsed, raw) if step is not None]
 
 
 def _line_at(file: Any, place: int) -> bytes:
@@ -39,7 +39,8 @@ def _line_at(file: Any, place: int) -> bytes:
     return bytes(file.readline(1 << 16))
 
 
-def _step(raw: bytes) -> Step | None:
+def parsed(raw: bytes) -> Step | None:
+    """Return a line of a step log; None where it is torn, or none of a step."""
     try:
         step = json.loads(raw)
     except (ValueError, RecursionError):

@@ -27,6 +27,7 @@ from ..system import processes
 from ..system.home import KEEPER_LOG, Home
 from . import heads, recovery
 from .execution import Execution
+from .mirroring import Mirror
 from .order import JobContext
 
 INFRA_RETRIES = 2
@@ -55,6 +56,7 @@ class Supervisor:
         self.folder = home.experiment(self.number)
         self.restore: dict[str, Any] = json.loads(self.job["restore"] or "{}")
         self.asked_to_stop = False
+        self.mirror = Mirror(home, self.number)
         source = Path(self.restore["main"])
         beside = (Path(self.restore.get("beside", source)),)
         self.order = JobContext(book, home, source, beside, self.experiment, self.job, self)
@@ -103,7 +105,9 @@ class Supervisor:
                 raise Stopped
             run = under_way.pop() if under_way else self._open(seed)
             trial = Execution(self.order, run, seed)
+            self.mirror.say("begins", run)
             failure = trial.perform()
+            self.mirror.say("ended", run)
             if failure in ("interrupted", "stopped"):
                 raise Stopped
             if failure != "infra" or attempt == INFRA_RETRIES or not trial.worth_retrying:
@@ -143,6 +147,8 @@ class Supervisor:
             record.job_ended(self.book, self.job["id"], how)
             if not measured:
                 record.result(self.book, self.experiment, verdict, job=self.job["id"])
+        if not measured:
+            self.mirror.say("verdict")
 
     def clean_up(self) -> None:
         """Remove what only a living job needs, also of supervisors that were killed."""

@@ -76,6 +76,11 @@ class Home:
         """The CPU slots of this notebook and their queue."""
         return self.path / "slots"
 
+    @property
+    def mirror(self) -> Path:
+        """What `[mirror]` writes unless it names a folder, and the logs of who writes it."""
+        return self.path / "mirror"
+
     def cache(self, leaf: str, profile: str, key: str) -> Path:
         """Return where `prepare` leaves its data, for all runs with the same key."""
         return self.path / "cache" / leaf / profile / key
