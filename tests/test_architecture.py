@@ -43,7 +43,7 @@ LAYERS = (
     ("report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),
-    ("mirror", "run", "views", "tuner"),
+    ("mirror", "page", "run", "views", "tuner"),
     ("notebook", "leaf"),
     ("importers", "slots", "runner", "repo"),
     ("judge", "search", "confine", "system"),

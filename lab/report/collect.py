@@ -22,10 +22,11 @@ from ..notebook import (
 )
 from ..notebook.history import Point
 from ..notebook.read import Found
+from ..page import curves, tree
 from ..system import left
 from ..views import board, sealed
 from ..workspace import Workspace
-from . import curves, outcomes, tree
+from . import outcomes
 from .since import Window
 
 MOST = 5000  # experiments of one leaf on a page, the newest

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..notebook.read import Found
+from ..page import words
 from ..text import num, plain, plural, shorten, span
 from ..views.sealed import TITLE
-from . import words
 
 CLAIM = 300
 TEXT = 1200

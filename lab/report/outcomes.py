@@ -7,8 +7,8 @@ from .. import repo
 from ..notebook import Notebook, ideas, ledger, report_queries
 from ..notebook.marks import marks
 from ..notebook.read import Found
+from ..page import tree
 from ..workspace import Workspace
-from . import tree
 
 MOST_KEPT = 100  # kept changes told at length, the newest
 MOST_DIFF = 12_000  # characters of one change; `lab diff e34` has the rest

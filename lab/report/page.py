@@ -3,21 +3,22 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from importlib import resources
 from shlex import quote
 
 from ..notebook.read import Found
+from ..page import appendix, asset, cards, lineage, progress_chart, rejected, words
+from ..page import loss_curves as drawn
+from ..page.components import Look, anchor, cell, table
+from ..page.html import Safe, join, said, tag
 from ..text import num, shorten, span
 from ..views.sealed import TITLE
-from . import appendix, cards, lineage, progress_chart, rejected, rows, summary_tiles, words
-from . import loss_curves as drawn
-from .components import Look, anchor, cell, table
-from .html import Safe, join, said, tag
+from . import rows, summary_tiles
 
 
 def page(report: Found, every: float | None = None) -> str:
     """Return a report as HTML; with `every` (seconds) the page reads itself again."""
-    style, script = _asset("style.css"), _asset("script.js")
+    style = asset("style.css")
+    script = asset("figures.js") + asset("script.js", __package__)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     title = f"{report['title']}: report of {words.when(report['made'])}"
     policy = (
@@ -44,10 +45,6 @@ def page(report: Found, every: float | None = None) -> str:
     )
     again = f"{every:.0f}" if every else None
     return f"<!doctype html>\n{tag('html', head, body, lang='en', data_every=again)}\n"
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _header(report: Found) -> Safe:

@@ -1,10 +1,10 @@
 """Report section: every experiment as a row of a table that sorts."""
 
 from ..notebook.read import Found
+from ..page import words
+from ..page.components import CLAIM, Look, cell, table
+from ..page.html import Safe, said, tag
 from ..text import num, plural, shorten, span
-from . import words
-from .components import CLAIM, Look, cell, table
-from .html import Safe, said, tag
 
 OPEN = 300  # rows above which the table is folded away
 

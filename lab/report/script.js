@@ -1,5 +1,4 @@
-// Tables sort and can be searched, figures tell their values, links open what is folded away.
-"use strict";
+// Tables sort and can be searched, links open what is folded away.
 
 // -- Tables ------------------------------------------------------------------
 
@@ -50,69 +49,6 @@ for (const table of document.querySelectorAll("table.every")) {
     }
   });
   table.before(box);
-}
-
-// -- Figures -----------------------------------------------------------------
-
-function nearest(points, x) {
-  let low = 0;
-  let high = points.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (points[middle][0] < x) low = middle;
-    else high = middle;
-  }
-  return Math.abs(points[low][0] - x) <= Math.abs(points[high][0] - x) ? low : high;
-}
-
-function told(values, x) {
-  if (values.points) {
-    const point = values.points[nearest(values.points, x)];
-    return { x: point[0], y: point[1], lines: [point[2], point[3]] };
-  }
-  const found = values.lines.map((line) => [line.name, line.points[nearest(line.points, x)]]);
-  const [, first] = found[0];
-  const lines = [`step ${first[2]}`, ...found.map(([name, point]) => `${name}: ${point[3]}`)];
-  return { x: first[0], y: first[1], lines };
-}
-
-function show(area, values, x) {
-  const tip = area.querySelector(".tip");
-  const spot = area.querySelector(".spot");
-  const found = told(values, x);
-  const [head, ...rest] = found.lines.filter(Boolean);
-  const title = document.createElement("b");
-  title.textContent = head;
-  tip.replaceChildren(title, ...rest.map((line) => {
-    const part = document.createElement("div");
-    part.dir = "auto";
-    part.textContent = line;
-    return part;
-  }));
-  tip.hidden = spot.hidden = false;
-  const left = (found.x / 1000) * area.clientWidth;
-  const top = (found.y / 1000) * area.clientHeight;
-  spot.style.left = `${left}px`;
-  spot.style.top = `${top}px`;
-  const room = area.clientWidth - tip.offsetWidth;
-  tip.style.left = `${Math.max(-40, Math.min(room, left - tip.offsetWidth / 2))}px`;
-  const above = top - tip.offsetHeight - 12;
-  tip.style.top = `${above < -20 ? top + 14 : above}px`;
-}
-
-for (const figure of document.querySelectorAll("figure.plot")) {
-  const area = figure.querySelector(".area");
-  const values = JSON.parse(figure.querySelector("script").textContent);
-  const hide = () => {
-    for (const one of area.querySelectorAll(".tip, .spot")) one.hidden = true;
-  };
-  const at = (event) => {
-    const box = area.getBoundingClientRect();
-    show(area, values, ((event.clientX - box.left) / box.width) * 1000);
-  };
-  area.addEventListener("pointermove", at);
-  area.addEventListener("pointerdown", at);
-  area.addEventListener("pointerleave", hide);
 }
 
 // -- What is folded away -------------------------------------------------------

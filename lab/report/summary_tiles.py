@@ -1,10 +1,10 @@
 """Report section: since you left; best then and now, counts, why campaigns stopped."""
 
 from ..notebook.read import Found
+from ..page import words
+from ..page.components import Look
+from ..page.html import Safe, said, tag
 from ..text import num, plain, plural, span
-from . import words
-from .components import Look
-from .html import Safe, said, tag
 
 
 def since(look: Look) -> Safe:

@@ -17,7 +17,16 @@ Point = tuple[float, float]
 
 def loss_curves(found: Found) -> Safe:
     """The best experiment's curve and those of the newest runs."""
-    curves = [line["points"] for line in found["lines"]]
+    names = [_run_name(line, found["best"]) for line in found["lines"]]
+    return overlay(
+        f"{shorten(found['series'], 40)} by step: the best experiment and the newest runs",
+        list(zip(names, (line["points"] for line in found["lines"]), strict=True)),
+    )
+
+
+def overlay(caption: str, named: Sequence[tuple[str, Sequence[Point]]], by: str = "step") -> Safe:
+    """Curves over each other, each with its name; `by` is what their places are called."""
+    curves = [points for _, points in named]
     axis = _axis(curves)
     steps = [x for points in curves for x, _ in points]
     first, last = min(steps), max(steps)
@@ -36,14 +45,14 @@ def loss_curves(found: Found) -> Safe:
         tag("span", name, class_="x", style=f"left:{(value - first) / wide * 100:.2f}%")
         for value, name in ticks(first, last, 4)
     ]
-    names = [_run_name(line, found["best"]) for line in found["lines"]]
+    names = [name for name, _ in named]
     keys = [tag("span", tag("i", class_=f"key c{at}"), name) for at, name in enumerate(names)]
     told = [{"name": name, "points": points} for name, points in zip(names, drawn, strict=True)]
     return figure(
-        f"{shorten(found['series'], 40)} by step: the best experiment and the newest runs",
+        caption,
         join(grid(axis.ticks(), axis), paths[::-1]),
         [*heights(axis), *across],
-        {"lines": told},
+        {"by": by, "lines": told},
         tag("p", keys, class_="legend"),
     )
 

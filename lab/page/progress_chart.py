@@ -8,6 +8,7 @@ from ..notebook.read import Found
 from ..text import num, shorten
 from ..views.board import best_so_far
 from ..views.plot import interesting, is_drawn, kind_of
+from .components import ON_PAGE
 from .frame import figure, grid, heights
 from .html import Safe, join, tag
 from .scale import SIZE, Axis
@@ -20,8 +21,8 @@ WORDS = {"off": "off the scale", "undecided": "no verdict yet", "claimed": "clai
 EDGE = 14  # units from an end that a mark keeps, so as to be seen whole
 
 
-def staircase(leaf: Found) -> Safe:
-    """Every comparable experiment a mark, the best so far a staircase."""
+def staircase(leaf: Found, at: str = ON_PAGE) -> Safe:
+    """Every comparable experiment a mark, the best so far a staircase; kept ones lead to `at`."""
     points = leaf["points"]
     rises = leaf["direction"] == "maximize"
     start = {"verdict": "keep", "value": leaf["level"], "claimed": 0, "kind": "run"}
@@ -34,12 +35,12 @@ def staircase(leaf: Found) -> Safe:
         return tag("p", "No number to draw.", class_="none")
     noise = leaf["noise"] if is_drawn(leaf["noise"]) else 0.0
     axis = Axis.around(shown, low, high, 1.5 * noise)
-    marks = [_mark(point, at, len(points), axis, rises) for at, point in enumerate(points)]
+    marks = [_mark(point, place, len(points), axis, rises) for place, point in enumerate(points)]
     steps = best_so_far([*first, *points])[len(first) :]
     picture = join(
         grid(axis.ticks(), axis),
         _stairs(steps, axis, noise),
-        [_dots(kind, [mark for mark in marks if mark["kind"] == kind]) for kind in ORDER],
+        [_dots(kind, [mark for mark in marks if mark["kind"] == kind], at) for kind in ORDER],
     )
     return figure(
         f"{leaf['metric'] or 'the metric'} of each experiment, "
@@ -93,19 +94,19 @@ def _climb(
     return "L".join(reversed(found) if back else found)
 
 
-def _dots(kind: str, marks: Sequence[Found]) -> Safe:
+def _dots(kind: str, marks: Sequence[Found], at: str) -> Safe:
     """Draw all marks of a kind: one path, or, for kept changes, a link each."""
     if not marks:
         return join()
     if kind == "kept":
-        return join([_link(mark) for mark in marks])
+        return join([_link(mark, at) for mark in marks])
     return tag("path", class_=kind, d="".join(f"M{m['x']} {m['y']}h0" for m in marks))
 
 
-def _link(mark: Found) -> Safe:
+def _link(mark: Found, at: str) -> Safe:
     number = mark["point"]["experiment"]
     dot = tag("path", class_="kept", d=f"M{mark['x']} {mark['y']}h0")
-    return tag("a", dot, href=f"#e{number}", aria_label=f"e{number}")
+    return tag("a", dot, href=at.format(number), aria_label=f"e{number}")
 
 
 def _names(marks: Sequence[Found], rises: bool) -> list[Safe]:

@@ -44,7 +44,7 @@ def _card(look: Look, row: Found, open_: bool) -> Safe:
         "details",
         head,
         tag("dl", _card_facts(look, row), class_="facts-list"),
-        _diff(row),
+        diff(row["diff"], f"lab diff e{row['experiment']}" if row["cut"] else None),
         id=f"kept-e{row['experiment']}",
         class_="card",
         open=open_,
@@ -85,18 +85,18 @@ def _commit(row: Found) -> Safe:
     return join(" ", tag("code", f"git show {row['commit'][:12]}"))
 
 
-def _diff(row: Found) -> Safe:
-    """Return a change with its added and removed lines told apart."""
-    if not row["diff"]:
+def diff(change: str | None, rest: str | None = None) -> Safe:
+    """Return a change with its added and removed lines told apart; `rest` shows all of it."""
+    if not change:
         return join()
     found = []
-    for line in row["diff"].split("\n"):
+    for line in change.split("\n"):
         if line.startswith(("diff --git ", "index ")):
             continue  # the next two lines name the file too
         head = line.startswith(("--- ", "+++ "))
         kind = "at" if head else {"+": "add", "-": "del", "@": "at"}.get(line[:1])
         body = lines(line)
         found.append(tag("span", body, class_=kind) if kind else body)
-    if row["cut"]:
-        found.append(Safe(f"… the rest: lab diff e{row['experiment']}"))
+    if rest:
+        found.append(Safe(f"… the rest: {rest}"))
     return tag("pre", Safe("\n".join(found)), class_="diff", tabindex="0")

@@ -71,7 +71,7 @@ def _tried(look: Look, what: str, lost: Sequence[Found]) -> Safe:
         tag(
             "a",
             words.mark(row),
-            href=f"#e{row['experiment']}",
+            href=look.href(row["experiment"]),
             class_=_kind(row),
             title=f"e{row['experiment']} {words.outcome(row)} {words.gain(row)} "
             + shorten(row["claim"] or "", 60),

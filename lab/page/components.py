@@ -7,6 +7,7 @@ from ..notebook.read import Found
 from .html import Safe, join, tag
 
 CLAIM = 220  # characters of a claim in a row; a card has more, `lab show` all
+ON_PAGE = "#e{}"  # where a report has an experiment
 TEXT = 1600  # of what is told at length
 
 
@@ -35,8 +36,10 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Safe], class_: str 
 
 
 class Look:
-    def __init__(self, leaf: Found, known: frozenset[int]) -> None:
-        self.leaf, self.known = leaf, known
+    """One leaf as it is looked at: its data, its parts so far, where its experiments are."""
+
+    def __init__(self, leaf: Found, known: frozenset[int] | None, at: str = ON_PAGE) -> None:
+        self.leaf, self.known, self.at = leaf, known, at
         self.titles: dict[str, str] = {}
 
     def part(self, name: str, title: str, body: Safe | None) -> Safe:
@@ -58,4 +61,9 @@ class Look:
             return Safe("-")
         number = int(str(experiment).removeprefix("e"))
         name = f"e{number}"
-        return tag("a", name, href=f"#{name}", class_="e") if number in self.known else Safe(name)
+        there = self.known is None or number in self.known
+        return tag("a", name, href=self.href(number), class_="e") if there else Safe(name)
+
+    def href(self, experiment: int) -> str:
+        """Return the address of an experiment."""
+        return self.at.format(experiment)
