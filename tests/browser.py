@@ -47,16 +47,30 @@ class Browser:
 
     def open(self, page: Path, *, width: int = 1200, dark: bool = False, at: str = "") -> None:
         """Open a file as a window of that width shows it."""
+        self.visit(page.absolute().as_uri() + at, width=width, dark=dark)
+
+    def visit(self, address: str, *, width: int = 1200, dark: bool = False) -> None:
+        """Open an address as a window of that width shows it."""
         narrow = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         self.cdp("Emulation.setDeviceMetricsOverride", **narrow)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.cdp("Emulation.setEmulatedMedia", features=[scheme])
         self.call("url", url="about:blank")
-        self.call("url", url=page.absolute().as_uri() + at)
+        self.call("url", url=address)
 
     def js(self, script: str, *values: Any) -> Any:
         """Run a function's body in the page and return what it returns."""
         return self.call("execute/sync", script=script, args=list(values))
+
+    def until(self, script: str, *values: Any, within_s: float = 30.0) -> Any:
+        """Run a function's body in the page until what it returns is true; return that."""
+        end = time.monotonic() + within_s
+        while True:
+            found = self.js(script, *values)
+            if found:
+                return found
+            assert time.monotonic() < end, f"not within {within_s:g} s: {script}"
+            time.sleep(0.05)
 
     def logs(self, kind: str) -> list[dict[str, Any]]:
         """Return what was logged since the last call: `browser` or `performance`."""

@@ -32,15 +32,17 @@ ONE_PLACE = {
     "matplotlib": "lab/views/plot.py",
     "modal": "lab/runner/",
     "optuna": "lab/tuner/",
+    "starlette": "lab/serve/",
     "tensorboard": "lab/mirror/tensorboard.py",
     "trackio": "lab/mirror/trackio.py",
+    "uvicorn": "lab/serve/",
     "wandb": "lab/mirror/wandb.py",
 }
 # Who may import whom: rooms of lower layers, and rooms further right in the same layer.
 LAYERS = (
     ("cli",),
     ("adopt", "checking", "demo", "skills"),
-    ("report", "agents", "maintenance"),
+    ("serve", "report", "agents", "maintenance"),
     ("campaign", "experiment", "brief"),
     ("workspace",),
     ("mirror", "page", "run", "views", "tuner"),

@@ -17,7 +17,8 @@ from ..errors import Environment, LabError, Usage
 from ..system import terminal
 from ..text import nearest
 
-# Who each command is for, in the order of `lab --help`; its module, and what it does in a line.
+# Who each command is for, in the order of `lab --help`; its module, and what it does in a line,
+# which two that belong together share.
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "agents": {
         "context": ("look", "where the leaf stands, what is yours, a next move"),
@@ -50,12 +51,13 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("look", "the newest experiments, newest first"),
         "plot": ("pictures", "progress as a picture"),
         "report": ("reports", "everything as one page of HTML"),
+        "serve": ("reports", "the same as pages that move while it runs"),
         "reproduce": ("tree", "run an experiment again as it was"),
     },
     "contributors": {
         "leaves": ("look", "the leaves of this repository"),
-        "new": ("contribute", "make a leaf"),
-        "adopt": ("contribute", "make a leaf around a script of yours"),
+        "new": ("contribute", "make a leaf; adopt: around a script of yours"),
+        "adopt": ("contribute", "make a leaf; adopt: around a script of yours"),
         "check": ("contribute", "prove that a leaf keeps its contract"),
         "brief": ("look", "all an agent should read, on one page"),
         "skills": ("hosts", "teach coding agents to use lab"),
@@ -112,8 +114,9 @@ class Lab(click.Group):
         formatter.write_paragraph()
         for title, group in COMMANDS.items():
             for name, (_, caption) in group.items():
-                if self.get_command(ctx, name) is not None:
-                    formatter.write(f"{title:<13} {name:<11} {caption}\n")
+                names = [one for one, (_, said) in group.items() if said == caption]
+                if name == names[0] and self.get_command(ctx, name) is not None:
+                    formatter.write(f"{title:<13} {', '.join(names):<11} {caption}\n")
                     title = ""
 
 

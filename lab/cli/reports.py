@@ -1,20 +1,25 @@
-"""`lab report`: everything that happened as one page, or as a write-up."""
+"""`lab report`, `lab serve`: what happened as a page, once written or while it moves."""
 
 import contextlib
+import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import leaf as leaves
 from .. import repo
-from ..errors import LabError, Usage
+from ..errors import Environment, LabError, Refused, Usage
 from ..notebook import read
 from ..notebook.read import Found
 from ..system import output_file, terminal
 from ..workspace import Workspace
 from . import emit
 from .common import as_json, here, named_leaf
+
+if TYPE_CHECKING:
+    from ..serve.gate import Gate
 
 FASTEST_S = 1.0
 
@@ -144,3 +149,49 @@ def _summary(found: Found, path: Path | None) -> Found:
 def _brief(row: Found | None) -> Found | None:
     names = ("experiment", "value", "runs", "campaign", "claim")
     return None if row is None else {name: row[name] for name in names}
+
+
+@click.command()
+@click.option(
+    "--port", default=7777, show_default=True, type=click.IntRange(0, 65535), help="0: any."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--open", "open_", is_flag=True, help="Open it in this machine's browser.")
+@here
+def serve(workspace: Workspace, port: int, host: str, open_: bool) -> None:
+    """Serve the notebook as pages that move while it runs, until Ctrl-C.
+
+    The link it prints has the token that acts ask for: stop, add a lesson, tag, queue an idea. On
+    this machine anybody reads without it; at another --host nobody does.
+
+    Examples:
+
+    \b
+        lab serve
+        lab serve --port 8000 --open
+        ssh -L 7777:localhost:7777 box    # then open the link on the phone's or laptop's side
+    """
+    if not workspace.is_persons:
+        raise Refused("lab serve is for people, in the main checkout.", "Type: lab status")
+    try:
+        from ..serve import listen
+    except ImportError:
+        raise Environment(
+            "lab serve needs Starlette and uvicorn, which are not installed.",
+            "Install them: pip install 'labtree[web]'",
+        ) from None
+
+    def ready(gate: "Gate") -> None:
+        link = f"http://{_typed(host)}:{gate.port}/in?token={gate.token}"
+        click.echo(f"Serving {workspace.place.main.name} at {link}")
+        click.echo("Ctrl-C ends it; nothing that runs depends on it.", err=True)
+        if open_:
+            click.launch(link)
+
+    listen.serve(workspace, host, port, ready)
+
+
+def _typed(host: str) -> str:
+    """Return a host as an address has it."""
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    return f"[{name}]" if ":" in name else name

@@ -57,6 +57,11 @@ class Home:
         """What supervisors print that fail before they have a run."""
         return self.path / KEEPER_LOG
 
+    @property
+    def serve_token(self) -> Path:
+        """What opens the live page to whoever acts."""
+        return self.path / "serve-token"
+
     def lock(self, name: str) -> Path:
         """Return the lock of a checkout, a loop, a job or whatever else `name` says."""
         return self.path / "locks" / file_name(name)
