@@ -118,6 +118,8 @@ def runs(toy: Toy, audits: list[Any]) -> list[Any]:
         revised = ("--theory-revision", "the slope matters")
         toy.lab("result", found[-1]["experiment"], "-v", words, *revised, cwd=ada)
     toy.lab("lesson", "steeper is better", "--evidence", found[0]["experiment"], cwd=ada)
+    toy.here("tag", found[0]["experiment"], "star", cwd=ada)
+    toy.here("note", found[0]["experiment"], "steep indeed", cwd=ada)
     (toy.root / "log.tsv").write_text(UNJUDGED)
     toy.here("import", str(toy.root / "log.tsv"), "--leaf", "toy")
     elsewhere = toy.lab("experiment", toy.idea("on a cluster", cwd=ada), cwd=ada).out.strip()

@@ -1,4 +1,4 @@
-"""`lab hypothesis`, `experiment`, `result`, `lesson`: what is written down."""
+"""`lab hypothesis`, `experiment`, `result`, `lesson`, `tag`, `note`: what is written down."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from ..campaign import sessions
 from ..errors import Refused, Usage
 from ..experiment import edits, verdicts
 from ..leaf import Condition, live
-from ..notebook import Notebook, ideas, measurements, read, record
+from ..notebook import Notebook, ideas, measurements, read, record, tags
 from ..run.mechanism import AND, beforehand
 from ..text import nearest, num, shorten
 from ..workspace import Workspace
@@ -363,3 +363,58 @@ def lesson(
         emit({"lesson": made, "evidence": [f"e{n}" for n in numbers]})
     else:
         click.echo(f"noted, with evidence {', '.join(f'e{n}' for n in numbers)}")
+
+
+@click.command()
+@click.argument("experiment")
+@click.argument("names", nargs=-1, required=True, metavar="TAG...")
+@click.option("--remove", is_flag=True, help="Take the tags away.")
+@as_json
+@here
+def tag(
+    workspace: Workspace, experiment: str, names: tuple[str, ...], remove: bool, json_: bool
+) -> None:
+    """Tag EXPERIMENT with words of your own; `star` is one that pages show as a star.
+
+    Examples:
+
+    \b
+        lab tag e34 promising
+        lab tag e34 star lr
+        lab tag e34 promising --remove
+    """
+    words = [tags.word(name) for name in names]
+    with workspace.open(write=True) as book:
+        number = book.need(experiment, "e")["id"]
+        for word in words:
+            tags.tag(book, number, word, gone=remove)
+        there = tags.of(book, number)
+    if json_:
+        emit({"experiment": f"e{number}", "tags": there})
+    else:
+        click.echo(f"e{number}: {', '.join(there) or 'no tags'}")
+
+
+@click.command(cls=TakesText)
+@click.argument("experiment")
+@click.argument("text")
+@as_json
+@here
+def note(workspace: Workspace, experiment: str, text: str, json_: bool) -> None:
+    """Write a note to EXPERIMENT: what you saw, for whoever looks at it next.
+
+    A finding that holds beyond it is a lesson: `lab lesson`.
+
+    Examples:
+
+    \b
+        lab note e34 "the spike at step 300 is the data, not the change"
+        lab note e34 "worth an audit before the next merge"
+    """
+    words = record.text("note", text, "lab note e34 TEXT")
+    with workspace.open(write=True) as book:
+        number = book.need(experiment, "e")["id"]
+        tags.note(book, number, words)
+    emit({"experiment": f"e{number}", "note": words}) if json_ else click.echo(
+        f"noted at e{number}"
+    )

@@ -14,7 +14,7 @@ from ..documents.experiments import Event, Experiment, Hypothesis
 from ..documents.leaves import DryFailure, Failure
 from ..errors import LabError
 from ..judge import Policy
-from ..notebook import Notebook, attempts, details, ideas, read
+from ..notebook import Notebook, attempts, details, ideas, read, tags
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
@@ -91,10 +91,13 @@ def failures(
 @click.command()
 @click.argument("name", required=False, metavar="[LEAF]")
 @click.option("-n", default=20, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--tag", metavar="TAG", help="Those with this tag alone.")
 @click.option("--events", is_flag=True, help="Who did what, when, instead of experiments.")
 @as_json
 @here
-def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: bool) -> None:
+def log(
+    workspace: Workspace, name: str | None, n: int, tag: str | None, events: bool, json_: bool
+) -> None:
     """The newest experiments of LEAF, or of all leaves at the root; newest first.
 
     Examples:
@@ -102,13 +105,14 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
     \b
         lab log
         lab log pretrain -n 50 --json
+        lab log --tag promising
         lab log --events
     """
     with workspace.open() as book:
         if events:
             _print_events(read.events(book, n), json_)
             return
-        found = read.log(book, named_leaf(workspace, name), n)
+        found = read.log(book, named_leaf(workspace, name), n, tag and tags.word(tag))
     if json_:
         emit(found)
         return
@@ -120,12 +124,18 @@ def log(workspace: Workspace, name: str | None, n: int, events: bool, json_: boo
         figures = f"{num(row['value'])} {num(row['gain'], sign=True)}"
         click.echo(
             f"{row['at']} {row['experiment']} {row['leaf']} {outcome}{mark} {figures} "
-            f"{shorten(row['claim'] or 'baseline', 100)}"
+            f"{shorten(row['claim'] or 'baseline', 100)}{_tagged(row['tags'])}"
         )
-    if not found:
+    if not found and tag:
+        click.echo(f"Nothing is tagged {plain(tag)}. Tag it: lab tag e34 {plain(tag)}")
+    elif not found:
         leaf = named_leaf(workspace, name)
         where = f" --leaf {quote(leaf)}" if leaf else ""
         click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
+
+
+def _tagged(names: list[str]) -> str:
+    return "".join(f" #{name}" for name in names)
 
 
 def _print_events(found: list[Event], json_: bool) -> None:

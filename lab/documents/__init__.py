@@ -10,7 +10,7 @@ PRINTED: dict[str, object] = {
     "lab run, lab wait": experiments.Standing,
     "lab show e34": experiments.Experiment,
     "lab show h12": experiments.Hypothesis,
-    "lab log": list[experiments.Entry],
+    "lab log": list[experiments.Logged],
     "lab log --events": list[experiments.Event],
     "lab apply e34 --edit": experiments.Edited,
     "lab audit": experiments.Audit,

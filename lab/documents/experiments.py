@@ -238,6 +238,12 @@ class Entry(TypedDict):
     claimed: bool  # whether its value was typed in rather than measured
 
 
+class Logged(Entry):
+    """The same, with its tags."""
+
+    tags: list[str]  # in the order they were given; `star` is one
+
+
 class Event(TypedDict):
     """Who did what, when."""
 
@@ -336,6 +342,14 @@ class ReportedRecord(TypedDict):
     at: Time  # when, as the log says, or when it came in
 
 
+class NoteRecord(TypedDict):
+    """What somebody said of an experiment."""
+
+    text: str  # the words
+    by: str  # the campaign, or the person
+    at: Time  # when
+
+
 class Experiment(Entry):
     """Everything about one experiment."""
 
@@ -363,6 +377,8 @@ class Experiment(Entry):
     equal_seeds: list[AtSeed]  # the seeds that it and its incumbent have both run
     marks: list[str]  # what to bear in mind of its numbers: load, pace, aborted runs
     outside_noise: bool  # its replicates spread unlike the others', so the noise is without them
+    tags: list[str]  # in the order they were given; `star` is one
+    notes: list[NoteRecord]  # what was said of it, oldest first
 
 
 class Attempt(TypedDict):

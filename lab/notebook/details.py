@@ -8,11 +8,12 @@ from ..documents.experiments import (
     Experiment,
     Hypothesis,
     JudgementRecord,
+    NoteRecord,
     ReportedRecord,
     ResultRecord,
     RunRecord,
 )
-from . import Notebook, attempts, measurements, waves
+from . import Notebook, attempts, measurements, tags, waves
 from .ideas import lesson_of
 from .marks import marks
 from .read import ENTRY, e, entry
@@ -58,6 +59,8 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "equal_seeds": measurements.at_equal_seeds(book, experiment),
         "marks": marks(book, number),
         "outside_noise": number in measurements.noise_and_outside(book, row["scope"])[1],
+        "tags": tags.of(book, number),
+        "notes": [cast(NoteRecord, dict(row)) for row in tags.notes(book, number)],
     }
 
 

@@ -204,6 +204,28 @@ def m018_forecasts(db: "Database") -> None:
     )
 
 
+def m019_tags(db: "Database") -> None:
+    """Tags and notes of experiments; what tables of a leaf's experiments are sorted by."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    common = (
+        "id integer primary key, uid text not null unique, experiment integer not null "
+        "references experiments (id)"
+    )
+    said = '"by" text not null, at text not null'
+    db.execute(
+        f"create table tags ({common}, tag text not null, gone integer not null, {said}) strict"
+    )
+    db.execute(f"create table notes ({common}, text text not null, {said}) strict")
+    db.execute("create index tags_tag on tags (tag, experiment)")
+    for table in ("tags", "notes"):
+        db.execute(f"create index {table}_experiment on {table} (experiment)")
+        db.execute(f"create trigger {table}_kept before update on {table} {never}")
+        db.execute(f"create trigger {table}_stays before delete on {table} {never}")
+    for column in ("value", "gain", "seconds"):
+        # By an expression, so that no other question takes these for what it looks for.
+        db.execute(f"create index state_by_{column} on state (leaf, {column} + 0)")
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -233,5 +255,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m016_dead_ends,
     m017_waves,
     m018_forecasts,
+    m019_tags,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

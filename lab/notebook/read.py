@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from ..documents.experiments import Entry, Event
+from ..documents.experiments import Entry, Event, Logged
 from ..documents.leaves import Axis, Counts
-from . import Notebook
+from . import Notebook, tags
 from .lookup import SCOPED, Key
 from .replicates import MARKS, SAYS_NOTHING
 
@@ -53,11 +53,14 @@ def entry(row: sqlite3.Row) -> Entry:
     }
 
 
-def log(book: Notebook, leaf: str | None, n: int) -> list[Entry]:
-    """Return the newest experiments, newest first."""
+def log(book: Notebook, leaf: str | None, n: int, tag: str | None = None) -> list[Logged]:
+    """Return the newest experiments, newest first; those with a tag alone, where one is named."""
     where = "where s.leaf = ?" if leaf else "where ? is null"
-    rows = book.all(f"{ENTRY} {where} order by s.experiment desc limit ?", leaf, n)
-    return [entry(row) for row in rows]
+    among = f"and s.experiment in ({tags.TAGGED})" if tag else ""
+    values = [leaf, *([tag] if tag else []), n]
+    rows = book.all(f"{ENTRY} {where} {among} order by s.experiment desc limit ?", *values)
+    named = tags.of_all(book, [row["experiment"] for row in rows])
+    return [{**entry(row), "tags": named.get(row["experiment"], [])} for row in rows]
 
 
 def events(book: Notebook, n: int) -> list[Event]:

@@ -16,7 +16,12 @@ LESS = {"none": ", not confined", "landlock": ", by Landlock"}  # than namespace
 NAMES = 6  # that an edit touches, told in a line
 # What begins at the top level of a Python file: a function, a class, a constant.
 TOP = re.compile(r"(?:async )?(?:def|class) (\w+)|(\w+)(?:: [^=]+)? = ")
-METRICS, RUNS, DIFF = 6, 4, 8  # lines of each; the rest is in --json, `lab diff` has the change
+METRICS, RUNS, DIFF, NOTES = (
+    6,
+    4,
+    8,
+    3,
+)  # lines of each; the rest is in --json, `lab diff` has the change
 
 
 def experiment(
@@ -33,10 +38,21 @@ def experiment(
     """
     lines = [_heading(found), *_why(found), _where(found)]
     lines += _numbers(found, incumbent)
+    lines += _said(found)
     lines += _runs(found["runs"])
     lines += _judged(found, moved)
     lines += _change(change, found)
     return "\n".join([*lines, f"next: {following}", f"all of it: lab show {_id(found)} --json"])
+
+
+def _said(found: Experiment) -> list[str]:
+    """Return its tags, and the notes to it."""
+    lines = [f"tags: {', '.join(found['tags'])}"] if found["tags"] else []
+    notes = found["notes"]
+    more = len(notes) - NOTES
+    told = [f"note by {one['by']}, {one['at'][:16]}: {one['text']}" for one in notes[-NOTES:]]
+    lines += [f"{plural(more, 'earlier note')}: --json"] if more > 0 else []
+    return [*lines, *(shorten(line, 3 * WIDTH) for line in told)]
 
 
 def _id(found: Experiment) -> str:
