@@ -51,7 +51,7 @@ class Server:
     @property
     def root(self) -> str:
         """The address of the first page."""
-        return "http://{0.netloc}/".format(urlsplit(self.link))
+        return f"http://{urlsplit(self.link).netloc}/"
 
     @property
     def port(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from ..text import plain
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_VOID = {"meta", "link", "br", "hr", "col"}
+_VOID = {"meta", "link", "br", "hr", "col", "input"}
 
 
 class Safe(str):

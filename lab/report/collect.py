@@ -50,26 +50,26 @@ def collect(workspace: Workspace, book: Notebook, names: Sequence[str], window: 
 
 def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window) -> Found:
     """Return what is told of one leaf."""
-    leaf = _leaf(workspace, name)
-    policy = _policy(leaf)
+    leaf = leaf_of(workspace, name)
+    policy = policy_of(leaf)
     first = window.first.experiments if window.asked else 0
-    rows = _labelled(book, report_queries.rows(book, name, first, MOST))
+    rows = labelled(book, report_queries.rows(book, name, first, MOST))
     scope = history.newest_scope(book, name)
-    best = _best(book, name, scope, policy)
+    best = best_of(book, name, scope, policy)
     grown = tree.grow(
         rows, best["experiment"] if best else None, lambda e: report_queries.row(book, e)
     )
     points = _points(rows, scope)
     ours = [row for row in rows if row["kind"] != "import"] or rows
     named = next((row for row in [*reversed(ours), best] if row and row["metric"]), None)
-    start = _level(book, name, scope, rows)
+    start = level_before(book, name, scope, rows)
     return {
         "leaf": name,
         "purpose": leaf.purpose if leaf else None,
         "metric": named["metric"] if named else (leaf.metric if leaf else None),
         "direction": named["direction"] if named else (leaf.direction if leaf else None),
         "scope": dict(scope) if scope else None,
-        "noise": _noise(book, scope),
+        "noise": noise_of(book, scope),
         "counts": read.counts(book, name),
         "since": _since(workspace, book, name, scope, window, best, policy),
         "best": best,
@@ -93,14 +93,14 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
 # -- The leaf ------------------------------------------------------------------
 
 
-def _leaf(workspace: Workspace, name: str) -> leaves.Leaf | None:
+def leaf_of(workspace: Workspace, name: str) -> leaves.Leaf | None:
     try:
         return leaves.read(workspace.place.top, name)
     except LabError:
         return None  # known to the notebook alone
 
 
-def _labelled(book: Notebook, rows: list[Found]) -> list[Found]:
+def labelled(book: Notebook, rows: list[Found]) -> list[Found]:
     """Say of experiments that they had a warm start, or were imported where others were not."""
     warm = runs.warm(book, (row["experiment"] for row in rows))
     rows = [
@@ -118,7 +118,7 @@ def _labelled(book: Notebook, rows: list[Found]) -> list[Found]:
     ]
 
 
-def _level(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
+def level_before(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
     """Return the best before the first experiment on the page."""
     if not scope or not rows:
         return None
@@ -126,19 +126,19 @@ def _level(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
     return report_queries.best_before(book, scope["id"], name, first)
 
 
-def _policy(leaf: leaves.Leaf | None) -> Policy:
+def policy_of(leaf: leaves.Leaf | None) -> Policy:
     try:
         return Policy.from_table(leaf.judge) if leaf else Policy()
     except ValueError:
         return Policy()
 
 
-def _noise(book: Notebook, scope: Any) -> float | None:
+def noise_of(book: Notebook, scope: Any) -> float | None:
     noise = measurements.noise(book, scope["id"]) if scope else None
     return noise.sd if noise else None
 
 
-def _best(book: Notebook, name: str, scope: Any, policy: Policy) -> Found | None:
+def best_of(book: Notebook, name: str, scope: Any, policy: Policy) -> Found | None:
     """Return the best of the newest scope: measured, or as reported where nothing was."""
     if scope is None:
         return None

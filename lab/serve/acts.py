@@ -15,6 +15,14 @@ class Acts:
         """Return the button that ends a run or a campaign."""
         return join()
 
+    def mark(self, number: int, tagged: list[str]) -> Safe:
+        """Return the star and the form that tags an experiment."""
+        return join()
+
+    def note(self, number: int) -> Safe:
+        """Return the form that writes a note to an experiment."""
+        return join()
+
     def idea(self, campaign: str) -> Safe:
         """Return the form that queues an idea for a campaign."""
         return join()

@@ -16,7 +16,10 @@ from ..workspace import Workspace
 from . import shell
 from .acts import Acts
 from .changes import Changes
+from .compare import ComparePage
+from .experiment import ExperimentPage
 from .gate import COOKIE_S, HEADERS, Asked, Gate
+from .leaf import LeafPage
 from .now import Now
 from .parts import Page, Shelf, etag
 
@@ -40,6 +43,9 @@ class Server:
         return Starlette(
             routes=[
                 Route("/", self._guarded(self.now)),
+                Route("/leaf/{name:path}", self._guarded(self.leaf)),
+                Route("/e/{number:int}", self._guarded(self.experiment)),
+                Route("/compare", self._guarded(self.compare)),
                 Route("/in", self.enter),
                 Route("/events", self._guarded(self.events)),
                 Route("/static/{name}", self.static),
@@ -108,6 +114,23 @@ class Server:
         """The first page."""
         return await self._page(request, Now(self.workspace, self.acts(request)).page())
 
+    async def leaf(self, request: Request) -> Response:
+        """The page of one leaf."""
+        name = request.path_params["name"]
+        return await self._page(request, LeafPage(self.workspace, name, words(request)).page())
+
+    async def experiment(self, request: Request) -> Response:
+        """The page of one experiment."""
+        number = request.path_params["number"]
+        return await self._page(
+            request, ExperimentPage(self.workspace, number, self.acts(request)).page()
+        )
+
+    async def compare(self, request: Request) -> Response:
+        """Experiments side by side."""
+        asked = request.query_params.getlist("e")
+        return await self._page(request, ComparePage(self.workspace, asked).page())
+
     async def _page(self, request: Request, page: Page) -> Response:
         return await anyio.to_thread.run_sync(self._made, request, page)
 
@@ -149,6 +172,11 @@ def packed(request: Request, text: str, kind: str, headers: dict[str, str]) -> R
         headers |= {"Content-Encoding": "gzip", "Vary": "Cookie, Accept-Encoding"}
         body = gzip.compress(body, 5, mtime=0)
     return Response(body, headers=headers, media_type=f"{kind}; charset=utf-8")
+
+
+def words(request: Request) -> dict[str, str]:
+    """Return what an address says behind its question mark."""
+    return dict(request.query_params)
 
 
 def form(body: bytes) -> dict[str, str]:

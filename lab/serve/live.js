@@ -5,7 +5,7 @@ const on = (document.body.dataset.on || "").split(" ").filter(Boolean);
 const state = document.getElementById("link");
 let seen = {};
 let busy = false;
-let again = false;
+const again = new Set(); // parts to ask for once more, "" for all
 let etag = null;
 
 // -- Parts -------------------------------------------------------------------
@@ -40,7 +40,12 @@ function swap(old, fresh) {
     served.set(old, html);
     return;
   }
-  if (inUse(old)) return;
+  if (inUse(old)) {
+    const results = old.querySelector("[data-results]");
+    const others = fresh.querySelector("[data-results]");
+    if (results && others && !results.contains(document.activeElement)) results.replaceWith(others);
+    return;
+  }
   keepOpen(old, fresh);
   served.set(fresh, html);
   old.replaceWith(fresh);
@@ -64,7 +69,7 @@ function sync(old, fresh) {
 
 async function refresh(parts) {
   if (busy) {
-    again = true;
+    again.add(parts ?? "");
     return;
   }
   busy = true;
@@ -78,9 +83,10 @@ async function refresh(parts) {
     // The server is gone for now; the stream tells when it is back, and all is asked for again.
   } finally {
     busy = false;
-    if (again) {
-      again = false;
-      refresh();
+    const next = again.has("") ? "" : [...again].join(",");
+    if (again.size) {
+      again.clear();
+      refresh(next);
     }
   }
 }
@@ -100,6 +106,44 @@ function take(text, parts) {
   }
   news();
 }
+
+// -- Sorting, filtering, searching: a part by another address -------------------
+
+function go(address, parts) {
+  history.replaceState(null, "", address);
+  refresh(parts);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-part]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  go(link.href, link.dataset.part);
+});
+
+function ask(form) {
+  const address = new URL(location.href);
+  for (const [name, value] of new FormData(form)) {
+    if (value) address.searchParams.set(name, value);
+    else address.searchParams.delete(name);
+  }
+  address.searchParams.delete("page");
+  go(address, form.dataset.part);
+}
+
+let typing = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-part]");
+  if (!form) return;
+  clearTimeout(typing);
+  typing = setTimeout(() => ask(form), event.target.type === "search" ? 120 : 0);
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest?.("form[data-part]");
+  if (!form) return;
+  event.preventDefault();
+  ask(form);
+});
 
 // -- The stream --------------------------------------------------------------
 
