@@ -58,6 +58,24 @@ class Browser:
         self.call("url", url="about:blank")
         self.call("url", url=address)
 
+    def tab(self) -> str:
+        """Return the tab that is driven."""
+        return str(ask(f"{self.address}/session/{self.session}/window"))
+
+    def new_tab(self) -> str:
+        """Open a tab and drive it; return it."""
+        made = str(self.call("window/new", type="tab")["handle"])
+        self.switch(made)
+        return made
+
+    def switch(self, tab: str) -> None:
+        """Drive another tab."""
+        self.call("window", handle=tab)
+
+    def close_tab(self) -> None:
+        """Close the tab that is driven; another has to be driven then."""
+        ask(f"{self.address}/session/{self.session}/window", method="DELETE")
+
     def js(self, script: str, *values: Any) -> Any:
         """Run a function's body in the page and return what it returns."""
         return self.call("execute/sync", script=script, args=list(values))

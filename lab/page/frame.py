@@ -20,7 +20,7 @@ def figure(caption: str, picture: Safe, words: Sequence[Safe], hover: Found, leg
         picture,
         viewBox=f"0 0 {SIZE} {SIZE}",
         preserveAspectRatio="none",
-        role="img",
+        role="group" if "<a " in picture else "img",  # a picture has no links to go to
     )
     tip = tag("div", class_="tip", hidden=True, role="status")
     area = tag("div", drawing, words, tag("i", class_="spot", hidden=True), tip, class_="area")

@@ -7,14 +7,15 @@ from urllib.parse import parse_qsl
 
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..errors import LabError, NotFound
+from ..errors import LabError, NotFound, Usage
 from ..workspace import Workspace
 from . import shell
-from .acts import Acts
+from .acts import Acts, Doer
 from .changes import Changes
 from .compare import ComparePage
 from .experiment import ExperimentPage
@@ -25,6 +26,7 @@ from .parts import Page, Shelf, etag
 
 THREADS = 4  # that make pages and act: more would only take turns
 YEAR_S = 365 * 86400
+FORM = 256 * 1024  # bytes: ten times the longest text that is kept
 SMALL = 1000  # bytes below which nothing is won by packing
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -36,6 +38,7 @@ class Server:
         self.workspace, self.gate = workspace, gate
         self.changes = Changes(workspace.place.home)
         self.shelf = Shelf(workspace.place.home)
+        self.doer = Doer(workspace)
         self.title = workspace.place.main.name.removesuffix(".git")
 
     def app(self) -> Starlette:
@@ -46,11 +49,13 @@ class Server:
                 Route("/leaf/{name:path}", self._guarded(self.leaf)),
                 Route("/e/{number:int}", self._guarded(self.experiment)),
                 Route("/compare", self._guarded(self.compare)),
+                Route("/act/{act}", self._guarded(self.act), methods=["POST"]),
                 Route("/in", self.enter),
                 Route("/events", self._guarded(self.events)),
                 Route("/static/{name}", self.static),
             ],
             lifespan=self._lifespan,
+            exception_handlers={HTTPException: self.missing},
         )
 
     @contextlib.asynccontextmanager
@@ -104,6 +109,11 @@ class Server:
         )
         return answer
 
+    async def missing(self, _request: Request, error: Exception) -> Response:
+        """There is no such page, or it is asked for in another way."""
+        status = int(getattr(error, "status_code", 404))
+        return self._told(status, "There is no such page here.", "Go back to the first page: /")
+
     # -- Pages --------------------------------------------------------------------
 
     def acts(self, request: Request) -> Acts:
@@ -143,6 +153,16 @@ class Server:
         text = shell.whole(page, body, self.title)
         return packed(request, text, "text/html", {"Cache-Control": "private, no-cache"})
 
+    # -- Acts ---------------------------------------------------------------------
+
+    async def act(self, request: Request) -> Response:
+        """Do what a form asks for, and go on where it shows."""
+        fields = await _form(request)
+        goes_on = await anyio.to_thread.run_sync(self.doer.do, request.path_params["act"], fields)
+        return RedirectResponse(goes_on, 303, HEADERS)
+
+    # -- What does not move -----------------------------------------------------------
+
     async def static(self, request: Request) -> Response:
         """A script or the style sheet: kept for good, since its address names its contents."""
         name = request.path_params["name"]
@@ -179,6 +199,11 @@ def words(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
-def form(body: bytes) -> dict[str, str]:
+async def _form(request: Request) -> dict[str, str]:
     """Return the fields of a form as browsers send it."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM:
+            raise Usage(f"a form has at most {FORM:,} bytes.", "Say it in a paragraph.")
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

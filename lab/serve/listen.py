@@ -1,5 +1,6 @@
 """Listening: one process, few connections, an end that waits for nobody."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +57,13 @@ def serve(workspace: Workspace, host: str, port: int, ready: Callable[[Gate], No
     """Serve until somebody ends it; `ready` is told the gate once the address is ours."""
     with workspace.open(write=True):
         pass  # a notebook of an earlier version is brought up to date, and recovered
-    made = bind(host, port)
+    with contextlib.closing(bind(host, port)) as made:
+        _serve(workspace, made, host, ready)
+
+
+def _serve(
+    workspace: Workspace, made: socket.socket, host: str, ready: Callable[[Gate], None]
+) -> None:
     gate = Gate(host, made.getsockname()[1], token(workspace.place.home.serve_token))
     app = Server(workspace, gate)
     config = uvicorn.Config(
@@ -64,7 +71,7 @@ def serve(workspace: Workspace, host: str, port: int, ready: Callable[[Gate], No
         **{"http": Few, "ws": "none", "loop": "asyncio", "lifespan": "on"},
         **{"log_level": "warning", "access_log": False, "server_header": False},
         **{"proxy_headers": False, "h11_max_incomplete_event_size": BODY},
-        **{"timeout_keep_alive": 30, "timeout_graceful_shutdown": END_S, "backlog": WAITING},
+        **{"timeout_keep_alive": 5, "timeout_graceful_shutdown": END_S, "backlog": WAITING},
     )
     server = uvicorn.Server(config)
     app.changes.is_over = lambda: bool(server.should_exit)

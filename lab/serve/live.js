@@ -139,11 +139,44 @@ document.addEventListener("input", (event) => {
   typing = setTimeout(() => ask(form), event.target.type === "search" ? 120 : 0);
 });
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest?.("form[data-part]");
-  if (!form) return;
-  event.preventDefault();
-  ask(form);
+  const form = event.target;
+  if (form.dataset.part) {
+    event.preventDefault();
+    ask(form);
+  } else if (form.method === "post") {
+    event.preventDefault();
+    act(form);
+  }
 });
+
+// An act stays on its page; what it moved comes as everything else does.
+async function act(form) {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+    if (answer.type !== "opaqueredirect") {
+      say(await answer.text());
+      return;
+    }
+    form.reset();
+    document.activeElement?.blur();
+    say("done");
+    refresh();
+  } catch {
+    say("The server is not there; nothing was done.");
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function say(words) {
+  const told = document.getElementById("said");
+  told.textContent = words;
+  told.hidden = !words;
+  setTimeout(() => { if (told.textContent === words) told.hidden = true; }, 6000);
+}
 
 // -- The stream --------------------------------------------------------------
 

@@ -101,7 +101,8 @@ class Now:
         return tag("p", said(newest + shorten(line or "no run just now", 200)), class_="none")
 
     def _hand(self, book: Notebook, run: LiveRun) -> Safe:
-        head = tag("h3", said(run["leaf"]), tag("small", " by hand"))
+        what = " by hand" if run["claim"] else " a baseline"
+        head = tag("h3", said(run["leaf"]), tag("small", what))
         stop = self.acts.stop(run["experiment"])
         return tag(
             "article",

@@ -48,7 +48,8 @@ def whole(page: Page, body: Safe, title: str, extra: Sequence[object] = ()) -> s
     header = tag("header", _navigation(page, title), state)
     main = tag("main", extra, body, id="parts", data_each=True)
     moved, stream = " ".join(page.on), static_address("stream.js")
-    body_ = tag("body", header, main, data_on=moved, data_stream=stream)
+    told = tag("p", id="said", role="alert", hidden=True)
+    body_ = tag("body", header, told, main, data_on=moved, data_stream=stream)
     return f"<!doctype html>\n{tag('html', head, body_, lang='en')}\n"
 
 
