@@ -64,8 +64,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "brief": ("look", "all an agent should read, on one page"),
         "skills": ("hosts", "teach coding agents to use lab; mcp: as tools by protocol"),
         "mcp": ("hosts", "teach coding agents to use lab; mcp: as tools by protocol"),
-        "completion": ("hosts", "complete words in your shell"),
-        "config": ("hosts", "what lab loop and lab launch take by default"),
+        "completion": ("hosts", "words for your shell; config: defaults of loop and launch"),
+        "config": ("hosts", "words for your shell; config: defaults of loop and launch"),
     },
     "data": {
         "export": ("data", "every record as JSON Lines"),

@@ -219,7 +219,7 @@ class ExperimentPage:
             path = self.home.run(self.number, run["id"]) / "samples.jsonl"
             if left.is_file(path):
                 try:
-                    found = samples.pick(path, self.number, SAMPLES)
+                    found = samples.pick(path, self.number, run["seed"], SAMPLES)
                 except LabError:
                     continue
                 look = Look({"samples": found}, None, EXPERIMENT)
