@@ -162,6 +162,7 @@ def test_without_the_sdk_one_is_told_what_to_install(toy: Toy, tmp_path: Path) -
 def test_settings_are_taken_where_no_option_is_given(toy: Toy, campaign: Path) -> None:
     assert toy.here("config").out.split() == [
         *("agent", "-", "hours", "-", "on", "-", "profile", "-", "notify", "-"),
+        *("mirror", "-"),
     ]
     own = toy.root.parent / "home/.config/lab/config.toml"
     own.parent.mkdir(parents=True)

@@ -156,7 +156,8 @@ def config(json_: bool) -> None:
         )
         return
     for name, one in found.items():
-        said = f"{one.value}  ({one.file})" if one.file else "-"
+        value = ", ".join(one.value.get("to", ())) if name == "mirror" and one.file else one.value
+        said = f"{value}  ({one.file})" if one.file else "-"
         click.echo(f"{name:<8} {said}")
     for line in mirror_notes():
         click.echo(f"note: {line}", err=True)

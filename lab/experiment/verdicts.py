@@ -77,10 +77,7 @@ def give(
             gain=judged.judgement.gain if judged else None,
         )
         moved = worktree.settle(book, asked)
-    heads.keep(workspace.place.main, workspace.place.home, book)
-    mirroring.verdict(workspace.place.home, number)
-    if asked.verdict != "keep":
-        remove_artefacts(workspace.place.home, number)
+    _afterwards(workspace, book, number, asked.verdict)
     state = lookup.state(book, number)
     return {
         "experiment": f"e{number}",
@@ -94,6 +91,15 @@ def give(
         "notes_committed": moved["notes"],
         "next": moved["next"] or _following(workspace, book, experiment["leaf"]),
     }
+
+
+def _afterwards(workspace: Workspace, book: Notebook, number: int, verdict: str) -> None:
+    """Do what a verdict that was recorded has for others: git, mirrors and the disk."""
+    home = workspace.place.home
+    heads.keep(workspace.place.main, home, book)
+    mirroring.verdict(home, number)
+    if verdict != "keep":
+        remove_artefacts(home, number)
 
 
 def _following(workspace: Workspace, book: Notebook, leaf: str) -> str:

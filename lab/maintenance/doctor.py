@@ -13,7 +13,10 @@ from ..errors import LabError
 from ..notebook import Notebook, runs
 from ..workspace import Workspace
 
-PACKAGES = ("click", "sqlite-utils", "rich", "optuna", "matplotlib", "torch", "modal")
+PACKAGES = (
+    *("click", "sqlite-utils", "rich", "optuna", "matplotlib", "torch", "modal"),
+    *("tensorboard", "trackio", "wandb"),
+)
 
 
 def versions(workspace: Workspace, book: Notebook) -> dict[str, Any]:

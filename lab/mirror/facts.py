@@ -25,8 +25,8 @@ OF_IDEA = ("claim", "mechanism", "observe")
 JUDGED = ("gain", "se", "p_better")
 
 
-def of_run(book: Notebook, home: Home, mirror: Mirror, run: int, live: bool = True) -> Run:
-    """Return a run by its number; without its step log where it is not `live` any more."""
+def of_run(book: Notebook, home: Home, mirror: Mirror, run: int) -> Run:
+    """Return a run by its number."""
     row = runs.row(book, run)
     experiment = lookup.experiment(book, row["experiment"])
     number, seed = experiment["id"], row["seed"]
@@ -40,7 +40,7 @@ def of_run(book: Notebook, home: Home, mirror: Mirror, run: int, live: bool = Tr
         group=f"e{number}",
         config={**_program(book, experiment), **_known(book, experiment), "seed": seed},
         folder=str(mirror.folder),
-        steps=str(home.run(number, run) / "steps.jsonl") if live else None,
+        steps=str(home.run(number, run) / "steps.jsonl"),
     )
 
 
@@ -97,13 +97,13 @@ def of_end(book: Notebook, run: int) -> dict[str, Any]:
     return {"values": values, "texts": texts, "failed": row["status"] != "finished"}
 
 
-def of_verdict(book: Notebook, experiment: int) -> dict[str, Any]:
-    """Return an experiment's newest verdict, as `of_end` does; its numbers were told already."""
-    row = lookup.last_result(book, experiment)
-    texts = {"verdict": row["verdict"]} if row else {}
-    if row is not None and row["because"]:
-        texts["because"] = shorten(row["because"], LONGEST)
-    return {"values": {}, "texts": texts, "failed": row is not None and row["verdict"] == "crash"}
+def of_verdict(book: Notebook, run: int) -> dict[str, Any]:
+    """Return the newest verdict on a run's experiment, as `of_end` does; numbers were told."""
+    end = of_end(book, run)
+    row = lookup.last_result(book, runs.row(book, run)["experiment"])
+    told = {name: row[name] for name in ("verdict", "because") if row and row[name]}
+    words = {name: shorten(said, LONGEST) for name, said in told.items()}
+    return {"values": {}, "texts": end["texts"] | words, "failed": end["failed"]}
 
 
 def _judged(book: Notebook, experiment: int) -> tuple[Scalars, dict[str, str]]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +24,7 @@ from ..system import config, processes
 from ..system.home import Home
 from . import facts, faults
 
-GRACE_S = float(os.environ.get("LAB_MIRROR_GRACE_S") or 60.0)  # to write what is left, or send it
+GRACE_S = float(os.environ.get("LAB_MIRROR_GRACE_S") or 120.0)  # to write what is left, or send it
 LOOK_S = 0.2
 FOLLOWER = "lab.mirror.follower"
 IDLE = 19  # of nice: the run goes first
@@ -126,16 +126,18 @@ class Keeper:
 
     def tell_verdict(self) -> None:
         """Tell what was decided to every run of the experiment."""
+        lines, name = [], ""
         with Notebook(self.home.notebook, who="mirror") as book:
-            runs = [row["id"] for row in lookup.runs(book, self.experiment)]
-            known = [facts.of_run(book, self.home, self.mirror, one, live=False) for one in runs]
-            how = json.dumps(facts.of_verdict(book, self.experiment), ensure_ascii=False)
-        lines = "".join(f"{run.as_json()}\n{how}\n" for run in known).encode()
-        for name in self.to if known else ():
+            for row in lookup.runs(book, self.experiment):
+                run = facts.of_run(book, self.home, self.mirror, row["id"])
+                how = facts.of_verdict(book, row["id"])
+                lines += [replace(run, steps=None).as_json(), json.dumps(how, ensure_ascii=False)]
+                name = run.name
+        for target in self.to if lines else ():
             with tempfile.TemporaryFile() as said:
-                said.write(lines)
+                said.write("".join(f"{line}\n" for line in lines).encode())
                 said.seek(0)
-                one = self.start(name, known[-1].name, said)
+                one = self.start(target, name, said)
             one.dismiss()
             self.ending.append(one)
 

@@ -2,6 +2,7 @@
 
 import netrc
 import os
+from typing import Any
 from urllib.parse import urlsplit
 
 import wandb
@@ -9,32 +10,25 @@ import wandb
 from . import Run, Scalars
 
 API = "https://api.wandb.ai"
+ONLINE_S = 30.0  # to begin a run; one that could not lies in the folder, for `wandb sync`
 
 
 class Wandb:
-    """One run of the project. What W&B gathers by itself, of machine, code and output, stays."""
+    """One run of the project. What W&B gathers by itself, of machine, code and output, stays here.
+
+    It may have been begun before, by its id, and then goes on.
+    """
 
     def __init__(self, run: Run) -> None:
-        self.run = wandb.init(
-            project=run.project,
-            name=run.name,
-            id=run.id,
-            group=run.group,
-            config=run.config,
-            dir=str(run.inside("wandb")),
-            mode=None if os.environ.get("WANDB_MODE") else "online" if _has_key() else "offline",
-            resume="allow",
-            settings=wandb.Settings(
-                console="off",
-                silent=True,
-                disable_code=True,
-                disable_git=True,
-                disable_job_creation=True,
-                x_disable_machine_info=True,
-                x_disable_meta=True,
-                x_disable_stats=True,
-            ),
-        )
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+        try:
+            self.run = _begun(run, mode)
+        except wandb.errors.Error as error:
+            if mode != "online":
+                raise
+            print(f"{run.name} is kept here: {error}")
+            wandb.teardown()  # else the run would be the first attempt's
+            self.run = _begun(run, "offline")
 
     def step(self, step: int, values: Scalars) -> None:
         """Write numbers at a step; W&B drops what goes back."""
@@ -50,6 +44,33 @@ class Wandb:
     def close(self, failed: bool) -> None:
         """Wait for what is left to be written, or sent."""
         self.run.finish(exit_code=int(failed))
+
+
+def _begun(run: Run, mode: Any) -> wandb.Run:
+    return wandb.init(
+        project=run.project,
+        name=run.name,
+        id=run.id,
+        group=run.group,
+        config=run.config,
+        dir=str(run.inside("wandb")),
+        mode=mode,
+        resume="allow",
+        settings=wandb.Settings(
+            console="off",
+            silent=True,
+            init_timeout=ONLINE_S,
+            disable_code=True,
+            disable_git=True,
+            disable_job_creation=True,
+            x_disable_machine_info=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+            x_save_requirements=False,
+            host="",
+            username="",
+        ),
+    )
 
 
 def _has_key() -> bool:

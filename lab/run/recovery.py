@@ -106,7 +106,8 @@ def _close(book: Notebook, place: repo.Place, job: sqlite3.Row) -> None:
         record.job_ended(book, job["id"], "lost")
         if not finished:
             record.result(book, experiment, verdict(book, number), job=job["id"])
-    mirroring.verdict(place.home, number)
+    if not finished:
+        mirroring.verdict(place.home, number)
     lock_path(place.home, job["uid"]).unlink(missing_ok=True)
     click.echo(_message(book, experiment, finished), err=True)
 
