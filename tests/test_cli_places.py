@@ -130,7 +130,9 @@ def test_a_leaf_is_named_by_its_name_or_by_any_path_to_it(
 
 def test_a_word_that_means_several_leaves_or_none_is_refused(quick: Quick) -> None:
     quick.leaf("some/one")
+    assert quick.lab("context", "--json", cwd=quick.root / "some").json["leaf"] == "some/one"
     quick.leaf("some/two")
+    assert quick.lab("log").out.endswith("--seeds 3 --leaf some/one\n")
     (quick.root / "docs").mkdir()
     quick.commit()
     for typed in (("board", "some"), ("report", "./some/"), ("worktree", "some", "ada")):

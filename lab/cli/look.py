@@ -129,7 +129,8 @@ def log(
     if not found and tag:
         click.echo(f"Nothing is tagged {plain(tag)}. Tag it: lab tag e34 {plain(tag)}")
     elif not found:
-        leaf = named_leaf(workspace, name)
+        named, names = named_leaf(workspace, name), leaves.find(workspace.place.top)
+        leaf = named or (names[0] if len(names) > 1 else None)
         where = f" --leaf {quote(leaf)}" if leaf else ""
         click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
 

@@ -110,7 +110,9 @@ class Workspace:
             return standing
         if self.place.campaign is not None:
             return self.place.campaign.rpartition("/")[0]
-        names = leaves.find(self.place.top) if self.asked_leaf is None else []
+        if self.asked_leaf is not None:
+            return None
+        names = leaves.meant(".", self.cwd, self.place.top) or leaves.find(self.place.top)
         return names[0] if len(names) == 1 else None
 
     def _newest_of(self, names: Sequence[str]) -> str:
