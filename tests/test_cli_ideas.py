@@ -222,6 +222,16 @@ def test_another_value_of_the_same_constant_comes_before_what_sounds_alike(
     assert "[SLOPE 1.0 -> 0.5]" in near(toy, "milder slope, nobody knows why", halved)[0]
 
 
+def test_a_near_line_says_nothing_twice(toy: Toy, halved: Path) -> None:
+    toy.idea("SLOPE at 0.6", cwd=halved)
+    slope(halved, 0.6)
+    toy.lab("run", "h2", cwd=halved)
+    toy.lab("result", "e3", "-v", "discard", cwd=halved)
+    (first, *_) = near(toy, "SLOPE at 0.61", halved)
+    assert first.endswith("): SLOPE at 0.6")
+    assert "toy/ada" not in first
+
+
 def test_a_constant_that_was_turned_often_is_told_by_its_values(toy: Toy, halved: Path) -> None:
     for number, value in enumerate((0.6, 0.7)):
         toy.idea(f"try the {number}th", cwd=halved)

@@ -11,9 +11,9 @@ from toy import Quick, slope
 
 CONTEXT = """
     leaf metric direction profile platform yardstick counts in_campaign mine incumbent level bar
-    out_of_reach confirmed_gain provisional_gain pairs bag target forecasts left best noise settles
-    metrics running queue others kept failures unsettled lessons lessons_more axes since_keep
-    suggestion suggest recent
+    bar_after_a_look out_of_reach confirmed_gain provisional_gain pairs bag target forecasts left
+    best noise settles metrics running queue others kept failures unsettled lessons lessons_more
+    axes since_keep suggestion suggest recent
 """
 FAILURE = """
     experiment hypothesis claim mechanism kind failure gain mechanism_outcome lesson leaf

@@ -48,6 +48,14 @@ def test_what_lies_within_the_error_of_what_was_wanted_is_open(toy: Toy, moving:
     assert "(wanted > 1.3x)" in text
 
 
+def test_the_very_same_at_the_same_seeds_was_not_moved(toy: Toy, moving: Path) -> None:
+    seen = observed(toy, moving, 1.0, "moves > 1.05x", more="    1 + random.random()\n")[
+        "mechanism"
+    ]
+    (one,) = seen["seen"]
+    assert (seen["outcome"], one["value"], one["error"]) == ("refuted", 1.0, 0.0)
+
+
 def test_what_one_run_can_settle_is_said_as_the_idea_is_written_down(
     toy: Toy, moving: Path
 ) -> None:

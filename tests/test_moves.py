@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from toy import PROGRAM, TRAIN, Toy, slope
 
+IDEA = "lab hypothesis CLAIM -m MECHANISM  # "
 OLDER = """\
 WARM = 5
 FORGIVING = 0.5
@@ -57,7 +58,7 @@ def test_a_constant_that_nothing_reads_or_the_page_calls_flat_is_not_proposed(
 ) -> None:
     discard(toy, grown, 5)
     assert told(toy, grown) == (
-        "5 experiments without a keep: change direction; not yet tried: SLOPE, NOISE, WARM. "
+        f"{IDEA}5 experiments without a keep: change direction; not yet tried: SLOPE, NOISE, WARM. "
         "Axes so far: idea 0 x1, idea 1 x1, idea 2 x1, idea 3 x1."
     )
 
@@ -77,8 +78,8 @@ def test_what_later_changes_stand_on_is_not_to_be_taken_out(toy: Toy, campaign: 
     keep(toy, campaign, 2.5)
     discard(toy, campaign, 8)
     assert told(toy, campaign) == (
-        "8 experiments without a keep: take the kept change e3 out again, to see if it still "
-        "carries."
+        f"{IDEA}8 experiments without a keep: take the kept change e3 out again, to see if it "
+        "still carries."
     )
 
 
@@ -112,7 +113,9 @@ def test_a_bug_is_no_stagnation(toy: Toy, campaign: Path) -> None:
     found = toy.here("context", "--json", cwd=campaign).json
     assert (found["since_keep"], found["suggestion"]) == (4, None)
     discard(toy, campaign, 1, "one more")
-    assert str(told(toy, campaign)).startswith("5 experiments without a keep: change direction")
+    assert str(told(toy, campaign)).startswith(
+        f"{IDEA}5 experiments without a keep: change direction"
+    )
 
 
 @pytest.mark.parametrize("tokens", ["400", "1500"])

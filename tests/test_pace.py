@@ -140,9 +140,9 @@ TOLD = {
     ),
     "dearer and busier, and steps are the budget": (
         *("steps", {**DEAR, **BUSY}),
-        [*LOAD, f"{STEPS} (dearer steps or a slower machine){ASKS}"],
+        [f"{STEPS} (dearer steps or a slower machine){ASKS}"],
     ),
-    "cheaper, and steps are the budget": ("steps", BUSY, LOAD),
+    "cheaper, and steps are the budget": ("steps", BUSY, []),
     "a quieter machine than the incumbent's, by the CPU clock": (
         *("cpu", {"cpu_s": 12.5, "wall_s": 13.9, "delayed": 0.1}, BUSIER),
         [

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from .. import judge as judging
+from ..documents.action import Action
 from ..documents.leaves import Suggest
 from ..judge import stagnation
 from ..notebook import Notebook, audits, campaigns, ledger, lookup, read
@@ -14,6 +15,8 @@ from ..text import num
 from ..workspace import Workspace
 from . import moves
 from .situation import Situation, situation
+
+IDEAS = ("axis", "ablate", "structure", "pivot")  # moves that are an idea of one's own
 
 
 @dataclass(frozen=True)
@@ -173,4 +176,6 @@ def _own_idea(at: Situation) -> Step | None:
 def _moved(move: stagnation.Move | None) -> Step | None:
     if move is None:
         return None
-    return Step(move.text, "combine" if move.kind == "combine" else None)
+    if move.kind == "combine":
+        return Step(move.text, "combine")
+    return Step(_typed(str(Action("propose")), move.text) if move.kind in IDEAS else move.text)

@@ -128,12 +128,13 @@ def _tells_nothing(workspace: Workspace, book: Notebook, condition: Condition) -
     if incumbent is None:
         return
     metrics = measurements.metrics(book, incumbent["experiment"])
-    if (settles := beforehand(book, incumbent["experiment"], condition)) is not None:
-        click.echo(f"note: {settles}", err=True)
+    settles = beforehand(book, incumbent["experiment"], condition)
     if condition.holds(metrics, metrics):
         said = f"e{incumbent['experiment']} has {condition.metric} {num(metrics[condition.metric])}"
         words = f"{condition.text} is trivial: it holds for the incumbent already ({said})"
         click.echo(f"note: {words}", err=True)
+    elif settles is not None:
+        click.echo(f"note: {settles}", err=True)
 
 
 def _asked(workspace: Workspace, claim: str) -> list[edits.Turned]:
@@ -180,10 +181,14 @@ def _near(found: read.Found, mine: str | None) -> str:
     if found["gain"] is not None:
         outcome += f", gain {num(found['gain'], sign=True)}"
     on = f" on {found['parent'][:9]}" if found["parent"] else ""
-    who = f" by {found['campaign']}" if found["campaign"] else ""
+    who = f" by {theirs}" if theirs else ""
     ids = " ".join(word for word in (found["hypothesis"], found["experiment"]) if word)
     way = "near, the other way" if found["opposite"] else "near"
-    turned = [f"{name} {old} -> {new}" for name, old, new in found["changed"][:2]]
+    turned = [
+        f"{name} {old} -> {new}"
+        for name, old, new in found["changed"][:2]
+        if not (name in found["claim"] and str(new) in found["claim"])
+    ]
     done = f" [{shorten(', '.join(turned), 80)}]" if turned else ""
     lesson = f"; learned: {shorten(found['lesson'], 120)}" if found["lesson"] else ""
     return f"{way}: {ids} ({outcome}{on}{who}): {shorten(found['claim'], 120)}{done}{lesson}"

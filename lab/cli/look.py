@@ -331,6 +331,8 @@ def _leaf(workspace: Workspace, book: Notebook, name: str) -> read.Found:
 def brief(leaf: str | None, profile: str | None, tokens: int) -> None:
     """Everything an agent should read before it begins, in one document.
 
+    Whoever has read it and comes back types `lab context`: what changed, and what is next.
+
     Examples:
 
     \b

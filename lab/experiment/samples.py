@@ -10,6 +10,7 @@ from ..system import left
 from ..text import num, plural, shorten
 
 TOLD = ("answer", "trace")  # what would have been right, and how the program came to its own
+WIDTH = 100  # characters of a sample that is told in one line
 PROMPT, LONGEST = 200, 300  # characters shown of a prompt, and of what it led to
 AT_MOST = 50_000  # lines read of one file; a run writes a few thousand
 
@@ -83,11 +84,19 @@ def as_text(found: dict[str, Any]) -> str:
     for kind in ("best", "worst", "random"):
         lines.append(f"{kind}:" if found[kind] else f"{kind}: none")
         for row in found[kind]:
-            mark = "" if "reward" not in row else f"[{num(row['reward'])}] "
-            lines.append(f"  {mark}{_cut(row.get('prompt', ''), PROMPT)}")
-            lines.append(f"    -> {_cut(row.get('completion', ''), LONGEST)}")
-            lines += [f"    {name}: {_cut(row[name], LONGEST)}" for name in TOLD if row.get(name)]
+            lines += _sample(row)
     return "\n".join(lines)
+
+
+def _sample(row: dict[str, Any]) -> list[str]:
+    """Return a sample in a line where it is short; its answer where that was not what was said."""
+    mark = "" if "reward" not in row else f"[{num(row['reward'])}] "
+    asked = f"  {mark}{_cut(row.get('prompt', ''), PROMPT)}"
+    said = f"-> {_cut(row.get('completion', ''), LONGEST)}".rstrip()
+    told = [name for name in TOLD if row.get(name) and row[name] != row.get("completion")]
+    more = [f"{name}: {_cut(row[name], LONGEST)}" for name in told]
+    line = "; ".join([f"{asked} {said}", *more])
+    return [line] if len(line) <= WIDTH else [asked, *(f"    {part}" for part in (said, *more))]
 
 
 def _cut(words: Any, limit: int) -> str:

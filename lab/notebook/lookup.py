@@ -7,7 +7,6 @@ from ..errors import NotFound
 from . import Notebook
 from .replicates import MARKS, PRUNED, RUNS, SAYS_NOTHING
 
-SAME = 1e-9  # of its size: a level is told by several candidates, each with its own rounding
 Key = tuple[str, str, str, str, str, str]  # leaf, contents, code, profile, platform, yardstick
 # The same contents, or the same code with other comments; by one index each, never by a walk.
 ALIKE = (
@@ -61,19 +60,13 @@ def last_judgement(book: Notebook, number: int) -> sqlite3.Row | None:
     return book.one(query, number)
 
 
-def judged_alike(
-    book: Notebook, experiment: sqlite3.Row, level: float | None, noise: float | None
-) -> bool:
-    """Return whether its campaign has judged another before it by this very level and noise."""
-    if level is None or noise is None:
-        return False
+def judged_alike(book: Notebook, experiment: sqlite3.Row, noise: float | None) -> bool:
+    """Return whether its campaign judged another before it, beside the same and by this noise."""
     query = (
         "select 1 from experiments e join judgements j on j.experiment = e.id "
-        "where e.incumbent = ? and e.campaign is ? and e.id < ? and abs(j.level - ?) <= ? "
-        "and j.noise = ? limit 1"
+        "where e.incumbent = ? and e.campaign is ? and e.id < ? and j.noise = ? limit 1"
     )
-    near = SAME * max(abs(level), noise)
-    key = (experiment["incumbent"], experiment["campaign"], experiment["id"], level, near, noise)
+    key = (experiment["incumbent"], experiment["campaign"], experiment["id"], noise)
     return book.one(query, *key) is not None
 
 

@@ -170,14 +170,16 @@ def mark(book: Notebook, number: int) -> str | None:
 def _loads(ours: Sequence[Machine], theirs: Sequence[Machine], against: int | None) -> list[str]:
     """Return that one side waited for a core far longer, in a line, and what that let through.
 
-    Where both waited alike nothing is said: nothing in their difference can come of it.
+    Where both waited alike, and on a clock of steps, no difference of theirs can come of it.
     """
     if against is None:
         return []
     mine, others = (_most_delayed(side) for side in (ours, theirs))
     used, than = (_cpu_s(side) for side in (ours, theirs))
     wider = used is not None and than is not None and used > CHILDREN * than
-    if max(mine, others) <= LOADED or not (abs(mine - others) > LOADED or wider):
+    by_steps = any((one.get("pace") or {}).get("clock") == "steps" for one in ours)
+    apart = abs(mine - others) > LOADED and not by_steps
+    if max(mine, others) <= LOADED or not (apart or wider):
         return []
     shares = [
         f"{mine:.0%} of its time waiting for a core",

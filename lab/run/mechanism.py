@@ -57,6 +57,9 @@ def _observation(book: Notebook, experiment: sqlite3.Row, condition: Condition) 
     wanted = judging.Wanted(condition.op, condition.value, condition.relative)
     luck = judging.spread_of(measurements.repeats_of(book, number, name))
     seen = judging.moved(wanted, list(ours.values()), list(theirs.values()), luck)
+    if condition.relative and ours and all(theirs.get(at) == value for at, value in ours.items()):
+        still = condition.holds({name: 1.0}, {name: 1.0})
+        seen = judging.Seen("confirmed" if still else "refuted", 1.0, 0.0)  # not moved at all
     before = {name: judging.mean(list(theirs.values()))} if theirs else {}
     trivial = seen.outcome == "confirmed" and condition.holds(before, before)
     return {

@@ -178,7 +178,7 @@ def _hints(
     if standing.moved:
         found.append(_elsewhere(standing.moved, experiment["incumbent"]))
     judgement = known.judgement
-    if lookup.judged_alike(book, experiment, judgement.level, judgement.noise):
+    if lookup.judged_alike(book, experiment, judgement.noise):
         return found  # what follows was told then, and the context tells it
     unlike = None
     if known.stands is not None and standing.noise is not None:
