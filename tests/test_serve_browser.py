@@ -203,6 +203,23 @@ def test_many_tabs_share_one_stream_and_a_hidden_one_costs_nothing(
         window.switch(first)
 
 
+def test_without_shared_workers_a_tab_has_a_stream_of_its_own_while_it_is_seen(
+    window: browser.Browser, quick: Quick
+) -> None:
+    added = window.cdp("Page.addScriptToEvaluateOnNewDocument", source="delete window.SharedWorker")
+    try:
+        with serving(quick) as server:
+            window.visit(server.root)
+            window.until("return document.getElementById('link').textContent === 'live'")
+            assert window.js("return window.SharedWorker === undefined")
+            nights.write(quick, [Idea("raise the slope", 0.5, "keep")])
+            window.until("return document.body.innerText.includes('raise the slope')")
+            window.visit("about:blank")
+            wait_for(lambda: connections(server) == 0)
+    finally:
+        window.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+
+
 def connections(server: Server) -> int:
     """Return how many connections to a server are open, by the kernel's own list."""
     ours = f":{server.port:04X}"

@@ -74,6 +74,16 @@ def experiments(book: Notebook, leaf: str, wanted: Wanted, n: int) -> list[sqlit
     return [by_number[number] for number in numbers]
 
 
+def level_before(book: Notebook, scope: int, experiment: int) -> float | None:
+    """Return the best value that was kept, or a baseline's, of those older than an experiment."""
+    row = book.one(
+        "select value from state where scope = ? and verdict = 'keep' and not claimed "
+        "and ordinal is not null and experiment < ? order by ordinal limit 1",
+        *(scope, experiment),
+    )
+    return float(row["value"]) if row else None
+
+
 def turned(book: Notebook, leaf: str, scope: int, n: int) -> list[sqlite3.Row]:
     """Return what the newest `n` experiments of a scope turned, and what each gained by it."""
     return book.all(

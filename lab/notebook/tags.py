@@ -80,7 +80,7 @@ def notes(book: Notebook, experiment: int) -> list[sqlite3.Row]:
 def known(book: Notebook, leaf: str) -> list[str]:
     """Return the tags that experiments of a leaf have, by name."""
     rows = book.all(
-        "select distinct t.tag from tags t join state s on s.experiment = t.experiment "
+        "select distinct t.tag from tags t cross join state s on s.experiment = t.experiment "
         "where s.leaf = ? order by t.tag",
         leaf,
     )

@@ -62,7 +62,7 @@ def leaf_report(workspace: Workspace, book: Notebook, name: str, window: Window)
     points = _points(rows, scope)
     ours = [row for row in rows if row["kind"] != "import"] or rows
     named = next((row for row in [*reversed(ours), best] if row and row["metric"]), None)
-    start = level_before(book, name, scope, rows)
+    start = _level(book, name, scope, rows)
     return {
         "leaf": name,
         "purpose": leaf.purpose if leaf else None,
@@ -118,7 +118,7 @@ def labelled(book: Notebook, rows: list[Found]) -> list[Found]:
     ]
 
 
-def level_before(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
+def _level(book: Notebook, name: str, scope: Any, rows: Sequence[Found]) -> Any:
     """Return the best before the first experiment on the page."""
     if not scope or not rows:
         return None

@@ -61,10 +61,16 @@ class Server:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await anyio.to_thread.run_sync(self._warm)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.changes.watch)
             yield
             tasks.cancel_scope.cancel()
+
+    def _warm(self) -> None:
+        """Make the first page once, so that nobody waits for what is loaded with it."""
+        now = Now(self.workspace, Acts(False)).page()
+        self.shelf.body("/", now.parts, self.changes.look())
 
     # -- The gate -----------------------------------------------------------------
 

@@ -132,7 +132,7 @@ def _short(value: Any) -> str:
     >>> _short("0" * 40), _short("pretrain/ada"), _short(None)
     ('0000000000', 'pretrain/ada', '-')
     """
-    text = str(value or "-")
+    text = shorten(str(value or "-"), 60)
     return text[:10] if re.fullmatch(r"[0-9a-f]{16,}", text) else text
 
 

@@ -13,7 +13,7 @@ from ..page.components import CLAIM, Look
 from ..page.frame import figure
 from ..page.html import Safe, join, said, tag
 from ..page.scale import SIZE
-from ..report.collect import best_of, labelled, leaf_of, level_before, noise_of, policy_of
+from ..report.collect import best_of, labelled, leaf_of, noise_of, policy_of
 from ..text import num, plural, shorten
 from ..views import board
 from ..workspace import Workspace
@@ -28,7 +28,7 @@ FAILED = 5000  # experiments, the newest, whose failures are counted
 BUCKETS = 16
 CLASSES = 6  # of failure that colours tell apart
 NEAR = 12  # dead ends
-LESSONS = 40
+LESSONS = 12
 
 
 class LeafPage:
@@ -101,11 +101,10 @@ class LeafPage:
         if scope is None:
             return join()
         points = history.points(book, self.name, scope["id"], POINTS)
-        level = level_before(book, self.name, scope, [dict(one) for one in points])
         metric, direction = self._metric(dict(points[-1]))
         found = {
             "points": board.as_reported(points),
-            "level": level["value"] if level else None,
+            "level": pages.level_before(book, scope["id"], points[0]["experiment"]),
             "noise": noise_of(book, scope),
             "metric": metric,
             "direction": direction,
@@ -160,7 +159,9 @@ class LeafPage:
         found = ideas.lessons(book, self.name, LESSONS)
         look = Look({"lessons": found, "leaf": self.name}, None, EXPERIMENT)
         body = appendix.lessons(look)
-        return join(tag("h2", "Lessons"), body) if body else join()
+        more = ideas.lessons_there(book, self.name) - len(found)
+        rest = tag("p", f"and {more} more: lab context", class_="none") if more > 0 else ""
+        return join(tag("h2", "Lessons"), body, rest) if body else join()
 
 
 def _tile(name: str, figures: str, remark: str) -> Safe:

@@ -19,6 +19,7 @@ from .training import Points, Training, settings_of, training
 
 AT_WORK = ("working", "waiting")
 KEPT = 12  # of what was kept lately
+SURE = 1e-6  # of a value: below, an error is no news
 EARLIER = 40  # campaigns that ended
 
 
@@ -233,7 +234,9 @@ def _picture(seen: Training | None) -> Safe:
     caption = f"{shorten(seen.series, 40)} by % of the budget"
     told = join()
     if seen.end is not None and (seen.share or 0) < 1:
-        end = f"{num(seen.end.value)} ± {error(seen.end.error)}"
+        end = num(seen.end.value)
+        if seen.end.error > SURE * abs(seen.end.value):
+            end += f" ± {error(seen.end.error)}"
         told = tag("p", f"will end near {end}, if it goes on like this", class_="forecast")
         named.append(("forecast", _percent([seen.mine[-1], (1.0, seen.end.value)])))
     return join(loss_curves.overlay(caption, named, "% of the budget:"), told)
