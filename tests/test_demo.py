@@ -37,7 +37,7 @@ def test_luck_is_kept_at_first_sight_and_caught_by_its_audit(seen: tuple[Toy, st
 
 def test_the_same_idea_in_other_words_is_named_a_dead_end(seen: tuple[Toy, str]) -> None:
     _, said = seen
-    assert "near: h1 e2 (discard" in said
+    assert "near: h1 e2 (discard, gain -0.01854" in said
     assert "h2 withdrawn" in said
 
 

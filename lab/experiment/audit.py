@@ -276,13 +276,15 @@ class Auditor:
                 why = "; ".join(words for words in told if words) or None
                 record.audit_ended(self.book, audit, "back", **figures, why=why)
                 for number in sides.since:
+                    known = lookup.state(self.book, number)["gain"]
+                    alone = figures.get("gain") if len(sides.since) == 1 else None
                     record.result(
                         self.book,
                         lookup.experiment(self.book, number),
                         "discard",
                         because=because,
                         suggested="discard",
-                        gain=lookup.state(self.book, number)["gain"],
+                        gain=known if alone is None else alone,
                     )
         for number in sides.since:
             mirroring.verdict(self.workspace.place.home, number)

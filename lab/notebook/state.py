@@ -65,7 +65,7 @@ def derive(
     kept = [row["at"] for row in results if row["verdict"] == "keep"]
     state |= _noise(unselected(experiment["kind"], runs, min(kept, default=None)))
     state |= _mechanism(result, judgement)
-    state["kind"] = _kind(state, judgement is not None and _says_little(judgement))
+    state["kind"] = _kind(state, _is_inconclusive(state, results, judgement))
     lesson = cited or bool(result and result["theory_revision"])
     state["telling"] = _telling(state, lesson)
     suggested = result["suggested"] if result else None
@@ -102,7 +102,9 @@ def _worth(
     centre = mean(values) if values else None
     claimed = _last(results, "value") if centre is None else None
     sign = -1.0 if experiment["direction"] == "maximize" else 1.0
-    gain = judgement["gain"] if judgement else _last(results, "gain")
+    told = _last(results, "gain")
+    by_audit = judgement is not None and _measured_since(results, judgement)
+    gain = judgement["gain"] if judgement and not by_audit else told
     return {
         "value": centre if centre is not None else claimed,
         "claimed": int(centre is None and claimed is not None),
@@ -135,6 +137,16 @@ def _mechanism(result: Row | None, judgement: Row | None) -> State:
     return {"mechanism": None, "mechanism_source": None}
 
 
+def _measured_since(results: Sequence[Row], judgement: Row) -> bool:
+    """Return whether the newest verdict has a gain of its own: an audit measured the change alone.
+
+    Any other verdict has the gain of the judgement that it follows.
+    """
+    gain = results[-1]["gain"] if results else None
+    later = bool(results) and results[-1]["at"] >= judgement["at"]
+    return later and gain is not None and gain != judgement["gain"]
+
+
 def _says_little(judgement: Row) -> bool:
     """A discard that its numbers do not make a dead end: it could still be a gain."""
     if judgement["reason"] == "same":
@@ -143,6 +155,14 @@ def _says_little(judgement: Row) -> bool:
         return True
     better, gain = judgement["p_better"], judgement["gain"]
     return bool(better >= DEAD if better is not None else (gain or 0.0) > 0)
+
+
+def _is_inconclusive(state: State, results: Sequence[Row], judgement: Row | None) -> bool:
+    if judgement is None:
+        return False
+    if _measured_since(results, judgement):
+        return bool(state["gain"] > 0)
+    return _says_little(judgement)
 
 
 def _kind(state: State, inconclusive: bool) -> str | None:
