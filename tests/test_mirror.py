@@ -17,6 +17,8 @@ from hopeless import pruning, tried
 from test_sealed import kept, measured
 from toy import LEAF, Toy, make, slope
 
+from lab.confine import methods
+
 SOON = {"LAB_MIRROR_LOOK_S": "0.05"}
 # Logs four steps, and the rest as soon as the file PATH is there.
 HELD = """\
@@ -422,11 +424,10 @@ def test_a_folder_that_cannot_be_written_stops_no_run(
     assert "NotADirectoryError" in toy.here("config").err
 
 
+@pytest.mark.skipif(
+    not methods.best().confines, reason="this machine confines no run: lab doctor says why"
+)
 def test_a_run_sees_nothing_of_its_mirror(toy: Toy) -> None:
-    from lab.confine import methods
-
-    if not methods.best().confines:
-        pytest.skip("this machine confines no run: lab doctor says why")
     mirrored(toy, "tensorboard").lab("run", "--baseline", cwd=toy.root / "toy")
     peek = (
         f'    assert not Path("{toy.root}/.lab/mirror/tensorboard").exists()\n'

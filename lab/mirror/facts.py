@@ -32,10 +32,11 @@ def of_run(book: Notebook, home: Home, mirror: Mirror, run: int) -> Run:
     number, seed = experiment["id"], row["seed"]
     same = [one["id"] for one in lookup.runs(book, number) if one["seed"] == seed]
     again = same.index(run) + 1
-    name = f"{experiment['leaf']}/e{number}/seed{seed}" + (f"-{again}" if again > 1 else "")
+    seeds = f"seed{seed}" if again == 1 else f"seed{seed}-{again}"
+    place = [part for part in (experiment["leaf"], f"e{number}", seeds) if part != "."]
     return Run(
         project=mirror.project,
-        name=name.removeprefix("./"),
+        name="/".join(place),
         id=f"e{number}-{seed}-{row['uid'][:12]}",
         group=f"e{number}",
         config={**_program(book, experiment), **_known(book, experiment), "seed": seed},

@@ -9,7 +9,7 @@ from ..system.home import KEEPER_LOG, Home
 from .spawn import spawned
 
 KEEPER = "lab.mirror.keeper"
-OURS = "LAB_MIRROR_"  # begins the names of the variables that a keeper is told
+OURS = ("LAB_MIRROR_LOOK_S", "LAB_MIRROR_GRACE_S")  # of our variables, what a keeper is told
 _told: list[int] = []  # keepers of verdicts, to be collected once they have ended
 
 
@@ -68,7 +68,7 @@ def _wanted(home: Home) -> bool:
 
 def _spawned(home: Home, experiment: int, stdin: int, setsid: bool) -> int:
     known = source.environ().items()
-    environ = {k: v for k, v in known if not k.startswith("LAB_") or k.startswith(OURS)}
+    environ = {k: v for k, v in known if not k.startswith("LAB_") or k in OURS}
     home.mirror.mkdir(parents=True, exist_ok=True)
     words = [KEEPER, str(home), str(experiment)]
     return spawned(words, environ, stdin, home.mirror / KEEPER_LOG, setsid)
