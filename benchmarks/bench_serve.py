@@ -78,32 +78,34 @@ def notebook(folder: Path, experiments: int) -> toys.Toy:
 
 
 def size(toy: toys.Toy) -> None:
-    """Print what pages cost: the first time, and after each record; memory, weight, sorting."""
+    """Print what pages cost after a record and without one; memory, weight, sorting."""
     with serving(toy) as server:
         began = memory(server)
         for path in ("/", "/leaf/toy", "/e/500", "/compare?e=500&e=501"):
-            first, weight = timed(server, path)
-            again, _ = timed(server, path)
+            timed(server, path)
+            again, _, weight = timed(server, path)
             moved = []
             for _ in range(5):
                 toy.lab("note", "e500", "it moved")
-                moved.append(timed(server, path)[0])
-            words = f"{first:7.1f} ms first, {statistics.median(moved):7.1f} after a record"
-            print(f"{path:<24} {words}, {again:6.1f} as it was, {weight / 1000:6.1f} kB")
+                moved.append(timed(server, path)[:2])
+            wall, cpu = (statistics.median(one) for one in zip(*moved, strict=True))
+            words = f"{wall:6.1f} ms after a record ({cpu:6.1f} of CPU), {again:6.1f} as it was"
+            print(f"{path:<24} {words}, {weight / 1000:6.1f} kB")
         for query in ("sort=gain", "sort=value&way=up", "page=1900", "find=muon", "outcome=kept"):
-            took, _ = timed(server, f"/leaf/toy?parts=table&{query}")
-            print(f"table, {query:<20} {took:7.1f} ms")
+            took, cpu, _ = timed(server, f"/leaf/toy?parts=table&{query}")
+            print(f"table, {query:<20} {took:6.1f} ms ({cpu:6.1f} of CPU)")
         print(f"memory {began:.0f} MB as it began, {memory(server):.0f} MB after all of these")
         with browser.opened() as window:
             sorting(window, server)
 
 
-def timed(server: Server, path: str) -> tuple[float, int]:
-    """Return milliseconds and bytes of an answer."""
+def timed(server: Server, path: str) -> tuple[float, float, int]:
+    """Return milliseconds, those of the server's CPU, and bytes of an answer."""
     began = time.perf_counter()
     answer = server.ask(path, Accept_Encoding="gzip")
     assert answer.status == 200, answer.text
-    return 1000 * (time.perf_counter() - began), len(answer.body)
+    took = 1000 * (time.perf_counter() - began)
+    return took, float(answer.headers["server-timing"].partition("dur=")[2]), len(answer.body)
 
 
 def memory(server: Server) -> float:

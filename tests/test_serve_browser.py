@@ -329,3 +329,30 @@ def test_a_page_of_a_leaf_is_light(window: browser.Browser, night: Server) -> No
         ".reduce((sum, one) => sum + one.encodedBodySize, 0)"
     )
     assert 0 < sent < 200_000
+
+
+def test_what_was_kept_since_one_looked_last_is_marked(
+    window: browser.Browser, quick: Quick
+) -> None:
+    nights.write(quick, [Idea("raise the slope", 0.5, "keep")])
+    with serving(quick) as server:
+        window.visit(server.root)
+        window.until("return document.querySelectorAll('[data-result]').length === 1")
+        assert window.js("return document.querySelectorAll('.fresh').length") == 0
+        window.visit("about:blank")
+        nights.write(quick, [Idea("steeper still", 0.25, "keep")], leaf="other")
+        window.visit(server.root)
+        fresh = "return [...document.querySelectorAll('.fresh')].map(one => one.innerText)"
+        (row,) = window.until(f"const rows = (() => {{ {fresh} }})(); return rows.length && rows")
+        assert "steeper still" in row
+        assert "1 since you looked last" in window.js("return document.body.innerText")
+
+
+def test_ticked_rows_stand_side_by_side(window: browser.Browser, night: Server) -> None:
+    window.visit(night.root + "leaf/toy")
+    window.js(
+        "for (const one of [...document.querySelectorAll('#rows input')].slice(0, 3)) one.click();"
+        "document.querySelector('#rows button').click()"
+    )
+    window.until("return location.pathname === '/compare'")
+    window.until("return document.querySelectorAll('#settings thead a').length === 3")

@@ -61,7 +61,7 @@ class ComparePage:
         same = len(rows) + len(about) - len(differing)
         claims = ("claim", [shorten(one["claim"] or one["kind"], 160) for one in found])
         told = tag("p", f"{same} other settings are the same.", class_="none")
-        return join(tag("h2", "What differs"), self._table([claims, *differing]), told)
+        return join(tag("h2", "What differs"), self._table("settings", [claims, *differing]), told)
 
     def curves(self, book: Notebook) -> Safe:
         """Return a curve of each over the others'."""
@@ -84,12 +84,12 @@ class ComparePage:
         rows.append(("runs", [str(sum(run["counts"] for run in one["runs"])) for one in found]))
         rows.append(("learned", [shorten(one["lesson"] or "-", 300) for one in found]))
         shown = [row for row in rows if set(row[1]) != {"-"}]
-        return join(tag("h2", "What came of them"), self._table(shown))
+        return join(tag("h2", "What came of them"), self._table("results", shown))
 
     def _found(self, book: Notebook) -> list[Experiment]:
         return [details.whole(book, book.need(f"e{number}", "e")) for number in self.numbers]
 
-    def _table(self, rows: Sequence[Row]) -> Safe:
+    def _table(self, name_: str, rows: Sequence[Row]) -> Safe:
         head = [
             tag("th", tag("a", f"e{number}", href=experiment_address(number)), scope="col")
             for number in self.numbers
@@ -105,7 +105,12 @@ class ComparePage:
         ]
         whole = tag("table", tag("thead", tag("tr", tag("td"), head)), tag("tbody", body))
         return tag(
-            "div", whole, class_="beside", tabindex="0", role="region", aria_label="side by side"
+            "div",
+            whole,
+            class_="beside",
+            tabindex="0",
+            role="region",
+            aria_label=f"{name_} side by side",
         )
 
     def _constants(self, book: Notebook, number: int) -> dict[str, object]:

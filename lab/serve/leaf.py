@@ -1,11 +1,13 @@
 """A leaf's page: staircase, tree, dead ends, knobs, failures, lessons, every experiment."""
 
+import functools
 from collections import Counter
 from datetime import datetime
 from sqlite3 import Row
 
 from ..documents.leaves import DryFailure, Failure
 from ..errors import NotFound
+from ..leaf import Leaf
 from ..notebook import Notebook, attempts, history, ideas, pages, read, report_queries
 from ..notebook.read import Found
 from ..page import appendix, lineage, progress_chart, tree, words
@@ -36,7 +38,11 @@ class LeafPage:
 
     def __init__(self, workspace: Workspace, name: str, asked: Words) -> None:
         self.workspace, self.name, self.asked = workspace, name, asked
-        self.leaf = leaf_of(workspace, name)
+
+    @functools.cached_property
+    def leaf(self) -> Leaf | None:
+        """The leaf as it is described here; None where the notebook alone knows it."""
+        return leaf_of(self.workspace, self.name)
 
     def page(self) -> Page:
         """Return its parts; all move with the notebook alone."""

@@ -2,26 +2,22 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
 
 from ..page import asset
 from ..page.html import Safe, said, tag
 from .parts import Page
 
-SCRIPTS = {"figures.js": "lab.page", "live.js": __package__, "stream.js": __package__}
-SHEETS = {"style.css": "lab.page", "serve.css": __package__}
+OURS = ("live.js", "stream.js")  # scripts that the report does not need
 
 
 @functools.cache
 def static(name: str) -> str | None:
     """Return a script, or the style sheet of all pages; None where there is none of that name."""
     if name == "style.css":
-        return "\n".join(_asset(sheet, package) for sheet, package in SHEETS.items())
-    return _asset(name, SCRIPTS[name]) if name in SCRIPTS else None
-
-
-def _asset(name: str, package: str) -> str:
-    return asset(name, package.replace("lab.", f"{__package__.rpartition('.')[0]}.", 1))
+        return asset(name) + asset("serve.css", __package__)
+    if name == "figures.js":
+        return asset(name)
+    return asset(name, __package__) if name in OURS else None
 
 
 @functools.cache
@@ -31,7 +27,7 @@ def static_address(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-def whole(page: Page, body: Safe, title: str, extra: Sequence[object] = ()) -> str:
+def whole(page: Page, body: Safe, title: str) -> str:
     """Return a page of HTML around its parts."""
     head = tag(
         "head",
@@ -46,7 +42,8 @@ def whole(page: Page, body: Safe, title: str, extra: Sequence[object] = ()) -> s
     )
     state = tag("span", id="link", role="status", aria_live="polite")
     header = tag("header", _navigation(page, title), state)
-    main = tag("main", extra, body, id="parts", data_each=True)
+    heading = "" if "<h1" in body else tag("h1", said(page.title), class_="unseen", id="heading")
+    main = tag("main", heading, body, id="parts", data_each=True)
     moved, stream = " ".join(page.on), static_address("stream.js")
     told = tag("p", id="said", role="alert", hidden=True)
     body_ = tag("body", header, told, main, data_on=moved, data_stream=stream)
