@@ -19,6 +19,7 @@ from matplotlib.text import Annotation  # noqa: E402
 
 PLAIN: dict[str, Any] = {
     **{"status": "finished", "verdict": "discard", "value": 1.0, "gain": None, "claimed": 0},
+    "failure": None,
     **{"kind": "run", "metric": "loss", "direction": "minimize", "claim": "a claim"},
 }
 CRASH = {"status": "failed", "verdict": "crash", "value": None}

@@ -12,6 +12,7 @@ from ..campaign.limits import Limits
 from ..errors import Refused, Usage
 from ..experiment.preflight import ALWAYS_FROZEN
 from ..notebook import Notebook
+from ..run.assessment import BASELINE_SEEDS
 from ..run.queue_status import cpu_slots
 from ..system import processes, source
 from ..text import plural, span
@@ -166,8 +167,17 @@ def outlook(workspace: Workspace, asked: Sequence[Asked]) -> str:
     mean = sum(each) / len(each)
     alone = int(night * 3600 / mean)
     share = max(1, int(alone * min(1.0, devices / len(asked))))
+    most = _most(asked[0].options.limits)
+    begin = f"{plural(len(asked), 'campaign')}, {plural(devices, kind)}: "
+    if most is not None and most <= share:
+        took = mean * most * max(1.0, len(asked) / devices)
+        return f"{begin}about {plural(most, 'run')} each, a baseline's among them, in {span(took)}"
     return (
-        f"{plural(len(asked), 'campaign')}, {plural(devices, kind)}: "
-        f"about {plural(share, 'run')} each in {span(night * 3600)}{assumed}; one alone would get "
-        f"{alone}"
+        f"{begin}about {plural(share, 'run')} each in {span(night * 3600)}{assumed}; one alone "
+        f"would get {alone}"
     )
+
+
+def _most(limits: Limits) -> int | None:
+    """Return how many runs a campaign makes by --experiments, a run each; None without."""
+    return None if limits.experiments is None else limits.experiments + BASELINE_SEEDS

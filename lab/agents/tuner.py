@@ -417,9 +417,8 @@ class Tuner:
             return f"{claim} breaks {', '.join(found['constraints']['broken'])}: {figures}"
         if verdict == "keep":
             return f"{claim} is better so far: {figures}"
-        if (found["gain"] or 0) > 0:
-            return f"{claim} may help, too little to tell: {figures}"
-        return f"{claim} is no better: {figures}"
+        known = {"worse": "is no better", "same": "changes nothing"}.get(found["reason"] or "")
+        return f"{claim} {known}: {figures}" if known else f"not settled: {claim}, {figures}"
 
     def _note_lesson(self) -> None:
         """Leave a lesson on the newest experiment when it was kept and none cites it yet."""

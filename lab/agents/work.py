@@ -1,7 +1,8 @@
 """`lab loop`: one campaign in the foreground, whoever the agent is."""
 
+from ..campaign import lock
 from ..campaign.limits import Limits
-from ..campaign.loop import Agent, Campaign
+from ..campaign.loop import Agent, Campaign, as_text
 from ..campaign.progress import Progress
 from ..documents.campaigns import Summary
 from ..workspace import Workspace
@@ -29,9 +30,12 @@ def work(
         )
         campaign.affordable()
         with campaign.locked():
+            progress.keep(lock.log_of(campaign.home, campaign.name))
             campaign.open()
             ending = campaign.run(_agent(campaign, preset, tunes))
-        return campaign.summary(ending)
+        found = campaign.summary(ending)
+        progress.note(as_text(found))
+        return found
 
 
 def _agent(campaign: Campaign, preset: Preset | None, tunes: bool) -> Agent:

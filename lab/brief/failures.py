@@ -45,7 +45,9 @@ def entry(one: Failure | DryFailure | Loss, limit: int, whole: int | None = None
     if one["mechanism"]:
         lines.append(f"  expected because: {shorten(one['mechanism'], limit)}")
     if one["lesson"]:
-        lines.append(f"  learned: {shorten(one['lesson'], whole or limit)}")
+        word = "learned" if one["kind"] == "dead_end" else "not settled"
+        said = one["lesson"].removeprefix(f"{word}: ")
+        lines.append(f"  {word}: {shorten(said, whole or limit)}")
     return "\n".join(lines)
 
 

@@ -23,5 +23,5 @@ def waiting_until(home: Home, name: str) -> str | None:
 
 
 def log_of(home: Home, name: str) -> Path:
-    """Return the file that a launched campaign prints into."""
+    """Return the file that holds what a campaign has printed."""
     return home.campaign(name) / "loop.log"

@@ -20,6 +20,7 @@ from ..experiment.audit import Auditor
 from ..experiment.audit import as_text as audit_text
 from ..judge import Policy, stagnation
 from ..notebook import Notebook, campaigns, ideas, ledger, lookup, measurements, read, runs
+from ..notebook.replicates import SAYS_NOTHING
 from ..repo import checkout_lock
 from ..run import waiting
 from ..run.assessment import BASELINE_SEEDS, policy_of
@@ -357,7 +358,11 @@ class Campaign:
 
     def summary(self, ending: Ending) -> Summary:
         """Return what the loop did and what was learned, as JSON."""
-        done = read.judged(self.book, self.leaf, self.name)
+        done = [
+            row
+            for row in read.judged(self.book, self.leaf, self.name)
+            if not (row["verdict"] == "crash" and row["failure"] in SAYS_NOTHING)
+        ]
         mine = done[len(done) - self.counted :] if self.counted else []
         kept = [row for row in mine if row["verdict"] == "keep"]
         incumbent = find_incumbent(self.workspace(), self.book)

@@ -1,9 +1,11 @@
 """Progress of a campaign on a terminal: a live line; elsewhere plain lines."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self, TextIO
 
 from ..system import terminal
@@ -19,6 +21,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.live = self._live() if self.stream.isatty() else None
+        self._log: TextIO | None = None
         self._key: Any = None
         self._shown_at = 0.0
 
@@ -38,6 +41,23 @@ class Progress:
         with contextlib.suppress(OSError):
             if self.live is not None:
                 self.live.stop()
+        if self._log is not None:
+            self._log.close()
+
+    def keep(self, path: Path) -> None:
+        """Write what is said into `path` as well, for `lab output`; unless that is the stream."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("a", encoding="utf-8", errors="replace")
+        with contextlib.suppress(OSError, ValueError):  # a stream without a file
+            if os.path.sameopenfile(log.fileno(), self.stream.fileno()):
+                return log.close()
+        self._log = log
+
+    def note(self, words: str) -> None:
+        """Write lines into the log alone."""
+        if self._log is not None:
+            with contextlib.suppress(OSError):  # a full disk ends no campaign
+                print("\n".join(map(plain, words.splitlines())), file=self._log, flush=True)
 
     @contextlib.contextmanager
     def _gone(self) -> Iterator[None]:
@@ -49,6 +69,7 @@ class Progress:
 
     def say(self, words: str) -> None:
         """Print a line that stays."""
+        self.note(words)
         if self.live is not None:
             from rich.text import Text
 
@@ -64,8 +85,7 @@ class Progress:
 
             with self._gone():
                 self.live.update(Text(shorten(words, self.live.console.width)), refresh=True)
-            return
         now = time.monotonic()
         if key != self._key or now - self._shown_at >= PLAIN_EVERY_S:
             self._key, self._shown_at = key, now
-            self.say(words)
+            self.note(words) if self.live is not None else self.say(words)

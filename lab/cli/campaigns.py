@@ -140,6 +140,5 @@ def output(workspace: Workspace, what: str, follow: bool) -> None:
     from ..campaign import output as following
 
     with workspace.open() as book:
-        path, more = following.source(workspace, book, what)
-        for piece in following.follow(path, follow, more):
+        for piece in following.printed(workspace, book, what, follow):
             click.echo(block(piece), nl=piece.endswith("\n"))

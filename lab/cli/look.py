@@ -108,6 +108,8 @@ def log(
         lab log --tag promising
         lab log --events
     """
+    from ..views.experiment_text import outcome
+
     with workspace.open() as book:
         if events:
             _print_events(read.events(book, n), json_)
@@ -117,13 +119,10 @@ def log(
         emit(found)
         return
     for row in found:
-        outcome: str = row["verdict"] or row["status"]
-        if row["failure"]:
-            outcome += f" ({row['failure']})"
         mark = " imported" if row["imported"] else " claimed" if row["claimed"] else ""
         figures = f"{num(row['value'])} {num(row['gain'], sign=True)}"
         click.echo(
-            f"{row['at']} {row['experiment']} {row['leaf']} {outcome}{mark} {figures} "
+            f"{row['at']} {row['experiment']} {row['leaf']} {outcome(row)}{mark} {figures} "
             f"{shorten(row['claim'] or 'baseline', 100)}{_tagged(row['tags'])}"
         )
     if not found and tag:

@@ -17,7 +17,8 @@ class Counts(TypedDict):
     keep: int  # kept, baselines among them
     baselines: int  # of those kept, how many are baselines
     discard: int  # discarded
-    crash: int  # crashed
+    crash: int  # crashed by their own fault
+    interrupted: int  # ended by something else: no word on the idea
     overruled: int  # kept against the suggestion
     attempts: int  # edits that failed in their dry run: no experiments
 

@@ -226,6 +226,14 @@ def m019_tags(db: "Database") -> None:
         db.execute(f"create index state_by_{column} on state (leaf, {column} + 0)")
 
 
+def m020_interrupted(db: "Database") -> None:
+    """Crashes that say nothing about their ideas: counted apart from those that do."""
+    db.execute(
+        "create index state_interrupted on state (leaf) where verdict = 'crash' "
+        "and failure in ('infra', 'interrupted', 'lost')"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -256,5 +264,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m017_waves,
     m018_forecasts,
     m019_tags,
+    m020_interrupted,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

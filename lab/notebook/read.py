@@ -86,12 +86,14 @@ def leaves(book: Notebook) -> list[str]:
 def counts(book: Notebook, leaf: str) -> Counts:
     """Return how many experiments there were and what became of them."""
     row = book.one("select * from tallies where leaf = ?", leaf)
+    silent = _interrupted(book, leaf) if row else 0
     return {
         "experiments": row["experiments"] if row else 0,
         "keep": row["keep"] if row else 0,
         "baselines": _baselines(book, leaf) if row else 0,
         "discard": row["discard"] if row else 0,
-        "crash": row["crash"] if row else 0,
+        "crash": row["crash"] - silent if row else 0,
+        "interrupted": silent,
         "overruled": row["overruled"] if row else 0,
         "attempts": _attempts(book, leaf),
     }
@@ -99,6 +101,12 @@ def counts(book: Notebook, leaf: str) -> Counts:
 
 def _attempts(book: Notebook, leaf: str) -> int:
     return int(book.all("select count(*) from attempts where leaf = ?", leaf)[0][0])
+
+
+def _interrupted(book: Notebook, leaf: str) -> int:
+    """Return how many of a leaf's crashes say nothing about their ideas."""
+    query = "select count(*) from state indexed by state_interrupted where leaf = ? and "
+    return int(book.all(f"{query} verdict = 'crash' and failure in ({MARKS})", leaf)[0][0])
 
 
 def _baselines(book: Notebook, leaf: str) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import Notebook
-from .replicates import SAYS_NOTHING
+from .replicates import MARKS, SAYS_NOTHING
 
 PAUSE = timedelta(hours=6)  # without an experiment: one night of work ends, another begins
 SILENT = ", ".join(f"'{name}'" for name in SAYS_NOTHING)
@@ -117,7 +117,9 @@ def made(book: Notebook, leaf: str, first: int) -> dict[str, int]:
         "select ifnull(sum(e.kind <> 'baseline'), 0) as experiments, "
         "ifnull(sum(s.verdict = 'keep' and e.kind <> 'baseline'), "
         "0) as keep, ifnull(sum(s.verdict = 'discard'), 0) as discard, "
-        "ifnull(sum(s.verdict = 'crash'), 0) as crash, ifnull(sum(s.verdict is null), 0) as open "
+        f"ifnull(sum(s.verdict = 'crash' and ifnull(s.failure, '') not in ({MARKS})), 0) as crash, "
+        f"ifnull(sum(s.verdict = 'crash' and s.failure in ({MARKS})), 0) as interrupted, "
+        "ifnull(sum(s.verdict is null), 0) as open "
         "from experiments e join state s on s.experiment = e.id where s.leaf = ? and e.id >= ? "
         "and e.kind <> 'import'",
         *(leaf, first),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..notebook.read import Found
+from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, shorten
 from . import words
 from .components import Look
@@ -85,4 +86,5 @@ def _tried(look: Look, what: str, lost: Sequence[Found]) -> Safe:
 def _kind(row: Found) -> str | None:
     if row["verdict"] is None:
         return "open"
-    return "crash" if row["verdict"] == "crash" else row["settled"]
+    blamed = row["verdict"] == "crash" and row["failure"] not in SAYS_NOTHING
+    return "crash" if blamed else row["settled"]

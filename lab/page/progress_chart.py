@@ -16,8 +16,11 @@ from .scale import SIZE, Axis
 NAMED = 40  # kept changes whose number is written beside their mark
 APART = 45  # units between two such numbers
 PHONE = 130  # units between two on a narrow page
-ORDER = ("discarded", "crashed", "off", "claimed", "undecided", "baseline", "kept")
-WORDS = {"off": "off the scale", "undecided": "no verdict yet", "claimed": "claimed by hand"}
+ORDER = ("unmeasured", "discarded", "crashed", "off", "claimed", "undecided", "baseline", "kept")
+WORDS = {
+    **{"off": "off the scale", "undecided": "no verdict yet", "claimed": "claimed by hand"},
+    "unmeasured": "without a number",
+}
 EDGE = 14  # units from an end that a mark keeps, so as to be seen whole
 
 

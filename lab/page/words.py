@@ -6,9 +6,10 @@ from typing import Any
 
 from ..judge import finite
 from ..notebook.read import Found
+from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, plural, span
 
-MARKS = {"keep": "●", "discard": "○", "crash": "\u00d7"}
+MARKS = {"keep": "●", "discard": "○", "crash": "\u00d7", "open": "◐"}
 FAILURES = {
     "oom": "out of memory",
     "no_metric": "no metric",
@@ -84,7 +85,9 @@ def outcome(row: Found) -> str:
 
 def mark(row: Found) -> str:
     """Return the sign for it."""
-    return MARKS.get(row["verdict"] or "", "◐")
+    if row["failure"] in SAYS_NOTHING:
+        return MARKS["open"]
+    return MARKS.get(row["verdict"] or "open", MARKS["open"])
 
 
 def mechanism(row: Found) -> str:
@@ -127,7 +130,8 @@ def best(since: Found) -> tuple[str, str]:
 def tally(since: Found) -> str:
     """Return what became of the experiments."""
     parts = [f"{since[key]} {word}" for key, word in (
-        ("keep", "kept"), ("discard", "discarded"), ("crash", "crashed"), ("open", "open")
+        ("keep", "kept"), ("discard", "discarded"), ("crash", "crashed"),
+        ("interrupted", "interrupted"), ("open", "open")
     ) if since[key] or key == "keep"]  # fmt: skip
     return ", ".join(parts)
 

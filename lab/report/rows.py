@@ -24,7 +24,7 @@ def experiments(look: Look) -> Safe:
     )
     scope = look.leaf["scope"]["id"] if look.leaf["scope"] else None
     body = [_row(look, row, scope) for row in reversed(rows)]
-    notes = ["● kept, ○ discarded, \u00d7 crashed, ◐ no verdict yet"]
+    notes = ["● kept, ○ discarded, \u00d7 crashed, ◐ no verdict, or no word on the idea"]
     if look.leaf["older"] > 0:
         notes.append(f"{look.leaf['older']:,} older experiments are not listed: lab log")
     if any(row["scope"] != scope for row in rows):

@@ -33,7 +33,7 @@ class Watch:
         words = [f"{name} seed {row['seed']} {stage}"]
         step = last_step(folder / "steps.jsonl") if stage == "training" else None
         if step:
-            words += _as_text(step, self.budget_s)
+            words += step_words(step, self.budget_s)
         return (name, row["id"], stage), ", ".join(words)
 
 
@@ -46,7 +46,7 @@ def _stage(started: str | None, folder: Path) -> str:
     return "evaluating" if (folder / "evaluate.log").exists() else "training"
 
 
-def _as_text(step: dict[str, Any], budget_s: float | None) -> list[str]:
+def step_words(step: dict[str, Any], budget_s: float | None) -> list[str]:
     """Return the newest step in words: how far, and the first number it logged."""
     words = []
     if isinstance(step.get("elapsed_s"), int | float):

@@ -5,6 +5,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ..documents.leaves import Block, Board, Pruning, Row
+from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plural, shorten, span
 from .sealed import TITLE, Line
 
@@ -16,6 +17,7 @@ NARROWEST = 40  # columns a line is made for; a phone held upright
 LEAST_ROOM = 8  # characters that a claim keeps there
 MOST_KEPT = 30  # kept changes shown, the newest
 MOST_NEWEST = 10  # experiments shown below them, the newest
+ABORTED = "aborted"  # by something else than the idea: as long a word as a column has
 BARS = "▁▂▃▄▅▆▇█"
 LONGEST_SPARK = 60  # bars: the eye compares no more
 STYLES = {"keep": "bold blue", "discard": "default", "crash": "red", "running": "cyan"}
@@ -171,11 +173,12 @@ def tally_text(counts: Mapping[str, Any]) -> str:
     >>> tally_text({"experiments": 5, "keep": 2, "baselines": 1, "discard": 2, "crash": 1})
     '4 ideas tried: 1 kept, 2 discarded, 1 crashed; 1 baseline'
     """
-    of = counts["baselines"]
+    of, lost = counts["baselines"], counts.get("interrupted", 0)
+    interrupted = f", {lost} interrupted" if lost else ""
     baselines = f"; {plural(of, 'baseline')}" if of else ""
     return (
         f"{plural(counts['experiments'] - of, 'idea')} tried: {counts['keep'] - of} kept, "
-        f"{counts['discard']} discarded, {counts['crash']} crashed{baselines}"
+        f"{counts['discard']} discarded, {counts['crash']} crashed{interrupted}{baselines}"
     )
 
 
@@ -200,8 +203,13 @@ def _table(
         origin = "imported: " if row["imported"] else "claimed: " if row["claimed"] else ""
         origin = "warm start: " if row["warm_start"] else origin
         claim = shorten(origin + (row["claim"] or "baseline"), room)
-        lines.append((f"{words} {claim}", STYLES.get(row["verdict"] or row["status"], "default")))
+        lines.append((f"{words} {claim}", _style(row)))
     return lines
+
+
+def _style(row: Row) -> str:
+    silent = row["failure"] in SAYS_NOTHING
+    return "default" if silent else STYLES.get(row["verdict"] or row["status"], "default")
 
 
 def _gain(row: Row, width: int) -> str:
@@ -213,7 +221,7 @@ def _gain(row: Row, width: int) -> str:
 
 
 def _figures(row: Row, width: int) -> str:
-    verdict = row["verdict"] or row["status"]
+    verdict = ABORTED if row["failure"] in SAYS_NOTHING else row["verdict"] or row["status"]
     value = num(row["value"]) + ("?" if row["claimed"] else "")
     words = f"{row['experiment']:>5} {verdict:<8} {value:>9}"
     if width >= 60:

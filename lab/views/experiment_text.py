@@ -7,6 +7,7 @@ from typing import Any
 
 from ..documents.action import Action
 from ..documents.experiments import Attempt, Entry, Experiment, Hypothesis, RunRecord
+from ..notebook.replicates import SAYS_NOTHING
 from ..text import num, plain, plural, shorten, span
 from .gain_text import equal_seeds_text, gain_text
 from .mechanism_text import mechanism_text
@@ -60,12 +61,23 @@ def _id(found: Experiment) -> str:
 
 
 def _heading(found: Experiment) -> str:
-    outcome: str = found["verdict"] or found["status"]
-    if found["failure"]:
-        outcome += f" ({found['failure']})"
     origin = " imported" if found["imported"] else ""
     what = found["claim"] or found["kind"]
-    return shorten(f"{_id(found)} {outcome}{origin}: {what}", WIDTH)
+    return shorten(f"{_id(found)} {outcome(found)}{origin}: {what}", WIDTH)
+
+
+def outcome(row: Mapping[str, Any]) -> str:
+    """Return what became of an experiment, and of what it failed.
+
+    >>> outcome({"verdict": "crash", "failure": "oom", "status": "failed"})
+    'crash (oom)'
+    >>> outcome({"verdict": "crash", "failure": "interrupted", "status": "failed"})
+    'interrupted'
+    """
+    failure = row["failure"]
+    if failure in SAYS_NOTHING:
+        return str(failure)
+    return str(row["verdict"] or row["status"]) + (f" ({failure})" if failure else "")
 
 
 def _why(found: Experiment) -> list[str]:
@@ -272,6 +284,5 @@ def attempt(one: Attempt) -> str:
 
 
 def _tried(row: Entry) -> str:
-    failure = f" ({row['failure']})" if row["failure"] else ""
     figures = f"{num(row['value'])}, gain {num(row['gain'], sign=True)}"
-    return f"{row['experiment']} {row['verdict'] or row['status']}{failure}: {figures}"
+    return f"{row['experiment']} {outcome(row)}: {figures}"

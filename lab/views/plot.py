@@ -12,6 +12,7 @@ from ..documents.leaves import Picture
 from ..errors import Environment, Usage
 from ..notebook import Notebook, history, measurements, read
 from ..notebook.history import Point
+from ..notebook.replicates import SAYS_NOTHING
 from ..system import output_file, source
 from ..text import shorten
 from .board import as_reported, best_so_far
@@ -37,12 +38,14 @@ DRAWN = 1e150  # beyond, an axis' own arithmetic overflows: such a value stands 
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; each kind also has its mark.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+GREY = "#777777"
 Style = dict[str, Any]
 KINDS: dict[str, Style] = {
     "discarded": {"marker": "o", "color": ORANGE, "s": 18, "linewidths": 0, "zorder": 2},
     "undecided": {"marker": "D", "color": GREEN, "s": 24, "linewidths": 0, "zorder": 3},
     "claimed": {"marker": "o", "color": "none", "edgecolors": "black", "s": 24, "zorder": 3},
     "crashed": {"marker": "x", "color": RED, "s": 22, "linewidths": 1.2, "zorder": 2},
+    "unmeasured": {"marker": "|", "color": GREY, "s": 22, "linewidths": 1.2, "zorder": 2},
     "kept": {"marker": "o", "color": BLUE, "s": 46, "linewidths": 0, "zorder": 5},
     "baseline": {"marker": "s", "color": "black", "s": 40, "linewidths": 0, "zorder": 4},
 }
@@ -218,13 +221,22 @@ def scale_of(values: Sequence[float]) -> str:
 def kind_of(point: Point) -> str:
     """Return which kind of mark an experiment gets."""
     if point["value"] is None:
-        return "crashed" if point["status"] == "failed" or point["verdict"] else "undecided"
+        return _without_number(point)
     if point["kind"] == "baseline":
         return "baseline"
     if point["claimed"]:
         return "claimed"
     verdicts = {"keep": "kept", "discard": "discarded", "crash": "crashed", None: "undecided"}
     return verdicts[point["verdict"]]
+
+
+def _without_number(point: Point) -> str:
+    """Return what an experiment without a number is: a crash only where the idea is to blame."""
+    if point["failure"] in SAYS_NOTHING:
+        return "unmeasured"
+    if point["verdict"] == "crash" or (point["verdict"] is None and point["status"] == "failed"):
+        return "crashed"
+    return "unmeasured" if point["verdict"] else "undecided"
 
 
 def _staircase(axes: "Axes", points: Sequence[Point], noise: float | None) -> None:
