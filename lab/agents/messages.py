@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import resources
 
+from ..system.masking import mask
+
 LIMIT, OUTAGE, SIGN_IN, ACCOUNT = "limit", "outage", "sign_in", "account"
 ORDER = (ACCOUNT, SIGN_IN, LIMIT, OUTAGE)  # of two that fit, the one that waiting cannot mend
 
@@ -27,7 +29,7 @@ def meaning(lines: Sequence[str]) -> Message | None:
         kinds = [kind for kind in ORDER if patterns()[kind].search(line)]
         if kinds:
             ends = LIMIT in kinds and until(line, datetime.now(UTC)) is not None
-            return Message(LIMIT if ends else kinds[0], line)
+            return Message(LIMIT if ends else kinds[0], mask(line))
     return None
 
 

@@ -24,7 +24,7 @@ from ..errors import Environment
 from ..notebook import campaigns, record
 from ..run import standing, waiting
 from ..run.watch import Watch
-from ..system import processes, source
+from ..system import masking, processes, source
 from ..text import plural, shorten, span
 from . import messages, output_parser
 from .messages import Message
@@ -291,7 +291,7 @@ class Session:
             self.why = self.message.line
             return ENDS[self.message.kind]
         if self.exit_code:
-            self.why = self.ear.last()
+            self.why = masking.mask(self.ear.last())
             return f"failed (exit code {self.exit_code})"
         return how
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import NotFound
 from ..notebook import Notebook, lookup
 from ..run import watch
-from ..system import left
+from ..system import left, masking
 from ..system.home import Home
 from ..text import num
 from ..workspace import Workspace
@@ -21,7 +21,16 @@ PIECE = 1 << 16
 
 
 def printed(workspace: Workspace, book: Notebook, what: str, on: bool) -> Iterator[str]:
-    """Yield what `what` has printed; with `on` also what comes, of an experiment each seed."""
+    """Yield what `what` has printed, secrets masked; with `on` also what comes, of every seed."""
+    masker = masking.Masker()
+    for piece in _raw(workspace, book, what, on):
+        if whole := masker.feed(piece):
+            yield whole
+    if rest := masker.rest():
+        yield rest
+
+
+def _raw(workspace: Workspace, book: Notebook, what: str, on: bool) -> Iterator[str]:
     home = workspace.place.home
     if what[:1].lower() != "e" or not what[1:].isdigit():
         name = lookup.named(book, what, "See what there is: lab status")[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..documents.campaigns import Campaign, LiveRun, Session, State, Status, Value
 from ..notebook import Notebook, campaigns, lookup, read
 from ..run import queue_status, watch
+from ..system import masking
 from ..text import num, plain, plural, shorten, span, to_go
 from ..workspace import Workspace
 from . import lock
@@ -105,7 +106,7 @@ def _value(row: sqlite3.Row | None) -> Value | None:
 def _last_line(path: Path) -> str | None:
     """Return the last line a launched campaign printed."""
     lines = (line.decode(errors="replace").strip() for line in reversed(watch.tail(path)))
-    return next((line for line in lines if line), None)
+    return next((masking.mask(line) for line in lines if line), None)
 
 
 # -- Runs -----------------------------------------------------------------------

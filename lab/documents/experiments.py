@@ -286,8 +286,21 @@ class RunRecord(TypedDict):
     remote_id: str | None  # the sandbox it ran in
     machine: str | None  # host, boot, device, driver, versions, how confined, as JSON
     hopeless: str | None  # where it was worse than its incumbent's curve first, as JSON
+    environment: str | None  # the name of the environment it ran in
     metrics: dict[str, float]  # what it reported, evaluate's numbers before train's
     counts: bool  # whether the experiment's mean is over it too
+
+
+class Environment(TypedDict):
+    """The packages that runs had; every version is in the table `environments` of `lab export`."""
+
+    environment: str  # its name: a hash over all versions
+    python: str  # of the leaf's interpreter
+    torch: str | None  # where it is installed
+    numpy: str | None  # where it is installed
+    cuda: str | None  # for which that torch was built
+    driver: str | None  # of the GPU, where the run was on one
+    packages: int  # how many are installed
 
 
 class JudgementRecord(TypedDict):
@@ -371,6 +384,7 @@ class Experiment(Entry):
     lesson: str | None  # what was learned from it
     measured: dict[str, float]  # the mean of each metric over its runs
     runs: list[RunRecord]  # its runs, oldest first
+    environments: list[Environment]  # that its runs had, in the order they came up
     judgements: list[JudgementRecord]  # how it was judged, oldest first
     results: list[ResultRecord]  # its verdicts, oldest first
     reported: list[ReportedRecord]  # what an imported log says of it without a verdict

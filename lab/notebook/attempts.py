@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from ..documents.experiments import Attempt
 from ..documents.leaves import DryFailure
+from ..system.masking import mask
 from . import Notebook, search
 from .lookup import Key
 
@@ -37,11 +38,12 @@ def add(
     """Record an attempt; its hypothesis stays open. `more`: the log, the profile, the seconds."""
     key, behaviour = ids
     with book.write():
+        more = {name: mask(one) if isinstance(one, str) else one for name, one in more.items()}
         book.insert(
             "attempts",
             **{"hypothesis": idea["id"], "leaf": idea["leaf"], "campaign": campaign},
             **{"parent": parent, "contents": key[1], "behaviour": behaviour},
-            **{"failure": failed.kind, "place": failed.place, "last": failed.last},
+            **{"failure": failed.kind, "place": failed.place, "last": mask(failed.last)},
             **more,
         )
         book.event("attempt", f"h{idea['id']}", failed.kind)

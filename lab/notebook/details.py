@@ -13,7 +13,7 @@ from ..documents.experiments import (
     ResultRecord,
     RunRecord,
 )
-from . import Notebook, attempts, measurements, tags, waves
+from . import Notebook, attempts, environments, measurements, tags, waves
 from .ideas import lesson_of
 from .marks import marks
 from .read import ENTRY, e, entry
@@ -24,6 +24,7 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
     number = experiment["id"]
     counting = measurements.counting(book, number)
     row = book.all(f"{ENTRY} where s.experiment = ?", number)[0]
+    runs = [dict(run) for run in _records(book, "runs", number)]
     return {
         **entry(row),
         "mechanism": row["because"],
@@ -43,10 +44,8 @@ def whole(book: Notebook, experiment: sqlite3.Row) -> Experiment:
         "lines_changed": experiment["lines_changed"],
         "lesson": lesson_of(book, number),
         "measured": measurements.metrics(book, number),
-        "runs": [
-            cast(RunRecord, {**dict(run), **_beside(book, run["id"], counting)})
-            for run in _records(book, "runs", number)
-        ],
+        "runs": [cast(RunRecord, {**run, **_beside(book, run["id"], counting)}) for run in runs],
+        "environments": environments.of_runs(book, runs),
         "judgements": [
             cast(JudgementRecord, _unpacked(row)) for row in _records(book, "judgements", number)
         ],

@@ -234,6 +234,24 @@ def m020_interrupted(db: "Database") -> None:
     )
 
 
+def m021_environments(db: "Database") -> None:
+    """The packages that runs had, each lock once by its hash; empty in what was recorded before."""
+    never = "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    db.execute(
+        "create table environments (id integer primary key, uid text not null unique, python text "
+        "not null, cuda text, driver text, packages text not null check (json_valid(packages)), "
+        "at text not null) strict"
+    )
+    db.execute(f"create trigger environments_kept before update on environments {never}")
+    db.execute(f"create trigger environments_stays before delete on environments {never}")
+    db.execute("alter table runs add column environment text references environments (uid)")
+    db.execute(
+        "create trigger runs_environment_kept before update of environment on runs "
+        "when old.environment is not null and old.environment is not new.environment "
+        "begin select raise(abort, 'recorded facts are never overwritten'); end"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -265,5 +283,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m018_forecasts,
     m019_tags,
     m020_interrupted,
+    m021_environments,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

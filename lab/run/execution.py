@@ -17,11 +17,11 @@ from .. import repo, slots
 from ..errors import LabError
 from ..judge import agrees
 from ..leaf import kit
-from ..notebook import record, runs, sealed
+from ..notebook import environments, record, runs, sealed
 from ..notebook.record import LONGEST_NAME
 from ..runner import Outcome, Plan, Stopped
 from ..runner.local import Local
-from ..system import left, tree_time
+from ..system import left, masking, tree_time
 from ..system.home import KEEPER_LOG
 from . import (
     assessment,
@@ -30,6 +30,7 @@ from . import (
     heads,
     kept_logs,
     machine,
+    packages,
     pruning,
     queue_status,
     renting,
@@ -67,6 +68,7 @@ class Execution:
         self.machine: dict[str, Any] = {}
         self.confinement: Confinement | None = None  # on this machine
         self.printed = ""  # by the newest of its commands
+        self.environment: dict[str, Any] | None = None  # the packages of its interpreter
         self.python = ""  # the leaf's interpreter, where it is on this machine
 
     def perform(self) -> str | None:
@@ -102,6 +104,7 @@ class Execution:
         self.confinement = confinement
         self.machine |= confinement.as_record()
         stages.environ = confinement.environ()
+        asked = stages.ask_for_packages()
         try:
             stages.prepare()
         except NotPrepared as error:
@@ -117,6 +120,7 @@ class Execution:
             self.machine |= machine.record(lease.device)
             confinement.apply(stages, lease.device)
             before = shared_memory.names()
+            self.environment = packages.answer(asked)
             try:
                 return self._on_device(stages, lease)
             finally:
@@ -192,7 +196,7 @@ class Execution:
             raise OSError(found["error"])
         if "not_prepared" in found:
             raise self._not_prepared(found["not_prepared"], found["ours"])
-        self.facts["setup_s"] = found["setup_s"]
+        self.facts["setup_s"], self.environment = found["setup_s"], found.get("environment")
         failure, claimed = self._trained(outcome_from(found["train"]), found["tampered"])
         if failure is not None or "evaluate" not in found:
             return failure, {"train": claimed}
@@ -362,21 +366,26 @@ class Execution:
         if failure is not None and self.failed_in != self.log:
             detail["log"] = str(self.failed_in)
         if failure is None:
-            known = {**metrics["train"], **metrics["evaluate"]}
-            detail["hints"] = [advice for rule, advice in self.settings.hints if rule.holds(known)]
+            printed = {**metrics["train"], **metrics["evaluate"]}
+            detail["hints"] = [
+                advice for rule, advice in self.settings.hints if rule.holds(printed)
+            ]
             log = step_log.read(self.dir / "steps.jsonl") if self.prunes else []
             if told := pruning.unlogged(self.prunes, log):
                 detail["hints"].append(told)
             if long:
                 words = f"{len(long)} metrics have names of more than {LONGEST_NAME} characters"
                 detail["hints"].append(f"{words} and are not recorded: {long[0][:20]}...")
-            self.facts["broken"] = json.dumps(self._broken(known))
+            self.facts["broken"] = json.dumps(self._broken(printed))
             self.facts["flags"] = json.dumps(self._flags(metrics))
         versions = machine.versions(self.dir, self.python)
         self.machine["logs"] = kept_logs.digests(self.dir)
         if self.machine or versions:
             self.facts["machine"] = json.dumps({**self.machine, **versions})
         with self.book.write():
+            if self.environment is not None:
+                known = {**self.environment, "driver": self.machine.get("driver")}
+                self.facts["environment"] = environments.record(self.book, known)
             record.run_ended(
                 self.book,
                 self.experiment["id"],
@@ -387,7 +396,7 @@ class Execution:
                 value=value,
                 seconds=time.monotonic() - self.began - (self.facts["waited_s"] or 0.0),
                 versions=json.dumps({**machine.ours(), **versions}),
-                detail=json.dumps(detail),
+                detail=masking.mask(json.dumps(detail)),
                 **{key: found for key, found in self.facts.items() if found is not None},
             )
             if failure is None and self.sealed is not None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from shared import summary
 
 from ..runner import pruning
+from ..system.masking import mask
 from . import diagnostics, tracebacks
 from .failure_hints import NOT_FINITE, NOT_PRINTED, hint
 from .tracebacks import Trace
@@ -126,7 +127,8 @@ def classify(
     if kind == "no_metric" and metric:
         last = unread(log_text, metric) or last
     place = trace.place(folders) if trace and failed and kind in ("bug", "oom", "diverged") else ""
-    return Failure(kind, place, last[:LAST_LENGTH], SAYS[kind], hint(kind, place, source, last))
+    last = mask(last)[:LAST_LENGTH]
+    return Failure(kind, place, last, SAYS[kind], hint(kind, place, source, last))
 
 
 def last_words(log: str) -> Trace | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..runner import Outcome, Plan
 from ..runner.local import Local
+from . import packages
 from .stages import NotPrepared, Stages
 
 STREAMED = ("prepare.log", "run.log", "evaluate.log", "steps.jsonl", "samples.jsonl")
@@ -70,11 +71,13 @@ def execute_plan(here: Path) -> dict[str, Any]:
     stages = Stages(plan, exports, here / "run", cache, Local(), lambda: False)
     began = time.monotonic()
     found: dict[str, Any] = {"python": sys.version.split()[0]}
+    asked = stages.ask_for_packages()
     try:
         stages.prepare()
     except NotPrepared as error:
         return found | {"not_prepared": str(error), "ours": bool(error.outcome.error)}
     found["setup_s"] = time.monotonic() - began
+    found["environment"] = packages.answer(asked)
     trained = stages.train()
     found["train"], found["tampered"] = _travelling(trained), stages.tampered()
     if trained.exit_code == 0 and not found["tampered"]:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 
 from ..confine import environment
 from ..runner import Command, Outcome, Plan, Runner, Stopped
+from . import packages
 from .manifest import differing, foreign, hashes, look
 from .prepared import Prepared
 
@@ -171,6 +173,10 @@ class Stages:
         finally:
             shutil.rmtree(apart.dir, ignore_errors=True)
 
+    def ask_for_packages(self) -> "subprocess.Popen[str] | None":
+        """Ask the leaf's interpreter, as training will meet it, where it looks for packages."""
+        return packages.ask(self._argv(["python"])[0], self._env(self.exports[0]))
+
     def _of_sealed(self) -> dict[str, str]:
         """Return what `prepare` alone is told: where a second set is held out."""
         return {"LAB_SEALED_DIR": str(self.data.sealed.resolve())} if self.data.sealed else {}
@@ -267,7 +273,7 @@ class Stages:
         """
         return [str(root / path) for path in self.plan.paths if not alone or path[:1] != "/"]
 
-    def _env(self, root: Path, alone: bool) -> dict[str, str]:
+    def _env(self, root: Path, alone: bool = False) -> dict[str, str]:
         """Return the environment of a leaf's command: what the contract promises."""
         return {
             **(environment.judging(self.environ) if alone else self.environ),

@@ -41,6 +41,7 @@ LIGHT = (  # what `lab.run.in_sandbox` needs, from this package
     *("__init__.py", "system/__init__.py", "system/processes.py", "system/tree_time.py"),
     "system/source.py",
     *("run/__init__.py", "run/in_sandbox.py", "run/stages.py", "run/manifest.py"),
+    "run/packages.py",
     *("run/prepared.py", "confine/__init__.py", "confine/environment.py"),
     *("runner/__init__.py", "runner/local.py", "runner/memory.py", "runner/output.py"),
     "runner/pruning.py",

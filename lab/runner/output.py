@@ -25,7 +25,7 @@ class CappedLog:
 
     def __init__(self, path: Path, cap: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self.size = self.base = os.lseek(self.fd, 0, os.SEEK_END)
         self.cap, self.dropped = cap, 0
 

@@ -41,6 +41,7 @@ def experiment(
     lines += _numbers(found, incumbent)
     lines += _said(found)
     lines += _runs(found["runs"])
+    lines += _environments(found)
     lines += _judged(found, moved)
     lines += _change(change, found)
     return "\n".join([*lines, f"next: {following}", f"all of it: lab show {_id(found)} --json"])
@@ -133,6 +134,17 @@ def _runs(runs: list[RunRecord]) -> list[str]:
     lines = [line for run in shown for line in (_run(run, counted), *_spared(run))]
     more = len(runs) - len(shown)
     return [*([f"  {plural(more, 'earlier run')}"] if more else []), *lines]
+
+
+def _environments(found: Experiment) -> Iterator[str]:
+    """Yield a line on each environment that its runs had, with the runs where they differ."""
+    for one in found["environments"]:
+        known = (("Python", "python"), ("torch", "torch"), ("numpy", "numpy"), ("CUDA", "cuda"))
+        told = [f"{word} {one[key]}" for word, key in (*known, ("driver", "driver")) if one[key]]  # type: ignore[literal-required]
+        mine = [run["id"] for run in found["runs"] if run["environment"] == one["environment"]]
+        which = f" of run {', '.join(map(str, mine[-RUNS:]))}" if found["environments"][1:] else ""
+        words = ", ".join([*told, plural(one["packages"], "package")])
+        yield shorten(f"environment {one['environment']}{which}: {words}", WIDTH)
 
 
 def uncounted(seed: int, counted: Sequence[Mapping[str, Any]]) -> str:
