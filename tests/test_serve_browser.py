@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 import browser
 import nights
@@ -13,7 +14,7 @@ import toy as toys
 from nights import Idea
 from serving import SLOW, Server, serving
 from test_report import HOSTILE, NIGHT
-from toy import Quick, Toy, slope
+from toy import TRAIN, Quick, Toy, slope
 
 pytestmark = [
     pytest.mark.skipif(browser.missing() is not None, reason=browser.missing() or ""),
@@ -29,12 +30,24 @@ def window() -> Iterator[browser.Browser]:
 
 
 HOSTILE_E = 79  # the experiment that has hostile text everywhere
+IMAGE = "<img src=x onerror=alert(1)>"
+# A training whose step log and samples are hostile.
+NASTY = TRAIN.replace(
+    """        log.write(json.dumps({"step": 1, "elapsed_s": 0.1, "loss": 1.0}) + "\\n")""",
+    f"""        for step in range(9):
+            row = {{"step": step, "elapsed_s": 0.1, {IMAGE!r}: 1 / (step + 1)}}
+            log.write(json.dumps(row) + "\\n")
+    with (run / "samples.jsonl").open("w") as out:
+        out.write(json.dumps({{"prompt": {IMAGE!r}, "completion": {IMAGE!r}, "reward": 1}}))""",
+)
 
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of two leaves: real runs, and a night with hostile text in every field."""
     toy = toys.make(tmp_path_factory.mktemp("pages"))
+    toy.leaf(train=NASTY)
+    toy.commit("nasty")
     toy.lab("run", "--baseline", cwd=toy.root / "toy")
     more = [Idea(f"idea {n}", -n / 100, axis=f"axis{n % 7}", lesson=f"of {n}") for n in range(70)]
     nights.write(toy, more, baseline=False)
@@ -44,6 +57,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         toy, [*NIGHT, nasty, long, Idea("oom", None, "crash", failure="oom")], leaf="night"
     )
     toy.here("note", f"e{HOSTILE_E}", HOSTILE)
+    nights.write(toy, [Idea("a leaf of that name")], leaf=IMAGE)
     with serving(toy) as server:
         yield server
 
@@ -286,13 +300,9 @@ def test_hostile_text_stays_text_on_every_page(window: browser.Browser, night: S
     trap = "window.alert = () => { window.hacked = true; }"
     window.cdp("Page.addScriptToEvaluateOnNewDocument", source=trap)
     window.visit(night.link)
-    for page in (
-        "",
-        "leaf/night",
-        f"e/{HOSTILE_E}",
-        f"compare?e=2&e={HOSTILE_E}",
-        "leaf/night?q=%3Cimg",
-    ):
+    beside, named = f"compare?e=2&e={HOSTILE_E}", f"leaf/{quote(IMAGE)}"
+    told = []
+    for page in ("", "e/1", "leaf/night", f"e/{HOSTILE_E}", beside, named, "leaf/night?q=%3Cimg"):
         window.visit(night.root + page)
         window.until("return document.getElementById('link').textContent === 'live'")
         found = window.js(
@@ -301,6 +311,8 @@ def test_hostile_text_stays_text_on_every_page(window: browser.Browser, night: S
             " handlers: document.querySelectorAll('[onerror], [onload], [onclick]').length}"
         )
         assert found == {"images": 0, "hacked": False, "scripts": 0, "handlers": 0}, page
+        told.append(window.js("return document.body.innerText"))
+    assert IMAGE in told[1]  # the prompt, beside the caption of its curve
     window.visit(f"{night.root}e/{HOSTILE_E}")
     text = window.js("return document.body.innerText")
     assert text.count("<img src=x onerror=alert(1)>") >= 4  # claim, mechanism, lesson, note

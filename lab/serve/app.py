@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 
 from ..errors import LabError, NotFound, Usage
+from ..notebook import explain
 from ..workspace import Workspace
 from . import shell
 from .acts import Acts, Doer
@@ -87,6 +89,9 @@ class Server:
             except LabError as error:
                 status = 404 if isinstance(error, NotFound) else 409
                 return self._told(status, error.message, error.hint)
+            except sqlite3.Error as error:
+                told = explain(error, self.workspace.place.notebook)
+                return self._told(503, str(told), "Load the page again in a moment.")
 
         return guarded
 

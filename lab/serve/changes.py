@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from ..errors import LabError
 from ..notebook import read
 from ..system.home import Home
 from .reading import opened
@@ -75,7 +76,10 @@ class Changes:
         """Look again and again while anybody reads, and wake the readers when something moved."""
         told = dict(self.versions)
         while not self.is_over():
-            found = await asyncio.to_thread(self.look) if self.readers else told
+            found = told
+            if self.readers:
+                with contextlib.suppress(LabError, sqlite3.Error, OSError):  # the next look tells
+                    found = await asyncio.to_thread(self.look)
             if found != told:
                 told = found
                 self._wake()
