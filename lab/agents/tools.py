@@ -22,6 +22,11 @@ WORDS = (
 )
 Where = Annotated[str, Field(description="The folder to type it in; a worktree's leaf to work in.")]
 Leaf = Annotated[str, Field(description="The leaf, where the folder is none.")]
+What = Annotated[
+    str, Field(description="An experiment, e34; of run and show a hypothesis too, h12.")
+]
+Idea = Annotated[str, Field(description="An idea in your words: what is known near it.")]
+Wait = Annotated[float, Field(description="Seconds to wait at most; the run goes on by itself.")]
 Tool = Callable[..., Awaitable[str]]
 LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
@@ -51,15 +56,15 @@ class _Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    async def context(self, folder: Where = "", leaf: Leaf = "", about: str = "") -> str:
+    async def context(self, folder: Where = "", leaf: Leaf = "", about: Idea = "") -> str:
         """Where the leaf stands: what is open, the next step, noise, lessons, dead ends."""
         return await self._typed(folder, "context", *_of(leaf), *_option("--about", about))
 
-    async def failures(self, text: str = "", folder: Where = "", leaf: Leaf = "") -> str:
+    async def failures(self, text: Idea = "", folder: Where = "", leaf: Leaf = "") -> str:
         """What did not work and why, nearest to an idea first."""
         return await self._typed(folder, "failures", *_of(leaf), *_free(text))
 
-    async def show(self, what: str, folder: Where = "") -> str:
+    async def show(self, what: What, folder: Where = "") -> str:
         """Everything about an experiment (e34) or a hypothesis (h12)."""
         return await self._typed(folder, "show", what)
 
@@ -89,19 +94,19 @@ class _Desk:
         seen += ["--expect", str(expect)] if expect else []
         return await self._typed(folder, "hypothesis", "-m", mechanism, *seen, *_free(claim))
 
-    async def run(self, what: str, seeds: int = 0, folder: Where = "", wait_s: float = 0.0) -> str:
+    async def run(self, what: What, seeds: int = 0, folder: Where = "", wait_s: Wait = 0.0) -> str:
         """Run the edit in the folder for a hypothesis (h12), more seeds (e34), or `baseline`."""
         words = ["run", "--baseline"] if what == "baseline" else ["run", what]
         words += ["--seeds", str(seeds)] if seeds else []
         waits = ["--wait", str(wait_s)] if wait_s else ["--detach"]
         return await self._typed(folder, *words, *waits)
 
-    async def wait(self, experiment: str, wait_s: float = 45.0, folder: Where = "") -> str:
+    async def wait(self, experiment: What, wait_s: Wait = 45.0, folder: Where = "") -> str:
         """Wait for a run, and say how it stands; ask again while it is not over."""
         return await self._typed(folder, "wait", experiment, "--wait", str(wait_s))
 
     async def result(
-        self, experiment: str, verdict: str, theory_revision: str = "", folder: Where = ""
+        self, experiment: What, verdict: str, theory_revision: str = "", folder: Where = ""
     ) -> str:
         """Give the verdict that was suggested (keep, discard, crash), and what you now believe."""
         more = _option("--theory-revision", theory_revision)
