@@ -18,7 +18,7 @@ from .parts import Page, Part
 from .training import Points, Training, settings_of, training
 
 AT_WORK = ("working", "waiting")
-KEPT = 12  # of what was kept lately
+KEPT = 6  # of what was kept lately: more would push the lanes off a phone
 SURE = 1e-6  # of a value: below, an error is no news
 EARLIER = 40  # campaigns that ended
 
