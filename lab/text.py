@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English and code
 # What acts on a terminal, turns the direction of text round, or cannot be seen at all: zero-width
@@ -142,3 +143,19 @@ def span(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def when(at: str, now: datetime) -> str:
+    """Return a time of the notebook as a person says it at `now`; after a day, by its date in UTC.
+
+    >>> now = datetime.fromisoformat("2026-01-31T22:30:00Z")
+    >>> when("2026-01-31T22:05:09.123Z", now), when("2026-01-29T22:05:09.123Z", now)
+    ('25 min ago', '2026-01-29 22:05')
+    """
+    try:
+        ago = (now - datetime.fromisoformat(at)).total_seconds()
+    except (ValueError, TypeError):
+        return plain(at)
+    if not 0 <= ago < 24 * 3600:  # a clock that was ahead is told as it was
+        return plain(at)[:16].replace("T", " ")
+    return f"{span(ago)} ago" if ago < 2 * 3600 else f"{ago / 3600:.0f} h ago"

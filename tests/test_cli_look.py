@@ -185,9 +185,8 @@ def test_show_puts_several_side_by_side(quick: Quick) -> None:
         quick.lab("experiment", f"h{number}")
         metrics = ["--metrics", f'{{"loss": {value}}}']
         quick.lab("result", f"e{number}", "-v", "keep", *metrics)
-    rows = {
-        line.split()[0]: line.split()[1:] for line in quick.lab("show", "e1", "e2").out.splitlines()
-    }
+    lines = [line[2:].split() for line in quick.lab("show", "e1", "e2").out.splitlines()]
+    rows = {name: values for name, *values in lines}
     assert rows["experiment"] == ["e1", "e2"]
     assert rows["value"] == ["0.5", "0.25"]
     both = quick.lab("show", "e1", "e2", "--json").json

@@ -8,7 +8,7 @@ from ..campaign.loop import Campaign
 from ..errors import Failed
 from ..notebook import campaigns, record
 from ..run import standing
-from ..system import notify, processes
+from ..system import processes
 from ..text import shorten, span
 from . import messages
 from .messages import Message
@@ -50,7 +50,9 @@ class Driver:
         self.campaign.progress.say(f"session {session.number} {how}: {session.figures()}")
         self.opening = [f"The session before this one ended: {how}."]
         if how == "stalled":
-            notify.tell(f"{self.campaign.name}: session {session.number} stalled ({session.why})")
+            self.campaign.tell(
+                f"{self.campaign.name}: session {session.number} stalled ({session.why})"
+            )
         if how == "stopped":
             for number in self.campaign.in_flight():
                 self.campaign.stop_run(number)
@@ -122,7 +124,7 @@ class Driver:
             self.book.event("waiting", self.campaign.name, words)
         self.campaign.note_waiting(moment)
         self.campaign.progress.say(words)
-        notify.tell(f"{self.campaign.name}: {words}")
+        self.campaign.tell(f"{self.campaign.name}: {words}")
         self._sleep(until, words)
 
     def _sleep(self, until: float, words: str) -> None:

@@ -92,7 +92,6 @@ def launch(
     book: Notebook,
     asked: Sequence[Asked],
     preset: Preset | None,
-    notify: str | None,
 ) -> list[str]:
     """Start every campaign that can be started; return a line on each.
 
@@ -109,7 +108,7 @@ def launch(
     for number, one in enumerate(asked):
         if number:
             time.sleep(STAGGER_S)
-        lines.append(_start(workspace, one, notify))
+        lines.append(_start(workspace, one))
     return lines
 
 
@@ -132,14 +131,13 @@ def _startable(workspace: Workspace, one: Asked) -> None:
             )
 
 
-def _start(workspace: Workspace, one: Asked, notify: str | None) -> str:
+def _start(workspace: Workspace, one: Asked) -> str:
     """Start one loop in a session of its own; wait until it holds its campaign."""
     home = workspace.place.home
     log = lock.log_of(home, one.campaign)
     begins = log.stat().st_size if log.exists() else 0
     argv = source.argv("loop", one.leaf, "--name", one.name, *one.options.words())
-    more = {"LAB_NOTIFY": notify} if notify else {}
-    process = processes.detached(argv, workspace.place.top, log, **more)
+    process = processes.detached(argv, workspace.place.top, log)
     until = time.monotonic() + STARTING_S
     while time.monotonic() < until and process.poll() is None:
         if lock.is_alive(home, one.campaign):

@@ -233,6 +233,11 @@ class Campaign:
             knobs=list(self.main.leaf.knobs),
         )
 
+    def tell(self, line: str) -> None:
+        """Tell the person, by --notify; a notification that fails is told here."""
+        if why := notify.tell(line):
+            self.progress.say(f"--notify failed: {why}")
+
     # -- Audits ----------------------------------------------------------------------
 
     @property
@@ -275,7 +280,7 @@ class Campaign:
         except (Refused, NotYet, Failed) as error:
             return self.progress.say(f"no audit: {error.message}")
         self.progress.say(audit_text(found))
-        notify.tell(audit_text(found).splitlines()[0])
+        self.tell(audit_text(found).splitlines()[0])
         self.note_best()
 
     # -- Waiting ---------------------------------------------------------------------
@@ -331,11 +336,11 @@ class Campaign:
         except (LabError, repo.GitFailed) as error:
             words, hint = _explained(error)
             campaigns.cut(self.book, self.name, words)
-            notify.tell(f"{self.name}: stopped ({words})")
+            self.tell(f"{self.name}: stopped ({words})")
             raise Failed(words, hint) from None
         note = campaigns.cut if ending.how == "stopped" else campaigns.ended
         note(self.book, self.name, f"{ending.how}: {ending.why}")
-        notify.tell(f"{self.name}: {ending.how} ({ending.why}); at {self.best or 'no baseline'}")
+        self.tell(f"{self.name}: {ending.how} ({ending.why}); at {self.best or 'no baseline'}")
         return ending
 
     def _rounds(self, agent: Agent) -> Ending:
@@ -354,7 +359,7 @@ class Campaign:
             now = lookup.done_by(self.book, self.name, self.leaf)[1]
             if now > kept:
                 self.note_best()
-                notify.tell(f"{self.name}: kept {now - kept}; now at {self.best}")
+                self.tell(f"{self.name}: kept {now - kept}; now at {self.best}")
 
     def summary(self, ending: Ending) -> Summary:
         """Return what the loop did and what was learned, as JSON."""

@@ -2,6 +2,7 @@
 
 import click
 
+from ..system import notify as notifying
 from ..system import terminal
 from ..text import block
 from ..workspace import Workspace
@@ -29,6 +30,11 @@ def _asked(command: click.decorators.FC) -> click.decorators.FC:
             ),
             click.option("--on", "runner", metavar="R", help="local (default) or modal[:GPU]."),
             click.option("--yolo", is_flag=True, help="Let an agent do whatever it likes."),
+            click.option(
+                "--notify",
+                metavar="LINE",
+                help="A shell line; it gets a line at a keep, a stall, a wait, the end.",
+            ),
         )
     ):
         command = option(command)
@@ -51,6 +57,7 @@ def loop(
     profile: str | None,
     runner: str | None,
     name: str | None,
+    notify: str | None,
     yolo: bool,
     json_: bool,
 ) -> None:
@@ -72,6 +79,7 @@ def loop(
     limits = Limits(experiments, hours, target, max_cost, audit)
     limits.check()
     workspace = Workspace(folder(), leaf=leaf, profile=profile, runner=runner)
+    _try(notify, f"{leaf}: lab loop begins")
     found = work(workspace, agent, limits, name=name, yolo=yolo)
     with terminal.read_or_not():
         emit(found) if json_ else click.echo(campaigns.as_text(found))
@@ -82,9 +90,6 @@ def loop(
 @click.command()
 @click.argument("leaves", nargs=-1, required=True, metavar="LEAF[:NAME]...")
 @_asked
-@click.option(
-    "--notify", metavar="COMMAND", help="Gets a line at a keep, a stall, a wait, the end."
-)
 def launch(
     leaves: tuple[str, ...],
     agent: str,
@@ -120,8 +125,15 @@ def launch(
     preset, _ = presets.chosen(workspace, agent, yolo)
     with workspace.open(write=True) as book:
         click.echo(launching.outlook(workspace, asked), err=True)
-        for line in launching.launch(workspace, book, asked, preset, notify):
+        _try(notify, f"lab launch begins: {', '.join(one.campaign for one in asked)}")
+        for line in launching.launch(workspace, book, asked, preset):
             click.echo(line)
+
+
+def _try(command: str | None, line: str) -> None:
+    """Try what tells a person of the night, while that person is here."""
+    if command:
+        notifying.begin(command, line)
 
 
 @click.command()

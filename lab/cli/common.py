@@ -2,10 +2,12 @@
 
 import functools
 import itertools
+import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +16,9 @@ from ..errors import Environment, Usage
 from ..notebook import read
 from ..text import plain
 from ..workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -117,6 +122,29 @@ def say_profile(workspace: Workspace) -> None:
     note = workspace.profile_note()
     if note:
         click.echo(note, err=True)
+
+
+def console() -> "Console | None":
+    """Return the terminal one prints on, or None where a program reads.
+
+    `FORCE_COLOR` makes a terminal of a pipe; `NO_COLOR` and a dumb one are rich's to respect.
+    """
+    if not sys.stdout.isatty() and not os.environ.get("FORCE_COLOR"):
+        return None
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def print_page(text: str, style: Callable[[str, int], str], *, wrap: bool = True) -> None:
+    """Print a page: in colour, within its width, on a terminal; as it is where a program reads."""
+    terminal = console()
+    if terminal is None:
+        return click.echo(text)
+    from ..views import on_terminal
+
+    show = on_terminal.page if wrap else on_terminal.code
+    return show(text, terminal, style)
 
 
 def as_json(command: Command) -> Command:

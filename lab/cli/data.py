@@ -1,16 +1,19 @@
 """`lab export`, `import`, `doctor`, `gc`: data in and out, health, and room."""
 
+import csv
+import io
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import leaf as leaves
-from ..errors import Failed, Refused
+from ..errors import Environment, Failed, Refused, Usage
 from ..importers import Wish
-from ..notebook import chain, proof
+from ..notebook import Notebook, chain, frame, proof
 from ..system import output_file
 from ..text import plain, plural
 from ..workspace import Workspace
@@ -20,26 +23,66 @@ from .common import as_json, here
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of stdout.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table of the experiments, as CSV.")
+@click.option("--parquet", is_flag=True, help="The same as Parquet, by pandas and pyarrow.")
 @here
-def export(workspace: Workspace, output: Path | None) -> None:
-    """Write every record as JSON Lines, which `lab import` reads.
+def export(workspace: Workspace, output: Path | None, as_csv: bool, parquet: bool) -> None:
+    """Write every record as JSON Lines, which `lab import` reads; or a table for other programs.
 
     Examples:
 
     \b
         lab export -o notebook.jsonl
         lab export | gzip > notebook.jsonl.gz
+        lab export --csv -o experiments.csv
     """
     from ..notebook import transfer
 
+    if as_csv and parquet:
+        raise Usage("--csv or --parquet, not both.", "Type: lab export --csv -o experiments.csv")
+    if parquet and output is None:
+        raise Usage("--parquet writes a file.", "Type: lab export --parquet -o all.parquet")
     with workspace.open() as book:
+        if parquet:
+            pieces: Iterable[bytes] = [_parquet(book)]
+        else:
+            lines = _csv(book) if as_csv else (f"{line}\n" for line in transfer.export(book))
+            pieces = (line.encode("utf-8", "replace") for line in lines)
         if output is None:
-            for line in transfer.export(book):
-                sys.stdout.write(f"{line}\n")
+            for piece in pieces:
+                sys.stdout.write(piece.decode())
             return
         with output_file.opened(output) as file:
-            file.writelines(f"{line}\n".encode() for line in transfer.export(book))
+            file.writelines(pieces)
     click.echo(f"wrote {output}", err=output_file.is_stream(output))
+
+
+def _csv(book: Notebook) -> Iterator[str]:
+    """Yield the table of experiments as lines of CSV."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, frame.columns(book), restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in frame.rows(book):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _parquet(book: Notebook) -> bytes:
+    """Return the table of experiments as a Parquet file."""
+    try:
+        import pandas
+        import pyarrow  # type: ignore[import-untyped]  # noqa: F401  (what pandas writes it with)
+    except ImportError as error:
+        raise Environment(
+            f"--parquet needs pandas and pyarrow ({error}).",
+            "Install them: python -m pip install pandas pyarrow; or: lab export --csv",
+        ) from None
+    file = io.BytesIO()
+    pandas.DataFrame([*frame.rows(book)], columns=frame.columns(book)).to_parquet(file)
+    return file.getvalue()
 
 
 @click.command(name="import")

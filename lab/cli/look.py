@@ -2,23 +2,34 @@
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from shlex import quote
-from typing import Any, cast
+from typing import cast
 
 import click
 
 from .. import leaf as leaves
-from ..documents.experiments import Event, Experiment, Hypothesis
+from ..documents.experiments import Event, Experiment, Hypothesis, Logged
 from ..documents.leaves import DryFailure, Failure
-from ..errors import LabError
+from ..errors import LabError, Usage
 from ..judge import Policy
-from ..notebook import Notebook, attempts, details, ideas, read, tags
+from ..notebook import Notebook, attempts, details, ideas, lookup, read, tags
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
-from .common import TakesText, as_json, here, here_with_profile, named_leaf, say_profile
+from .common import (
+    TakesText,
+    as_json,
+    console,
+    here,
+    here_with_profile,
+    named_leaf,
+    print_page,
+    say_profile,
+)
 
 
 @click.command()
@@ -91,12 +102,31 @@ def failures(
 @click.command()
 @click.argument("name", required=False, metavar="[LEAF]")
 @click.option("-n", default=20, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--verdict", type=click.Choice(["keep", "discard", "crash", "open"]), help="These.")
+@click.option("--campaign", metavar="NAME", help="Those of one campaign.")
+@click.option("--since", metavar="WHEN", help="Since 2h, a UTC time, or e34.")
+@click.option(
+    "--sort",
+    type=click.Choice(["newest", "gain", "value"]),
+    default="newest",
+    show_default=True,
+    help="What comes first: the newest or the best.",
+)
 @click.option("--tag", metavar="TAG", help="Those with this tag alone.")
 @click.option("--events", is_flag=True, help="Who did what, when, instead of experiments.")
 @as_json
 @here
 def log(
-    workspace: Workspace, name: str | None, n: int, tag: str | None, events: bool, json_: bool
+    workspace: Workspace,
+    name: str | None,
+    n: int,
+    verdict: str | None,
+    campaign: str | None,
+    since: str | None,
+    sort: str,
+    tag: str | None,
+    events: bool,
+    json_: bool,
 ) -> None:
     """The newest experiments of LEAF, or of all leaves at the root; newest first.
 
@@ -106,18 +136,51 @@ def log(
         lab log
         lab log pretrain -n 50 --json
         lab log --tag promising
+        lab log --verdict keep --since 8h --sort gain
         lab log --events
     """
-    from ..views.experiment_text import outcome
-
+    if events and (verdict or campaign or since or tag):
+        raise Usage("--events has all of them.", "Type: lab log --events -n 50")
     with workspace.open() as book:
         if events:
-            _print_events(read.events(book, n), json_)
-            return
-        found = read.log(book, named_leaf(workspace, name), n, tag and tags.word(tag))
+            return _print_events(read.events(book, n), json_)
+        leaf = named_leaf(workspace, name)
+        wanted = _wanted(book, read.Wanted(verdict, campaign, since or "", sort, tag))
+        found, now = read.log(book, leaf, n, wanted), book.now()
     if json_:
-        emit(found)
-        return
+        return emit(found)
+    if not found and tag:
+        return click.echo(f"Nothing is tagged {plain(tag)}. Tag it: lab tag e34 {plain(tag)}")
+    if not found and wanted != read.ALL:
+        return click.echo("None such. See all: lab log")
+    if not found:
+        names = leaves.find(workspace.place.top)
+        leaf = leaf or (names[0] if len(names) > 1 else None)
+        where = f" --leaf {quote(leaf)}" if leaf else ""
+        return click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
+    return _print_log(found, now)
+
+
+def _wanted(book: Notebook, asked: read.Wanted) -> read.Wanted:
+    """Return which experiments are asked for, as the notebook names and dates them."""
+    name, since = asked.campaign, asked.since.strip()
+    if name:
+        name = lookup.named(book, name, "See what there is: lab status")[0]
+    if since:
+        from ..report.since import moment
+
+        since = moment(book, since)
+    tag = asked.tag and tags.word(asked.tag)
+    return replace(asked, campaign=name, since=since, tag=tag)
+
+
+def _print_log(found: Sequence[Logged], now: datetime) -> None:
+    from ..views import on_terminal
+    from ..views.experiment_text import outcome
+
+    terminal = console()
+    if terminal is not None:
+        return on_terminal.log(found, now, terminal)
     for row in found:
         mark = " imported" if row["imported"] else " claimed" if row["claimed"] else ""
         figures = f"{num(row['value'])} {num(row['gain'], sign=True)}"
@@ -125,13 +188,7 @@ def log(
             f"{row['at']} {row['experiment']} {row['leaf']} {outcome(row)}{mark} {figures} "
             f"{shorten(row['claim'] or 'baseline', 100)}{_tagged(row['tags'])}"
         )
-    if not found and tag:
-        click.echo(f"Nothing is tagged {plain(tag)}. Tag it: lab tag e34 {plain(tag)}")
-    elif not found:
-        named, names = named_leaf(workspace, name), leaves.find(workspace.place.top)
-        leaf = named or (names[0] if len(names) > 1 else None)
-        where = f" --leaf {quote(leaf)}" if leaf else ""
-        click.echo(f"Nothing yet. Begin with: lab run --baseline --seeds 3{where}")
+    return None
 
 
 def _tagged(names: list[str]) -> str:
@@ -154,6 +211,8 @@ def _print_events(found: list[Event], json_: bool) -> None:
 def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
     """Everything about one hypothesis or experiment, or several side by side.
 
+    Beside each other, what differs is marked and comes first, knobs before all.
+
     Examples:
 
     \b
@@ -161,13 +220,25 @@ def show(workspace: Workspace, ids: tuple[str, ...], json_: bool) -> None:
         lab show e34 e21
         lab show h12 --json
     """
+    from ..views import on_terminal
+
     with workspace.open() as book:
         found = [_one(book, word) for word in ids]
-        if len(found) == 1 and not json_:
-            return click.echo(block(_page(workspace, book, found[0])))
-    if json_:
-        return emit(found[0] if len(found) == 1 else found)
-    return click.echo(_side_by_side(found))
+        if json_:
+            return emit(found[0] if len(found) == 1 else found)
+        text = block(_page(workspace, book, found[0])) if len(found) == 1 else ""
+    terminal = console()
+    text = text or _beside(workspace, found, terminal.width if terminal else None)
+    return print_page(text, on_terminal.of_experiment, wrap=len(found) == 1)
+
+
+def _beside(
+    workspace: Workspace, found: Sequence[Experiment | Hypothesis], width: int | None
+) -> str:
+    from ..experiment import constants
+    from ..views import side_by_side
+
+    return side_by_side.text(found, constants.of(workspace, found), width)
 
 
 def _one(book: Notebook, word: str) -> Experiment | Hypothesis:
@@ -202,29 +273,6 @@ def _change(workspace: Workspace, found: Experiment) -> str:
     if found["kind"] != "run" or not parent or not commit:
         return ""
     return repo.diffs(workspace.place.main, [(parent, commit)]).get(commit, "")
-
-
-def _figure(value: object) -> str:
-    return num(value) if isinstance(value, float) else str(value)
-
-
-def _side_by_side(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return several experiments as columns, a row for each thing that is known."""
-    names = list(dict.fromkeys(name for one in found for name in one))
-    rows = []
-    for name in names:
-        values = [one.get(name) for one in found]
-        if name == "measured":
-            metrics = dict.fromkeys(metric for value in values for metric in (value or {}))
-            for metric in metrics:
-                rows.append([metric, *(num((value or {}).get(metric)) for value in values)])
-        elif not any(isinstance(value, list | dict) for value in values) and any(values):
-            rows.append([name, *("-" if v is None else shorten(_figure(v), 36) for v in values)])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(found) + 1)]
-    return "\n".join(
-        "  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 @click.command()

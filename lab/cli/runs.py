@@ -1,9 +1,11 @@
 """`lab run`, `wait`, `stop`, `status`, `worktree`: running and what is alive."""
 
+import contextlib
 import dataclasses
 import functools
 import sqlite3
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +22,12 @@ from ..run.standing import as_text, beforehand
 from ..text import plural
 from ..workspace import Workspace, worktrees
 from . import emit
-from .common import as_json, here, here_with_profile, say_profile, waits
+from .common import as_json, console, here, here_with_profile, print_page, say_profile, waits
 
 if TYPE_CHECKING:
     from ..experiment.start import Started
+
+WATCH_S = 2.0  # between two looks of `lab status --watch`
 
 
 @click.command()
@@ -254,19 +258,37 @@ def stop(workspace: Workspace, what: str | None, all_: bool) -> None:
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @as_json
 @here
-def status(workspace: Workspace, json_: bool) -> None:
+def status(workspace: Workspace, watch: bool, json_: bool) -> None:
     """What is alive: campaigns, runs, devices and their queue.
 
     Examples:
 
     \b
         lab status
+        lab status --watch
         lab status --json
     """
     from ..campaign import status as alive
+    from ..views import on_terminal
 
+    if watch and json_:
+        raise Usage("--watch is for people.", "Type: lab status --json, as often as you like")
     with workspace.open() as book:
         found = alive.status(workspace, book)
-    emit(found) if json_ else click.echo(alive.status_text(found))
+        if json_:
+            return emit(found)
+        print_page(alive.status_text(found), on_terminal.of_status)
+        with contextlib.suppress(KeyboardInterrupt):
+            while watch:
+                time.sleep(WATCH_S)
+                again = alive.status(workspace, book)
+                if console() is not None:
+                    click.clear()
+                elif again == found:
+                    continue
+                print_page(alive.status_text(again), on_terminal.of_status)
+                found = again
+    return None

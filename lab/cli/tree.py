@@ -22,7 +22,7 @@ from ..text import block
 from ..workspace import Workspace
 from ..workspace.worktrees import find_again, need_here
 from . import emit
-from .common import as_json, here, here_with_profile, waits
+from .common import as_json, here, here_with_profile, print_page, waits
 
 NEXT_OF_EDIT = "next: lab hypothesis CLAIM -m MECHANISM  # then lab run with the id that it prints"
 
@@ -59,7 +59,9 @@ def diff(workspace: Workspace, experiment: str, json_: bool) -> None:
             }
         )
     else:
-        click.echo(block(text))
+        from ..views import on_terminal
+
+        print_page(block(text), on_terminal.of_diff, wrap=False)
 
 
 @click.command()

@@ -4,6 +4,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..documents.experiments import Entry, Event, Logged
@@ -53,12 +54,45 @@ def entry(row: sqlite3.Row) -> Entry:
     }
 
 
-def log(book: Notebook, leaf: str | None, n: int, tag: str | None = None) -> list[Logged]:
-    """Return the newest experiments, newest first; those with a tag alone, where one is named."""
-    where = "where s.leaf = ?" if leaf else "where ? is null"
-    among = f"and s.experiment in ({tags.TAGGED})" if tag else ""
-    values = [leaf, *([tag] if tag else []), n]
-    rows = book.all(f"{ENTRY} {where} {among} order by s.experiment desc limit ?", *values)
+@dataclass(frozen=True)
+class Wanted:
+    """Which experiments of a log are asked for, and in which order."""
+
+    verdict: str | None = None  # keep, discard, crash of the idea's own fault, or open
+    campaign: str | None = None
+    since: str = ""  # UTC, ISO 8601
+    sort: str = "newest"
+    tag: str | None = None
+
+
+ALL = Wanted()
+ORDERS = {
+    "newest": "s.experiment desc",
+    "gain": "s.gain is null, s.gain desc",
+    "value": "s.ordinal is null, s.ordinal",
+}
+VERDICTS = {
+    "open": "s.verdict is null",
+    "crash": f"s.verdict = 'crash' and ifnull(s.failure, '') not in ({MARKS})",
+}
+
+
+def log(book: Notebook, leaf: str | None, n: int, wanted: Wanted = ALL) -> list[Logged]:
+    """Return at most `n` experiments, the newest first, or the best."""
+    asked: dict[str, str | None] = {"s.leaf": leaf, "s.campaign": wanted.campaign}
+    if wanted.verdict in VERDICTS:
+        where = [VERDICTS[wanted.verdict]]
+    else:
+        where, asked = [], {**asked, "s.verdict": wanted.verdict}
+    given = {name: value for name, value in asked.items() if value is not None}
+    where += [f"{name} = ?" for name in given]
+    where += ["e.at >= ?"] if wanted.since else []
+    where += [f"s.experiment in ({tags.TAGGED})"] if wanted.tag else []
+    more = [one for one in (wanted.since, wanted.tag) if one]
+    told = f"where {' and '.join(where)}" if where else ""
+    rows = book.all(
+        f"{ENTRY} {told} order by {ORDERS[wanted.sort]} limit ?", *given.values(), *more, n
+    )
     named = tags.of_all(book, [row["experiment"] for row in rows])
     return [{**entry(row), "tags": named.get(row["experiment"], [])} for row in rows]
 

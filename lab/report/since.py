@@ -27,7 +27,7 @@ def window(book: Notebook, since: str | None) -> Window:
     if since is None:
         at, first = report_queries.last_night(book) or (START, 0)
         return Window(at, False, report_queries.firsts(book, first, at))
-    at = _moment(book, since.strip())
+    at = moment(book, since.strip())
     number = int(since.strip()[1:]) if re.fullmatch(r"\s*[eE]\d+\s*", since) else None
     first = number or report_queries.first_since(book, "experiments", at)
     return Window(at, True, report_queries.firsts(book, first, at))
@@ -43,7 +43,8 @@ def seconds(text: str) -> float | None:
     return float(found[1]) * SECONDS[found[2]] if found else None
 
 
-def _moment(book: Notebook, text: str) -> str:
+def moment(book: Notebook, text: str) -> str:
+    """Return a moment as the notebook writes it; Usage for what is none."""
     ago = seconds(text)
     if ago is not None:
         try:
