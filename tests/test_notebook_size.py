@@ -31,6 +31,7 @@ class Traced:
         monkeypatch.setattr(sqlite3, "connect", traced)
 
 
+SCANNED = re.compile(r"SCAN (\w+)(?!.*_(open|everywhere|archive))")
 QUESTIONS = (
     ["context"],
     ["context", "--for", "learning rate"],
@@ -49,7 +50,7 @@ QUESTIONS = (
 def test_no_growing_table_is_scanned_to_answer(
     large: Quick, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    """A scan reads only what it shows: in an index's order under a limit, or what is still open."""
+    """A scan reads only what it shows: in an order under a limit, what is open, or archived."""
     traced = Traced(monkeypatch)
     large.lab(*words, cwd=large.root if words[0] in ("log", "board") else None)
     asked = [s for s in dict.fromkeys(traced.statements) if s.lstrip().lower().startswith("select")]
@@ -59,9 +60,7 @@ def test_no_growing_table_is_scanned_to_answer(
     for statement in asked:
         plan = [row[3] for row in book.db.execute(f"explain query plan {statement}")]
         sorts = any("ORDER BY" in line for line in plan)
-        scanned = {
-            m[1] for line in plan if (m := re.match(r"SCAN (\w+)(?!.*_(open|everywhere))", line))
-        }
+        scanned = {m[1] for line in plan if (m := SCANNED.match(line))}
         names = aliases(statement) | {name: name for name in tables}
         growing = {names[name] for name in scanned if name in names}
         growing &= tables - {"campaigns"}

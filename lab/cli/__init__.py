@@ -70,6 +70,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "data": {
         "export": ("data", "every record as JSON Lines"),
         "import": ("data", "read an export, or another tool's log"),
+        "archive": ("data", "take an import, a leaf or an experiment out of sight"),
         "doctor": ("data", "prove that the notebook is whole"),
         "gc": ("data", "remove old worktrees and artefacts"),
     },
@@ -113,7 +114,6 @@ class Lab(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, grouped by who they are for; the two options need no block."""
-        formatter.write_paragraph()
         for title, group in COMMANDS.items():
             for name, (_, caption) in group.items():
                 names = [one for one, (_, said) in group.items() if said == caption]

@@ -1,10 +1,11 @@
-"""`lab export`, `import`, `doctor`, `gc`: data in and out, health, and room."""
+"""`lab export`, `import`, `archive`, `doctor`, `gc`: data in and out, health, and room."""
 
 import csv
 import io
 import os
+import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import click
 from .. import leaf as leaves
 from ..errors import Environment, Failed, Refused, Usage
 from ..importers import Wish
-from ..notebook import Notebook, chain, frame, proof
+from ..notebook import Notebook, chain, frame, proof, read
+from ..notebook import archive as archiving
 from ..system import output_file
 from ..text import plain, plural
 from ..workspace import Workspace
@@ -148,6 +150,57 @@ def _taken(one: dict[str, Any]) -> str:
     if way is None:
         return f"{metric}; which way is better is not known: --direction"
     return f"{metric}, {way} ({one['direction_why']}); otherwise: --metric, --direction"
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[e34 | LEAF | FILE]...")
+@click.option("--why", metavar="TEXT", help="The reason; it stays with the event.")
+@click.option("--undo", is_flag=True, help="Bring it back into sight.")
+@here
+def archive(workspace: Workspace, what: tuple[str, ...], why: str | None, undo: bool) -> None:
+    """Take experiments, a leaf or an imported FILE out of sight of board, log, context, failures.
+
+    Nothing is deleted: `lab show e34`, `lab log --archived` and `lab board LEAF` still tell. With
+    nothing named it lists what is out of sight.
+
+    Examples:
+
+    \b
+        lab archive results.tsv --why "another machine's log"
+        lab archive e34 e35
+        lab archive e34 --undo
+        lab archive
+    """
+    if not what:
+        with workspace.open() as book:
+            return _list(archiving.listed(book))
+    if not workspace.is_persons:
+        raise Refused(
+            "only a person in the main checkout takes anything out of sight.",
+            f"A person may, in {workspace.place.main}: lab archive {' '.join(what)}",
+        )
+    with workspace.open(write=True) as book:
+        known = {*read.leaves(book), *leaves.find(workspace.place.top)}
+        subjects = [one for word in what for one in archiving.subjects(book, word, known)]
+        moved = archiving.note(book, subjects, why, undo=undo)
+    where = "in sight again" if undo else "out of sight; back: lab archive --undo ..."
+    click.echo(f"{_named(moved)} {where}" if moved else "They were so already.")
+    return None
+
+
+def _named(subjects: Sequence[str]) -> str:
+    """Return what was moved in a few words."""
+    if len(subjects) > 4:
+        return plural(len(subjects), "experiment")
+    return ", ".join(plain(one) for one in subjects)
+
+
+def _list(rows: Sequence[sqlite3.Row]) -> None:
+    for row in rows:
+        why = f": {row['detail']}" if row["detail"] else ""
+        click.echo(plain(f"{row['at']} {row['subject']} by {row['who'] or 'somebody'}{why}"))
+    if not rows:
+        click.echo("Nothing is out of sight.")
 
 
 @click.command()

@@ -16,7 +16,7 @@ from ..documents.experiments import Event, Experiment, Hypothesis, Logged
 from ..documents.leaves import DryFailure, Failure
 from ..errors import LabError, Usage
 from ..judge import Policy
-from ..notebook import Notebook, attempts, details, ideas, lookup, read, tags
+from ..notebook import Notebook, archive, attempts, details, ideas, lookup, read, tags
 from ..text import block, num, plain, shorten
 from ..workspace import Workspace
 from . import emit
@@ -113,6 +113,7 @@ def failures(
     help="What comes first: the newest or the best.",
 )
 @click.option("--tag", metavar="TAG", help="Those with this tag alone.")
+@click.option("--archived", is_flag=True, help="What `lab archive` took out of sight.")
 @click.option("--events", is_flag=True, help="Who did what, when, instead of experiments.")
 @as_json
 @here
@@ -125,6 +126,7 @@ def log(
     since: str | None,
     sort: str,
     tag: str | None,
+    archived: bool,
     events: bool,
     json_: bool,
 ) -> None:
@@ -145,7 +147,8 @@ def log(
         if events:
             return _print_events(read.events(book, n), json_)
         leaf = named_leaf(workspace, name)
-        wanted = _wanted(book, read.Wanted(verdict, campaign, since or "", sort, tag))
+        asked = read.Wanted(verdict, campaign, since or "", sort, tag, archived)
+        wanted = _wanted(book, asked)
         found, now = read.log(book, leaf, n, wanted), book.now()
     if json_:
         return emit(found)
@@ -295,7 +298,8 @@ def board(workspace: Workspace, leaf_: str | None, json_: bool) -> None:
 
     name = named_leaf(workspace, leaf_)
     with workspace.open() as book:
-        names = [name] if name else sorted({*read.leaves(book), *leaves.find(workspace.place.top)})
+        every = {*read.leaves(book), *leaves.find(workspace.place.top)}
+        names = [name] if name else sorted(every - archive.leaves(book))
         found = [boards.board(book, each, policy=_policy(workspace, each)) for each in names]
         told = [sealed.lines(book, each) if workspace.is_persons else [] for each in names]
     if json_:
@@ -337,7 +341,9 @@ def leaves_(workspace: Workspace, json_: bool) -> None:
     from ..views.board_text import tally_text
 
     with workspace.open() as book:
-        found = [_leaf(workspace, book, name) for name in leaves.find(workspace.place.top)]
+        out = archive.leaves(book)
+        names = [name for name in leaves.find(workspace.place.top) if name not in out]
+        found = [_leaf(workspace, book, name) for name in names]
     if json_:
         emit(found)
         return

@@ -11,7 +11,7 @@ import click
 from .. import leaf as leaves
 from .. import repo
 from ..errors import Environment, LabError, Refused, Usage
-from ..notebook import read
+from ..notebook import archive, read
 from ..notebook.read import Found
 from ..system import output_file, terminal
 from ..workspace import Workspace
@@ -97,7 +97,8 @@ def _written(
     from ..report.since import window
 
     with workspace.open() as book:
-        names = [name] if name else sorted({*read.leaves(book), *leaves.find(workspace.place.top)})
+        known = {*read.leaves(book), *leaves.find(workspace.place.top)} - archive.leaves(book)
+        names = [name] if name else sorted(known)
         found = reports.collect(workspace, book, names, window(book, since))
     return found, reports.write_up(found) if markdown else reports.page(found, every)
 

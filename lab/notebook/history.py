@@ -4,6 +4,7 @@ import sqlite3
 from typing import TypedDict, cast
 
 from . import Notebook
+from .archive import SHOWN
 from .read import is_measured
 
 
@@ -38,7 +39,7 @@ def keeps(book: Notebook, leaf: str) -> list[sqlite3.Row]:
 
     Imported ones only where nothing was measured here.
     """
-    where = "where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
+    where = f"where s.leaf = ? and s.verdict = 'keep' and s.gain is not null and {SHOWN}"
     if is_measured(book, leaf):
         where += " and e.kind <> 'import'"
     return book.all(f"{KEEP} {where} order by s.experiment", leaf)
@@ -60,10 +61,9 @@ def newest_scope(book: Notebook, leaf: str) -> sqlite3.Row | None:
 
     Where none of the newest was, of the newest with a value; without any, of the newest.
     """
-    measured = "select * from state where leaf = ? and value is not null and not claimed"
-    newest = (
-        "select * from (select * from state where leaf = ? order by experiment desc limit 1000)"
-    )
+    known = f"select * from state s where leaf = ? and {SHOWN}"
+    measured = f"{known} and value is not null and not claimed"
+    newest = f"select * from ({known} order by experiment desc limit 1000)"
     for query in (
         f"{measured} order by experiment desc",
         f"{newest} where value is not null",
@@ -129,7 +129,7 @@ def points(book: Notebook, leaf: str, scope: int, n: int = -1) -> list[Point]:
         "select s.experiment, s.status, s.verdict, s.value, s.gain, s.claimed, s.failure, "
         "e.kind, e.metric, e.direction, h.claim from state s join experiments e on e.id = "
         "s.experiment left join hypotheses h on h.id = s.hypothesis "
-        "where s.leaf = ? and s.scope = ? order by s.experiment desc limit ?",
+        f"where s.leaf = ? and s.scope = ? and {SHOWN} order by s.experiment desc limit ?",
         *(leaf, scope, n),
     )
     return [cast(Point, dict(row)) for row in reversed(rows)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..documents.leaves import Failure, Lesson
 from . import Notebook
+from .archive import SHOWN, SHOWN_LEAF, SHOWN_LESSON
 from .read import ENTRY, TURNED, Found, e, h
 from .repeats import margin_of
 from .replicates import PRUNED
@@ -31,9 +32,9 @@ def lessons(book: Notebook, leaf: str, n: int, line: Collection[int] = ()) -> li
     Those that rest on a program of `line` come first, then the newest.
     """
     rows = book.all(
-        "select * from (select * from (select * from lessons where leaf = ?1 order by id desc "
-        "limit ?2) union select * from (select * from lessons where everywhere order by id desc "
-        "limit ?2)) order by id desc limit ?2",
+        f"select * from (select * from (select * from lessons l where leaf = ?1 and {SHOWN_LESSON} "
+        "order by id desc limit ?2) union select * from (select * from lessons l where everywhere "
+        f"and {SHOWN_LESSON} order by id desc limit ?2)) order by id desc limit ?2",
         *(leaf, n if not line else AMONG * n),
     )
     found: list[Lesson] = [
@@ -67,7 +68,7 @@ def forecasts(book: Notebook, leaf: str, campaign: str | None) -> sqlite3.Row:
 
 def lessons_there(book: Notebook, leaf: str) -> int:
     """Return how many lessons there are for a leaf."""
-    query = "select count(*) from lessons where {}"
+    query = f"select count(*) from lessons l where {SHOWN_LESSON} and {{}}"
     own = book.all(query.format("leaf = ?"), leaf)[0][0]
     return int(own + book.all(query.format("everywhere and leaf <> ?"), leaf)[0][0])
 
@@ -128,6 +129,7 @@ def _nearest(
     rows: list[tuple[sqlite3.Row, float | None]] = []
     for number, score in hits:
         query = f"{ENTRY} where s.hypothesis = ? and s.kind is not null and {UNSETTLED}"
+        query += f" and {SHOWN}" + ("" if leaf else f" and {SHOWN_LEAF}")
         tried = book.all(f"{query} order by s.experiment desc limit 1", number)
         rows += [(row, score) for row in tried]
     return rows
@@ -138,8 +140,8 @@ def _telling(
 ) -> list[tuple[sqlite3.Row, float | None]]:
     rows: list[sqlite3.Row] = []
     for one in ("dead_end", "unsettled") if kind is None else (kind,):
-        where = f"s.kind = '{one}' and {UNSETTLED}" + (
-            " and s.leaf = ?" if leaf else " and ? is null"
+        where = f"s.kind = '{one}' and {UNSETTLED} and {SHOWN}" + (
+            " and s.leaf = ?" if leaf else f" and ? is null and {SHOWN_LEAF}"
         )
         order = "order by s.telling desc, s.experiment desc limit ?"
         rows += book.all(f"{ENTRY} where {where} {order}", leaf, 3 * n)

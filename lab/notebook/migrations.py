@@ -252,6 +252,20 @@ def m021_environments(db: "Database") -> None:
     )
 
 
+def m022_archive(db: "Database") -> None:
+    """What is out of sight, by the newest event on it: experiments, and leaves (`leaf NAME`)."""
+    verbs = "verb in ('archive', 'unarchive')"
+    db.execute(f"create index events_archive on events (subject, id, verb) where {verbs}")
+    db.execute(
+        "create view archived as select subject, event from (select subject, verb, max(id) as "
+        f"event from events where {verbs} group by subject) where verb = 'archive'"
+    )
+    db.execute(
+        "create view hidden as select cast(substr(subject, 2) as integer) as experiment "
+        "from archived where subject glob 'e[0-9]*'"
+    )
+
+
 def _execute(db: "Database", script: str) -> None:
     """Execute statements inside the open transaction, which `executescript` would commit."""
     statement = ""
@@ -284,5 +298,6 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m019_tags,
     m020_interrupted,
     m021_environments,
+    m022_archive,
 )
 REDERIVED = 16  # notebooks older than this step hold derived tables of another rule

@@ -10,6 +10,7 @@ from typing import Any
 from ..documents.experiments import Entry, Event, Logged
 from ..documents.leaves import Axis, Counts
 from . import Notebook, tags
+from .archive import SHOWN
 from .lookup import SCOPED, Key
 from .replicates import MARKS, SAYS_NOTHING
 
@@ -63,6 +64,7 @@ class Wanted:
     since: str = ""  # UTC, ISO 8601
     sort: str = "newest"
     tag: str | None = None
+    archived: bool = False  # those out of sight alone
 
 
 ALL = Wanted()
@@ -117,18 +119,33 @@ def leaves(book: Notebook) -> list[str]:
     return [row[0] for row in book.all("select leaf from tallies order by leaf")]
 
 
+def _hidden(book: Notebook, leaf: str) -> sqlite3.Row:
+    """Return how many experiments of a leaf are out of sight, and what became of them."""
+    return book.all(
+        "select count(*) as experiments, ifnull(sum(s.verdict = 'keep'), 0) as keep, "
+        "ifnull(sum(s.verdict = 'discard'), 0) as discard, "
+        f"ifnull(sum(s.verdict = 'crash' and s.failure in ({MARKS})), 0) as interrupted, "
+        "ifnull(sum(s.verdict = 'crash'), 0) as crash, ifnull(sum(s.overruled), 0) as overruled "
+        "from hidden h cross join state s on s.experiment = h.experiment where s.leaf = ?",
+        leaf,
+    )[0]
+
+
 def counts(book: Notebook, leaf: str) -> Counts:
     """Return how many experiments there were and what became of them."""
     row = book.one("select * from tallies where leaf = ?", leaf)
-    silent = _interrupted(book, leaf) if row else 0
+    silent, hidden = (_interrupted(book, leaf) if row else 0), _hidden(book, leaf)
+    names = ("experiments", "keep", "discard", "crash", "overruled")
+    known = {name: row[name] - hidden[name] if row else 0 for name in names}
+    silent -= hidden["interrupted"]
     return {
-        "experiments": row["experiments"] if row else 0,
-        "keep": row["keep"] if row else 0,
+        "experiments": known["experiments"],
+        "keep": known["keep"],
         "baselines": _baselines(book, leaf) if row else 0,
-        "discard": row["discard"] if row else 0,
-        "crash": row["crash"] - silent if row else 0,
+        "discard": known["discard"],
+        "crash": known["crash"] - silent,
         "interrupted": silent,
-        "overruled": row["overruled"] if row else 0,
+        "overruled": known["overruled"],
         "attempts": _attempts(book, leaf),
     }
 
@@ -165,7 +182,8 @@ def incomparable(book: Notebook, leaf: str, profile: str, platform: str, yardsti
 
 def experiments(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
     """Return a leaf's newest experiments, newest first; imported ones only where there is room."""
-    where = "where s.leaf = ? and e.kind {} 'import' order by s.experiment desc limit ?"
+    where = f"where s.leaf = ? and {SHOWN} and e.kind {{}} 'import'"
+    where += " order by s.experiment desc limit ?"
     ours = book.all(f"{ENTRY} {where.format('<>')}", leaf, n)
     others = book.all(f"{ENTRY} {where.format('=')}", leaf, n - len(ours)) if n > len(ours) else []
     return sorted([*ours, *others], key=lambda row: -int(row["experiment"]))
@@ -201,7 +219,7 @@ def tips(book: Notebook, scope: int, n: int) -> list[sqlite3.Row]:
     What something kept was built on is not better than that, whatever its first number was.
     """
     return book.all(
-        f"{ENTRY} where s.scope = ? and s.verdict = 'keep' and not s.claimed "
+        f"{ENTRY} where s.scope = ? and s.verdict = 'keep' and not s.claimed and {SHOWN} "
         "and s.ordinal is not null and not exists (select 1 from experiments e2 "
         "join state s2 on s2.experiment = e2.id where e2.incumbent = s.experiment "
         "and e2.id > s.experiment and s2.verdict = 'keep') order by s.ordinal limit ?",
@@ -211,14 +229,14 @@ def tips(book: Notebook, scope: int, n: int) -> list[sqlite3.Row]:
 
 def kept(book: Notebook, leaf: str, n: int, least: bool = False) -> list[sqlite3.Row]:
     """Return kept changes, the largest gain first, or the `least`; imported where none is ours."""
-    query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null"
+    query = f"{ENTRY} where s.leaf = ? and s.verdict = 'keep' and s.gain is not null and {SHOWN}"
     ours = "and e.kind <> 'import'" if is_measured(book, leaf) else ""
     return book.all(f"{query} {ours} order by s.gain {'asc' if least else 'desc'} limit ?", leaf, n)
 
 
 def near_misses(book: Notebook, leaf: str, n: int) -> list[sqlite3.Row]:
     """Return discarded changes that were better or inside the noise, newest first."""
-    query = f"{ENTRY} where s.leaf = ? and s.kind = 'unsettled' and s.gain > 0"
+    query = f"{ENTRY} where s.leaf = ? and s.kind = 'unsettled' and s.gain > 0 and {SHOWN}"
     return book.all(f"{query} order by s.experiment desc limit ?", leaf, n)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import Notebook
+from .archive import SHOWN
 from .replicates import MARKS, SAYS_NOTHING
 
 PAUSE = timedelta(hours=6)  # without an experiment: one night of work ends, another begins
@@ -101,7 +102,7 @@ def rows(book: Notebook, leaf: str, first: int, n: int) -> list[dict[str, Any]]:
 
     Imported ones belong to no window: they are there where everything is asked for, with 0.
     """
-    where = "where s.leaf = ?1 and e.id >= ?2 and (?2 = 0 or e.kind <> 'import')"
+    where = f"where s.leaf = ?1 and {SHOWN} and e.id >= ?2 and (?2 = 0 or e.kind <> 'import')"
     found = book.all(f"{ROW} {where} order by s.experiment desc limit ?3", leaf, first, n)
     return [dict(row) for row in reversed(found)]
 
@@ -121,7 +122,7 @@ def made(book: Notebook, leaf: str, first: int) -> dict[str, int]:
         f"ifnull(sum(s.verdict = 'crash' and s.failure in ({MARKS})), 0) as interrupted, "
         "ifnull(sum(s.verdict is null), 0) as open "
         "from experiments e join state s on s.experiment = e.id where s.leaf = ? and e.id >= ? "
-        "and e.kind <> 'import'",
+        f"and e.kind <> 'import' and {SHOWN}",
         *(leaf, first),
     )
     return dict(found) if found else {}
