@@ -1,5 +1,6 @@
 """`lab serve` over HTTP: what the pages say, who may read, and what it costs."""
 
+import json
 import re
 import threading
 import time
@@ -77,6 +78,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Toy:
         for n in range(6)
     ]
     nights.write(toy, [*turned, Idea("too large", None, "crash", failure="oom")])
+    file = toy.root.parent / "changes.jsonl"
+    with file.open("w") as out:
+        for n in range(6):
+            turn = json.dumps([["SLOPE", 1.0, n / 2], ["<b>", 0, n % 2]])
+            row = {"uid": f"turn-{n}", "experiment": f"toy-{n + 1}", "constants": turn, "words": ""}
+            out.write(
+                json.dumps({"table": "changes", "at": nights.stamp(nights.START), **row}) + "\n"
+            )
+    assert '"skipped": 0' in toy.here("import", str(file), "--json").out
     toy.here("tag", "e2", "star", "odd")
     toy.here("note", "e2", "look again")
     return toy
@@ -133,6 +143,15 @@ def test_the_table_is_sorted_filtered_and_cut_by_its_address(night: Server) -> N
     assert shown("page=2") == []
     assert shown("sort=drop+table&way=x&page=-3&outcome=no&find=%00") == []
     assert shown("sort=nothing&page=x") == list("87654321")
+
+
+def test_a_knob_is_drawn_with_its_gains_and_how_much_it_explains(night: Server) -> None:
+    page = night.ask("/leaf/toy?parts=knobs").text
+    assert "SLOPE: 6 tries, explains 100% of the gains&#x27; variance" in page.replace(
+        "'", "&#x27;"
+    )
+    assert "e3 SLOPE 0.5: +0.2" in page
+    assert "<b>" not in page.replace("<b></b>", "")
 
 
 def test_dead_ends_are_searched_as_lab_failures_does(night: Server) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..documents.experiments import Entry, Event, Logged
 from ..documents.leaves import Axis, Counts
 from . import Notebook, tags
-from .archive import SHOWN
+from .archive import SHOWN, SHOWN_LEAF
 from .lookup import SCOPED, Key
 from .replicates import MARKS, SAYS_NOTHING
 
@@ -90,11 +90,11 @@ def log(book: Notebook, leaf: str | None, n: int, wanted: Wanted = ALL) -> list[
     where += [f"{name} = ?" for name in given]
     where += ["e.at >= ?"] if wanted.since else []
     where += [f"s.experiment in ({tags.TAGGED})"] if wanted.tag else []
+    where += [f"not ({SHOWN})" if wanted.archived else SHOWN]
+    where += [] if leaf else [SHOWN_LEAF]
     more = [one for one in (wanted.since, wanted.tag) if one]
-    told = f"where {' and '.join(where)}" if where else ""
-    rows = book.all(
-        f"{ENTRY} {told} order by {ORDERS[wanted.sort]} limit ?", *given.values(), *more, n
-    )
+    query = f"{ENTRY} where {' and '.join(where)} order by {ORDERS[wanted.sort]} limit ?"
+    rows = book.all(query, *given.values(), *more, n)
     named = tags.of_all(book, [row["experiment"] for row in rows])
     return [{**entry(row), "tags": named.get(row["experiment"], [])} for row in rows]
 
