@@ -32,6 +32,7 @@ import toy as toys  # noqa: E402 (the tests' repository, reused)
 
 VALUES = 4
 SESSION = 6  # experiments after which everything is forgotten
+CONSTANT = re.compile(r"^(K\d+) = ([\d.e+-]+)$", re.M)
 CUT = 0.3  # share of sessions that end in the middle of an experiment
 TRAIN = '''\
 """Constants to choose."""
@@ -68,31 +69,38 @@ class Night:
     def __init__(self, folder: Path, seed: int, constants: int) -> None:
         chance = random.Random(seed)
         names = [f"K{number}" for number in range(constants)]
-        self.worth = {
+        self.worths = {
             name: [0.0, *(chance.gauss(-1.0, 2.0) for _ in range(VALUES - 1))] for name in names
         }
         self.favourites = [(name, value) for name in names for value in range(VALUES)]
         chance.shuffle(self.favourites)
+        self.begin(folder, names, "0", EVALUATE.format(worth=self.worths))
+
+    def begin(self, folder: Path, names: list[str], value: str, evaluate: str) -> None:
+        """Make the repository with its leaf, the baseline and the agent's worktree."""
         self.toy = toys.make(folder)
         self.toy.leaf(
             toml=toys.LEAF.partition("[knobs")[0],
-            train=TRAIN.format(constants="\n".join(f"{name} = 0" for name in names)),
-            evaluate=EVALUATE.format(worth=self.worth),
+            train=TRAIN.format(constants="\n".join(f"{name} = {value}" for name in names)),
+            evaluate=evaluate,
         )
         self.toy.commit("constants to choose")
         self.toy.lab("run", "--baseline", "--seeds", "3", cwd=self.toy.root / "toy")
         self.where = self.toy.campaign("agent")
 
-    def values(self) -> dict[str, int]:
-        """Return the constants as they stand in the file."""
-        found = re.findall(r"^(K\d+) = (\d)$", (self.where / "train.py").read_text(), re.M)
-        return {name: int(value) for name, value in found}
+    def values(self, text: str | None = None) -> dict[str, float]:
+        """Return the constants of a text, or as they stand in the file."""
+        found = CONSTANT.findall(text or (self.where / "train.py").read_text())
+        return {name: float(value) for name, value in found}
+
+    def worth(self, name: str, value: float) -> float:
+        """Return what a constant's value is truly worth, in deviations of a run."""
+        return self.worths[name][int(value)]
 
     def gained(self) -> float:
         """Return what the branch's constants are truly worth, in deviations of a run."""
         text = self.toy.git("show", "HEAD:toy/train.py", cwd=self.where)
-        found = re.findall(r"^(K\d+) = (\d)$", text, re.M)
-        return sum(self.worth[name][int(value)] for name, value in found)
+        return sum(self.worth(name, value) for name, value in self.values(text).items())
 
 
 class Agent:
@@ -106,7 +114,9 @@ class Agent:
 
     def lab(self, *words: str) -> str:
         """Type a command; return what it says, with the hint of a refusal."""
-        done = self.night.toy.lab(*words, cwd=self.night.where, code=None)
+        toy = self.night.toy
+        typed = toy.lab if words[0] in ("run", "wait") else toy.here  # the others start no process
+        done = typed(*words, cwd=self.night.where, code=None)
         self.tokens[words[0]] += len(done.out + done.err) // 4
         return f"{done.out}\n{done.err}".strip()
 
@@ -137,13 +147,13 @@ class Agent:
             if several is not None:
                 self.combine(several[1])
                 continue
-            said = re.search(r"^Next: (lab (?:result|wait|run h\d+)[^:(]*)", text, re.M)
+            said = re.search(r"^Next: (lab (?:result|wait|run h\d+)[^#]*)", text, re.M)
             if said is None:
                 return
             words = shlex.split(said[1])[1:]
-            open_one = re.search(rf"^  {words[-1]} not run: (K\d+) = (\d)$", text, re.M)
+            open_one = re.search(rf"^  {words[-1]} not run: (K\d+) = ([\d.e+-]+)$", text, re.M)
             if open_one:
-                self.write(open_one[1], int(open_one[2]))
+                self.write(open_one[1], float(open_one[2]))
             self.obey(self.lab(*words))
 
     def combine(self, command: str) -> None:
@@ -196,19 +206,20 @@ class Agent:
         """Return the ideas with their ranks, the favourite first."""
         return list(enumerate(self.night.favourites))
 
-    def write(self, name: str, value: int) -> None:
+    def write(self, name: str, value: float) -> None:
         """Set a constant in the file."""
         path = self.night.where / "train.py"
         path.write_text(
-            re.sub(rf"^{name} = \d$", f"{name} = {value}", path.read_text(), flags=re.M)
+            re.sub(rf"^{name} = .*$", f"{name} = {value:g}", path.read_text(), flags=re.M)
         )
 
     def obey(self, text: str) -> None:
         """Type the line that an answer ends with, until none is told."""
         for _ in range(6):
             said = re.findall(r"lab (?:result|wait|run) [eh]\d+(?: -v \w+| --seeds \d+)?", text)
-            if not said or "belongs to" in text:
+            if not said or "belongs to" in text or "--keep-edits" in text:
                 self.night.toy.git("checkout", "--", "toy/train.py", cwd=self.night.where.parent)
+            if not said or "belongs to" in text:
                 return
             text = self.lab(*shlex.split(said[-1])[1:])
 

@@ -48,6 +48,13 @@ def test_a_baseline_run_again_for_a_change_ends_with_the_change_s_next_line(
     assert "next: lab hypothesis" in toy.lab("run", "e1", "--seeds", "1", cwd=other).out
 
 
+def test_what_waits_for_a_verdict_is_named_with_the_one_to_type(toy: Toy, campaign: Path) -> None:
+    run(toy, campaign, 2.0)
+    idea = toy.idea("the next one", cwd=campaign)
+    refused = toy.here("run", idea, cwd=campaign, code=4).err
+    assert "As its numbers suggest: lab result e2 -v keep\n" in refused
+
+
 def test_a_withdrawn_idea_is_open_no_longer_here_and_after_an_import(
     toy: Toy, campaign: Path, tmp_path: Path
 ) -> None:
@@ -230,7 +237,7 @@ def test_the_context_tells_metrics_what_shows_and_what_was_kept(toy: Toy, campai
     assert (two["runs"], six["runs"]) == (2, 6)
     assert two["gain"] > six["gain"] > 0
     assert "+SLOPE = 2.0" in found["kept"][0]["change"]
-    assert "(baselines: 1)" in toy.here("context", cwd=campaign).out
+    assert "; 1 baseline; " in toy.here("context", cwd=campaign).out
 
 
 def test_a_rewrite_is_told_by_how_much_it_changed_and_where(toy: Toy, campaign: Path) -> None:

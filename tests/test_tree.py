@@ -84,7 +84,7 @@ def test_two_campaigns_have_incumbents_of_their_own_until_one_moves(
     found = toy.lab("run", idea, "--json", cwd=other).json
     assert found["incumbent"]["experiment"] == "e1"
     refused = toy.lab("move", "best", cwd=other, code=4)
-    assert "has no verdict yet" in refused.err
+    assert "has no verdict yet.\nAs its numbers suggest: lab result e3 -v keep\n" in refused.err
     toy.lab("result", found["experiment"], "-v", "discard", cwd=other)
     (other / "notes.md").write_text("what bob saw\n")
     moved = toy.lab("move", "best", "--json", cwd=other).json

@@ -184,15 +184,6 @@ class Standing(Judged):
 # -- lab audit ----------------------------------------------------------------
 
 
-class ByItself(TypedDict):
-    """What the runs of a change that an audit took back said of it by itself."""
-
-    experiment: ExperimentId  # which one
-    gain: Metric | None  # as it was judged
-    se: Metric | None  # the standard error of that
-    p_better: Chance | None  # how likely it was better
-
-
 class Audit(TypedDict):
     """What an audit came to: a branch's tip and what was last confirmed, run in turn."""
 
@@ -212,7 +203,7 @@ class Audit(TypedDict):
     seconds: Seconds | None  # those together
     since: list[ExperimentId]  # the changes kept between, oldest first
     try_alone: list[ExperimentId]  # those taken back, the likeliest first; or a tip that crashed
-    by_itself: list[ByItself]  # of the same, what their own runs said
+    sure_alone: list[ExperimentId]  # of those, the surely better ones by their own runs (95 %)
 
 
 # -- lab log -------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import judge as judging
 from ..documents.action import Action
-from ..documents.experiments import Audit, ByItself
+from ..documents.experiments import Audit
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
@@ -22,7 +22,6 @@ from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes, source
 from ..system.home import Home
 from ..text import error, num, plural, span
-from ..views.gain_text import gain_text
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
 from . import branches, tips, verdicts
@@ -374,15 +373,14 @@ def as_json(book: Notebook, audit: sqlite3.Row) -> Audit:
         "seconds": spent["seconds"],
         "since": [f"e{number}" for number in since],
         "try_alone": [f"e{number}" for number in alone],
-        "by_itself": [_by_itself(book, number) for number in alone],
+        "sure_alone": [f"e{number}" for number in alone if _is_sure(book, number)],
     }
 
 
-def _by_itself(book: Notebook, number: int) -> ByItself:
-    """Return what a change's own runs said of it."""
+def _is_sure(book: Notebook, number: int) -> bool:
+    """Return whether a change's own runs said that it is surely better."""
     judged = lookup.last_judgement(book, number)
-    figures = {name: judged[name] if judged else None for name in ("gain", "se", "p_better")}
-    return {"experiment": f"e{number}", **figures}  # type: ignore[typeddict-item]
+    return judged is not None and (judged["p_better"] or 0.0) >= judging.SURE
 
 
 def _values(book: Notebook, audit: sqlite3.Row, side: int) -> list[float]:
@@ -450,11 +448,10 @@ def _following(found: Audit) -> list[str]:
     look = f"next: {Action('look', leaf=found['campaign'].rpartition('/')[0])}"
     if not found["try_alone"]:
         return [look]
-    sure = [one for one in found["by_itself"] if (one["p_better"] or 0.0) >= judging.SURE]
-    own = [f"{one['experiment']} {gain_text(one['gain'], None, one['p_better'])}" for one in sure]
+    own = ", ".join(found["sure_alone"]) or "none"
     return [
-        f"taken back: {', '.join(found['since'])}; by its own runs surely better: "
-        f"{', '.join(own) or 'none'}; the likeliest to hold by itself goes in again, as an idea of "
-        f"its own, by: lab apply {found['try_alone'][0]} --edit",
+        f"taken back: {', '.join(found['since'])}; surely better by their own runs: {own}",
+        f"the likeliest to hold by itself, to be run as an idea: lab apply {found['try_alone'][0]} "
+        "--edit",
         look,
     ]

@@ -10,6 +10,7 @@ from .. import repo
 from ..errors import NotYet, Refused
 from ..notebook import Notebook, details, ledger, lookup, read, record
 from ..notebook.read import Found
+from ..run import standing
 from ..run.assessment import policy_for
 from ..system import locks
 from ..system.home import Home
@@ -77,7 +78,8 @@ def settled(workspace: Workspace, book: Notebook) -> None:
         name = f"e{row['experiment']}"
         if row["status"] in ("queued", "running"):
             raise Refused(f"{name} is still {row['status']} here.", f"Wait for it: lab wait {name}")
-        raise Refused(f"{name} has no verdict yet.", f"Give it one: lab result {name} -v ...")
+        step = standing.following(book, row["experiment"])
+        raise Refused(f"{name} has no verdict yet.", f"As its numbers suggest: {step}")
 
 
 def _experiment_at(

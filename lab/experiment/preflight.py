@@ -8,7 +8,7 @@ from shlex import quote
 from .. import leaf, repo, slots
 from ..errors import Refused
 from ..notebook import Notebook, campaigns, lookup, read, waves
-from ..run import confinement
+from ..run import confinement, standing
 from ..run.assessment import policy_of
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
@@ -93,10 +93,8 @@ class Preflight:
         self._went_to_kept()
         row = lookup.made_in(self.book, self.workspace.stands_at, self.place.campaign)
         if row is not None and row["verdict"] is None:
-            raise Refused(
-                f"e{row['id']} has no verdict yet.",
-                f"Give it one: lab result e{row['id']} -v keep|discard",
-            )
+            step = standing.following(self.book, row["id"])
+            raise Refused(f"e{row['id']} has no verdict yet.", f"As its numbers suggest: {step}")
         if row is not None and row["verdict"] != "keep":
             verdicts.finish(self.workspace, self.book, row, row["verdict"])
             del self.workspace.place  # it moved; look again

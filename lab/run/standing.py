@@ -289,6 +289,12 @@ def _next(
     return Action("judge", experiment=number, verdict=verdict.suggest)
 
 
+def following(book: Notebook, experiment: int) -> Action:
+    """Return what to type next for an experiment."""
+    row = lookup.experiment(book, experiment)
+    return as_json(book, row, policy_for(book, experiment))["next"]
+
+
 def gain_by_now(book: Notebook, experiment: sqlite3.Row) -> str | None:
     """Return what a gain is by now, in a clause, where its incumbent's level has moved since."""
     then = lookup.last_judgement(book, experiment["id"])
