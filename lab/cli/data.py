@@ -250,7 +250,7 @@ def doctor(workspace: Workspace, fix: bool, json_: bool) -> None:
             if name not in ("problems", "notes"):
                 click.echo(f"{name}: {plain(str(value))}")
         for line in notes:
-            click.echo(f"note: {plain(line)}")
+            click.echo("\n".join(map(plain, f"note: {line}".splitlines())))
         for line in problems[:50]:
             click.echo(f"problem: {plain(line)}")
     if problems:

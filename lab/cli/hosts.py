@@ -129,7 +129,10 @@ def mirror_notes() -> list[str]:
         home = repo.place(folder()).home
     except LabError:  # only a repository has runs
         return []
-    return faults.told(home, configuration.mirror(home))
+    try:
+        return faults.told(home, configuration.mirror(home))
+    except LabError as error:  # of what stands there
+        return [f"{error.message}\n{error.hint}"]
 
 
 @click.command()

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -173,9 +174,10 @@ class Keeper:
         """End what a follower started, and itself; note what went wrong, or that nothing did."""
         if one.leader:
             processes.end_group(one.leader)
+        status = one.process.poll()
         if fault:
             faults.note(self.home, one.target, one.run, fault)
-        elif one.process.poll() == 0:
+        elif status == 0:
             faults.clear(self.home, one.target)
 
     def leave(self) -> None:
@@ -187,6 +189,7 @@ class Keeper:
 def main() -> None:
     """Keep the mirrors of the experiment named on the command line."""
     home, number = Home(Path(sys.argv[1])), int(sys.argv[2])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without its followers
     os.nice(IDLE)
     processes.become_subreaper()  # what followers leave behind is ours, and not the supervisor's
     home.experiment(number).mkdir(parents=True, exist_ok=True)
