@@ -33,10 +33,13 @@ def test_an_experiment_goes_out_of_sight_and_comes_back(quick: Quick) -> None:
     before, all_of_it = counts(quick), everywhere(quick)
     assert "lower it" in all_of_it
     said = quick.lab("archive", "e3", "e4", "--why", "a broken yardstick").out
-    assert said == "e3, e4 out of sight; back: lab archive --undo ...\n"
+    assert said == "e3, e4 out of sight; back: lab archive e3 e4 --undo\n"
     assert "lower it" not in everywhere(quick)
     gone = counts(quick)
     assert (gone["experiments"], gone["discard"], gone["crash"]) == (2, 0, 0)
+    assert "; 2 out of sight" in quick.lab("board", "toy").out
+    refused = quick.lab("result", "e3", "-v", "keep", "--because", "x", code=4)
+    assert "lab archive e3 --undo" in refused.err
     assert "lower it" in quick.lab("show", "e3").out
     assert [row["experiment"] for row in quick.lab("log", "--archived", "--json").json] == [
         "e4",

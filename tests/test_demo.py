@@ -23,7 +23,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Toy, str]:
 def test_a_published_night_is_read(seen: tuple[Toy, str]) -> None:
     _, said = seen
     assert "22 gains were claimed, 0.0282 in all" in said
-    assert "4 of them, 0.0206 together, are\nmore than luck would give" in said
+    assert "4 gains, 0.0206 together, are above\n0.0012" in said
 
 
 def test_luck_is_kept_at_first_sight_and_caught_by_its_audit(seen: tuple[Toy, str]) -> None:

@@ -303,7 +303,10 @@ def as_text(found: dict[str, Any]) -> str:
         "none: the tuner turns numbers at the top of a Python script; an agent edits all of it"
     )
     if found["deterministic"]:
-        luck = "two runs gave the same number: it has no luck"
+        luck = (
+            "two runs gave the same number. Where it draws numbers by a seed written into it, one "
+            "draw\n      decides for all: make it a constant, SEED = 0, and adopt it again"
+        )
     elif found["seed"]:
         luck = f"each run sets its {found['seed']}"
     else:

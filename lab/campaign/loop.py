@@ -279,7 +279,8 @@ class Campaign:
             found = auditor.run()
         except (Refused, NotYet, Failed) as error:
             return self.progress.say(f"no audit: {error.message}")
-        self.progress.say(audit_text(found))
+        for line in audit_text(found).splitlines():
+            self.progress.say(line)
         self.tell(audit_text(found).splitlines()[0])
         self.note_best()
 

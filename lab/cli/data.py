@@ -181,9 +181,10 @@ def archive(workspace: Workspace, what: tuple[str, ...], why: str | None, undo: 
         )
     with workspace.open(write=True) as book:
         known = {*read.leaves(book), *leaves.find(workspace.place.top)}
-        subjects = [one for word in what for one in archiving.subjects(book, word, known)]
+        subjects = [one for word in what for one in archiving.subjects(book, word, known, undo)]
         moved = archiving.note(book, subjects, why, undo=undo)
-    where = "in sight again" if undo else "out of sight; back: lab archive --undo ..."
+    back = f"out of sight; back: lab archive {' '.join(what)} --undo"
+    where = "in sight again" if undo else back
     click.echo(f"{_named(moved)} {where}" if moved else "They were so already.")
     return None
 

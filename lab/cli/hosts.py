@@ -138,7 +138,7 @@ def mirror_notes() -> list[str]:
 @click.command()
 @as_json
 def config(json_: bool) -> None:
-    """Show what `lab loop` and `lab launch` take where an option is not given, and whence.
+    """Show what `lab loop` and `lab launch` take where an option is not given, and from which file.
 
     Yours is ~/.config/lab/config.toml; one repository's is .lab/config.toml in its main checkout.
     What stands in `[mirror]` sends steps and results of runs on, too.
@@ -147,7 +147,7 @@ def config(json_: bool) -> None:
 
     \b
         lab config
-        echo 'agent = "claude"' >> ~/.config/lab/config.toml && lab config
+        echo 'agent = "claude"' >> .lab/config.toml && lab config
     """
     found = settings()
     if json_:

@@ -280,8 +280,8 @@ def status(workspace: Workspace, watch: bool, json_: bool) -> None:
         found = alive.status(workspace, book)
         if json_:
             return emit(found)
-        print_page(alive.status_text(found), on_terminal.of_status)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt) if watch else contextlib.nullcontext():
+            print_page(alive.status_text(found), on_terminal.of_status)
             while watch:
                 time.sleep(WATCH_S)
                 again = alive.status(workspace, book)

@@ -109,16 +109,16 @@ def read_a_night(demo: Demo) -> None:
     stand = [gain for gain in gains if gain > bar]
     demo.say(
         f"{plural(len(gains), 'gain')} were claimed, {math.fsum(gains):.4f} in all, each from one "
-        f"run.\nThe same program twice differs by {NOISE} there: {len(stand)} of them, "
-        f"{math.fsum(stand):.4f} together, are\nmore than luck would give. All of it: lab board "
-        f"{NIGHT}, in {demo.folder}"
+        f"run.\nTwo runs of one program differ there by {math.sqrt(2) * NOISE:.4f} (deviation): "
+        f"{len(stand)} gains, {math.fsum(stand):.4f} together, are above\n{bar:.4f}, which luck "
+        f"passes once in twenty. All of them: lab board {NIGHT}, in {demo.folder}"
     )
 
 
 def measure(demo: Demo) -> None:
     """Measure what is there, three times."""
     demo.say(
-        "\n== 2. A small program of our own, whose learning rate is ten times too low. Three runs "
+        "\n== 2. A small program of our own, whose learning rate is far too low. Three runs "
         "say\n      how good it is, and how far apart mere luck puts two runs of it."
     )
     demo.lab("run", "--baseline", "--seeds", "3", "--leaf", LEAF)

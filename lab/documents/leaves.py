@@ -19,6 +19,7 @@ class Counts(TypedDict):
     discard: int  # discarded
     crash: int  # crashed by their own fault
     interrupted: int  # ended by something else: no word on the idea
+    archived: int  # out of sight by `lab archive`, counted nowhere else
     overruled: int  # kept against the suggestion
     attempts: int  # edits that failed in their dry run: no experiments
 

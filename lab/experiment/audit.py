@@ -17,6 +17,7 @@ from ..documents.experiments import Audit
 from ..errors import Failed, NotYet, Refused
 from ..notebook import Notebook, audits, ledger, lookup, measurements, record
 from ..notebook.replicates import SAYS_NOTHING
+from ..notebook.state import AUDIT
 from ..run import budget, mirroring
 from ..run.assessment import audit_due, policy_of
 from ..system import locks, processes, source
@@ -24,7 +25,7 @@ from ..system.home import Home
 from ..text import error, num, plural, span
 from ..workspace import Workspace
 from ..workspace.incumbent import find_incumbent
-from . import branches, tips, verdicts
+from . import branches, tips
 from .start import Trial
 
 NEW_SEEDS = range(1_000, 1_000_000)  # drawn from here: nobody tuned anything to one of them
@@ -266,7 +267,7 @@ class Auditor:
 
         What was measured stands whatever was done to the files meanwhile.
         """
-        because = f"{verdicts.AUDIT}e{audit['tip']} is no better than e{audit['base']}"
+        because = f"{AUDIT}e{audit['tip']} is no better than e{audit['base']}"
         with self.workspace.locked():
             del self.workspace.place  # somebody may have committed or switched meanwhile
             with self.book.write():
@@ -400,7 +401,7 @@ SAYS = {
 def _tries(found: Audit) -> str:
     """Return why a claim needs more than it would at the first try."""
     more = found["tries"] > 1
-    return f", the {found['tries']}. chance for luck on {found['base']}" if more else ""
+    return f" after {found['tries']} chances for luck on {found['base']}" if more else ""
 
 
 def _said(found: Audit) -> str:

@@ -10,7 +10,8 @@ from .. import repo
 from ..brief import next_step
 from ..documents.action import Action
 from ..errors import NotYet, Refused
-from ..notebook import Notebook, ledger, lookup, measurements, record, waves
+from ..notebook import Notebook, archive, ledger, lookup, measurements, record, waves
+from ..notebook.state import AUDIT
 from ..run import assessment, heads, mechanism, mirroring
 from ..system import left
 from ..system.home import Home
@@ -19,7 +20,6 @@ from ..workspace import Workspace
 from . import branches, tips
 
 PROPOSE = "lab hypothesis CLAIM -m MECHANISM  # what is known by now: lab context"
-AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 KEPT_FILES = ("steps.jsonl", "samples.jsonl")  # of a run that lost; logs stay too
 
 
@@ -62,6 +62,10 @@ def give(
         _check_carries_nothing(workspace, book, number)
     judged = _suggestion(book, experiment)
     _check(book, experiment, judged, asked)
+    stands = judged.judgement if judged else None
+    suggested, gain = (stands.suggest, stands.gain) if stands else (None, None)
+    if _was_settled(book, number):  # nothing new is known of it, whatever its incumbent did since
+        suggested, gain = "discard", lookup.state(book, number)["gain"]
     with workspace.locked():
         worktree = Worktree(workspace, experiment)
         worktree.check(asked)
@@ -73,8 +77,8 @@ def give(
             theory_revision=asked.theory_revision,
             because=asked.because,
             metrics=asked.metrics,
-            suggested=judged.judgement.suggest if judged else None,
-            gain=judged.judgement.gain if judged else None,
+            suggested=suggested,
+            gain=gain,
         )
         moved = worktree.settle(book, asked)
     _afterwards(workspace, book, number, asked.verdict)
@@ -179,6 +183,11 @@ def _check(
         )
     if asked.verdict != "keep":
         return
+    if archive.is_hidden(book, number):
+        raise Refused(
+            f"e{number} is out of sight; what is kept must be seen.",
+            f"A person may bring it back first: lab archive e{number} --undo",
+        )
     again = f"lab result e{number} -v keep"
     if experiment["kind"] == "run" and judged is None:
         raise Refused(

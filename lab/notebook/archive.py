@@ -39,17 +39,23 @@ def listed(book: Notebook) -> list[sqlite3.Row]:
     )
 
 
+def is_hidden(book: Notebook, number: int) -> bool:
+    """Return whether an experiment is out of sight by itself."""
+    return book.one("select 1 from hidden where experiment = ? limit 1", number) is not None
+
+
 def leaves(book: Notebook) -> set[str]:
     """Return the leaves that are out of sight."""
     rows = book.all("select subject from archived where subject like ?", f"{LEAF}%")
     return {row[0].removeprefix(LEAF) for row in rows}
 
 
-def subjects(book: Notebook, word: str, known: Iterable[str]) -> list[str]:
+def subjects(book: Notebook, word: str, known: Iterable[str], undo: bool = False) -> list[str]:
     """Return what `e34`, a leaf or the file of an import stands for; NotFound for nothing known."""
     if word[:1].lower() == "e" and word[1:].isdigit():
         row = book.need(word, "e")
-        _check(book, row)
+        if not undo:
+            _check(book, row)
         return [f"e{row['id']}"]
     if word in known:
         return [f"{LEAF}{word}"]

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
-from . import Notebook
+from . import Notebook, chain
 from .replicates import MARKS
 
 
@@ -99,12 +99,13 @@ def salt(book: Notebook) -> str | None:
     """Return what this notebook's audits draw their seeds by, so that they are the same anywhere.
 
     None, as in every notebook but a demo's: nobody can know them. It counts only where it was there
-    before the first experiment.
+    before the first experiment, and was not imported.
     """
     row = book.one(
-        "select detail from events where verb = ? and "
-        "not exists (select 1 from experiments where experiments.at <= events.at)",
-        SALT,
+        "select detail from events where verb = ? "
+        "and id in (select row from chain where part = 'events' and line = ?) "
+        "and not exists (select 1 from experiments where experiments.at <= events.at)",
+        *(SALT, chain.OURS),
     )
     return None if row is None else str(row["detail"])
 

@@ -145,6 +145,7 @@ def counts(book: Notebook, leaf: str) -> Counts:
         "discard": known["discard"],
         "crash": known["crash"] - silent,
         "interrupted": silent,
+        "archived": hidden["experiments"],
         "overruled": known["overruled"],
         "attempts": _attempts(book, leaf),
     }

@@ -27,6 +27,7 @@ INSERT = f"insert or replace into state values ({', '.join('?' * len(COLUMNS))})
 State = dict[str, Any]
 Thing = TypeVar("Thing")
 Row = Mapping[str, Any] | sqlite3.Row
+AUDIT = "audit: "  # how the reason of a verdict begins that an audit gave
 
 
 def derive(
@@ -138,13 +139,11 @@ def _mechanism(result: Row | None, judgement: Row | None) -> State:
 
 
 def _measured_since(results: Sequence[Row], judgement: Row) -> bool:
-    """Return whether the newest verdict has a gain of its own: an audit measured the change alone.
-
-    Any other verdict has the gain of the judgement that it follows.
-    """
-    gain = results[-1]["gain"] if results else None
-    later = bool(results) and results[-1]["at"] >= judgement["at"]
-    return later and gain is not None and gain != judgement["gain"]
+    """Return whether the newest verdict is an audit's, whose gain is newer than the judgement's."""
+    if not results or not (results[-1]["because"] or "").startswith(AUDIT):
+        return False
+    last = results[-1]
+    return last["gain"] is not None and last["at"] >= judgement["at"]
 
 
 def _says_little(judgement: Row) -> bool:

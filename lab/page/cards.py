@@ -56,9 +56,8 @@ def _card_facts(look: Look, row: Found) -> list[Safe]:
     settled = tag("b", words.mechanism(row), seen, class_=f"badge {row['outcome'] or ''}")
     mine = ", ".join(f"{num(run['value'])} (seed {run['seed']})" for run in row["replicates"])
     incumbent = join(" against ", look.ref(row["incumbent"])) if row["incumbent"] else ""
-    p_better = (
-        f"; P(better) {words.probability(row['p_better'])}" if row["p_better"] is not None else ""
-    )
+    known = row["p_better"] is not None
+    p_better = f"; P(better) {words.probability(row['p_better'])}" if known else ""
     strip = replicates(row["replicates"], row["incumbent_runs"])
     why = row["mechanism"] or row["outcome"]
     name = f"e{row['experiment']}"

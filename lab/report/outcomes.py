@@ -38,7 +38,7 @@ def kept(workspace: Workspace, book: Notebook, rows: Sequence[Found]) -> list[Fo
         audited = ledger.audited_gain(book, number)
         found.append(
             row
-            | (dict(zip(("gain", "se"), audited, strict=True)) if audited else {})
+            | ({"gain": audited[0], "se": audited[1], "p_better": None} if audited else {})
             | {
                 "diff": shown or None,
                 "cut": bool(diff) and len(diff or "") > len(shown or ""),

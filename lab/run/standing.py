@@ -303,6 +303,10 @@ def gain_by_now(book: Notebook, experiment: sqlite3.Row) -> str | None:
         return None
     if now.level is None or now.noise is None:
         return None
+    if now.gain is None or lookup.state(book, experiment["id"])["gain"] != then["gain"]:
+        return None  # an audit measured it since
+    if ledger.is_audited(book, experiment["id"]):
+        return None
     up = judging.SIGN[experiment["direction"]] * (now.level - then["level"])
     if abs(up) <= MOVED * now.noise:
         return None

@@ -110,7 +110,7 @@ class ExperimentPage:
         """Return the gain as an audit measured it, else as judged, and against whom."""
         last = found["judgements"][-1] if found["judgements"] else None
         row = {"gain": found["gain"], "se": last["se"] if last else None}
-        audited = ledger.audited_gain(book, self.number) if found["verdict"] == "keep" else None
+        audited = ledger.audited_gain(book, self.number)
         if audited:
             row = {"gain": audited[0], "se": audited[1]}
         against: Safe | str = ""

@@ -23,8 +23,9 @@ _SHAPES = re.compile(
 _NAMED = re.compile(
     r"((?i:\b(?:bearer|basic)\s+)(?=[\w.~+/=-]*\d)|(?i:\w+://[^\s/:@]*:(?=[^\s/@]+@))"
     r"|\b[A-Z][A-Z0-9_]*(?:TOKEN|KEY|SECRET)[\"']?\s*[=:]\s*[\"']?(?=[\w.~+/=-]{8})"
-    r"|(?i:\b\w*(?:passw(?:or)?d|api_?key|secret_?key|client_secret|access_token|auth_token)"
-    r"\w*[\"']?\s*[=:]\s*[\"']?)(?=[^\s\"',;]{4}))([^\s\"',;@\\]{4,})"
+    r"|(?i:\b[\w-]*(?:passw(?:or)?d|api[_-]?key|secret[_-]?(?:access[_-]?)?key|client[_-]secret"
+    r"|access[_-]token|auth[_-]token)[\"']?\s*[=:]\s*[\"']?)(?=[^\s\"',;]{4}))"
+    r"(?!-?[\d.]+(?:e-?\d+)?(?:[\s\"',;}\]]|\Z))([^\s\"',;@\\}]{4,})"  # a number is none
 )
 
 
@@ -35,6 +36,8 @@ def mask(text: str) -> str:
     'export HF_TOKEN=[secret]; pad_token=<pad>, PAD_TOKEN=50256'
     >>> mask("Authorization: Bearer abc.def-123456, db at postgres://ada:hunter2@host")
     'Authorization: Bearer [secret], db at postgres://ada:[secret]@host'
+    >>> mask("aws_secret_access_key = wJalrXUtnFEMIK7, x-api-key: 3f2a9b8c; EOS_TOKEN: 1234567.5")
+    'aws_secret_access_key = [secret], x-api-key: [secret]; EOS_TOKEN: 1234567.5'
     """
     if BEGIN in text:
         text = _BLOCK.sub(MASK, text)

@@ -156,7 +156,8 @@ def _other(block: Block) -> str:
     best = block["best"]
     where = f"{best['experiment']} {num(best['value'])}, " if best else ""
     ledgers = gains(block["confirmed_gain"], block["provisional_gain"])
-    return f"profile {block['profile']}, not to be compared: {where}{block['kept']} kept, {ledgers}"
+    name = f"profile {block['profile']}" if block["profile"] else "of unknown profile"
+    return f"{name}, not to be compared: {where}{block['kept']} kept, {ledgers}"
 
 
 def worth(found: Board) -> str:
@@ -176,6 +177,8 @@ def tally_text(counts: Mapping[str, Any]) -> str:
     of, lost = counts["baselines"], counts.get("interrupted", 0)
     interrupted = f", {lost} interrupted" if lost else ""
     baselines = f"; {plural(of, 'baseline')}" if of else ""
+    if counts.get("archived"):
+        baselines += f"; {counts['archived']} out of sight"
     return (
         f"{plural(counts['experiments'] - of, 'idea')} tried: {counts['keep'] - of} kept, "
         f"{counts['discard']} discarded, {counts['crash']} crashed{interrupted}{baselines}"

@@ -194,7 +194,8 @@ def _judged(found: Experiment, moved: str | None) -> Iterator[str]:
     if found["outside_noise"]:
         yield "its runs spread unlike the others': the noise of the leaf is without them"
     for given in found["results"]:
-        yield shorten(f"verdict {given['verdict']} of {given['at'][:16]} UTC", WIDTH)
+        why = f": {given['because']}" if given["because"] else ""
+        yield shorten(f"verdict {given['verdict']} of {given['at'][:16]} UTC{why}", 2 * WIDTH)
     if found["lesson"]:
         yield shorten(f"lesson: {found['lesson']}", WIDTH)
     yield from _failed(found["runs"])
