@@ -89,7 +89,7 @@ def test_the_json_has_every_key_while_queued_and_when_done(toy: Toy, campaign: P
     toy.lab("run", toy.idea("a", cwd=campaign), "--detach", cwd=campaign, code=5)
     at_work(toy)
     queued = toy.lab(
-        "run", toy.idea("b", cwd=other), "--wait", "2", "--json", cwd=other, code=5
+        "run", toy.idea("b", cwd=other), "--wait", "6", "--json", cwd=other, code=5
     ).json
     assert set(queued) >= KEYS
     assert (queued["status"], queued["position"], queued["next"]) == ("queued", 1, "lab wait e3")

@@ -45,7 +45,8 @@ def entry(one: Failure | DryFailure | Loss, limit: int, whole: int | None = None
     if one["mechanism"]:
         lines.append(f"  expected because: {shorten(one['mechanism'], limit)}")
     if one["lesson"]:
-        word = "learned" if one["kind"] == "dead_end" else "not settled"
+        known = one["kind"] == "dead_end" or one["experiment"] is None  # a dry run's error is sure
+        word = "learned" if known else "not settled"
         said = one["lesson"].removeprefix(f"{word}: ")
         lines.append(f"  {word}: {shorten(said, whole or limit)}")
     return "\n".join(lines)
