@@ -71,6 +71,11 @@ def test_a_skill_that_was_edited_is_kept_and_a_stale_one_is_told(quick: Quick) -
     assert "kept: something else is there" in quick.here("skills", "install").out
 
 
+def test_the_doctor_is_content_with_what_was_just_installed(toy: Toy) -> None:
+    toy.lab("skills", "install")
+    assert toy.lab("doctor", "--json").json["notes"] == []
+
+
 def test_a_skill_for_all_projects_lies_at_home(quick: Quick) -> None:
     home = quick.root.parent / "home"
     quick.here("skills", "install", "--user", HOME=str(home))

@@ -157,7 +157,7 @@ def test_a_number_by_other_variables_than_its_incumbents_says_so(toy: Toy, campa
     slope(campaign, 2.0)
     words = ("run", toy.idea(cwd=campaign), "--json")
     found = toy.lab(*words, cwd=campaign, OMP_NUM_THREADS="3", LAB_CONFINE="none").json
-    (mark,) = [one for one in found["marks"] if "another" in one]
+    (mark,) = [one for one in found["marks"] if "run with another" in one]
     assert re.fullmatch("run with another .*OMP_NUM_THREADS.* than its incumbent e1", mark)
     free = "not confined, which its incumbent e1 was"
     confined = toy.here("show", "e1", "--json").json["runs"][0]["machine"]
@@ -168,7 +168,7 @@ def test_a_number_by_other_variables_than_its_incumbents_says_so(toy: Toy, campa
     slope(campaign, 2.5)
     words = ("run", toy.idea("more", cwd=campaign), "--json")
     marks = toy.lab(*words, cwd=campaign).json["marks"]
-    (mark,) = [one for one in marks if "another" in one]
+    (mark,) = [one for one in marks if "run with another" in one]
     assert re.fullmatch("run with another .*OMP_NUM_THREADS.* than its incumbent e2", mark)
 
 

@@ -85,7 +85,12 @@ def command_page() -> str:
     for name in HOME:
         command = cli.get_command(click.Context(cli), name)
         if command is not None:
-            context = click.Context(command, info_name=f"lab {name}", terminal_width=96)
+            context = click.Context(
+                command,
+                info_name=f"lab {name}",
+                terminal_width=96,
+                help_option_names=["-h", "--help"],  # as in the page of the one that runs
+            )
             found.append(f"## lab {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(found)
 
