@@ -72,14 +72,16 @@ class LeafPage:
         won = board.chain(history.keeps(book, self.name), scope["id"] if scope else None)
         stands = board.standing(book, won, policy)
         confirmed = stands.confirmed_gain if stands else None
-        provisional = stands.provisional_gain if stands else None
+        provisional = (stands.provisional_gain or None) if stands else None  # nothing is no gain
         told = f"e{best['experiment']}" if best else "nothing was kept"
         kept = counts["keep"] - counts["baselines"]
         tiles = [
             _tile("best", num(best["value"]) if best else "-", told),
             _tile("confirmed gain", num(confirmed, sign=True), "measured again by audits"),
             _tile("provisional gain", num(provisional, sign=True), "above it, not yet audited"),
-            _tile("tried", plural(counts["experiments"], "experiment"), f"{kept} kept"),
+            _tile(
+                "tried", plural(counts["experiments"] - counts["baselines"], "idea"), f"{kept} kept"
+            ),
         ]
         return join(
             tag("h1", said(self.name)),
